@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Everything that src/mmu and src/rmap need from above: the VMM's memory, host frames, table
+ * pages, and the vCPUs. Implemented by src/mmu_glue.c in the module and by tests/host.
+ */
+#ifndef SHVM_ARCH_H
+#define SHVM_ARCH_H
+
+#include "mmu_types.h"
+
+/* --- the VMM's memory; the calling thread runs in the VMM's address space --- */
+
+/* 0 or -EFAULT. May sleep, except _atomic, which fails where it would have to. */
+int shvm_arch_read_user(hva_t at, void *buf, u32 len);
+int shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len);
+int shvm_arch_write_user_atomic(hva_t at, const void *buf, u32 len);
+int shvm_arch_fault_in(hva_t at, bool write);	/* make the page resident */
+
+/*
+ * Compare-exchange of 1, 2, 4, 8 or 16 aligned bytes, atomic against every CPU.
+ * 0: exchanged; 1: the old value did not match; -EFAULT: not resident or not writable. No sleep.
+ */
+int shvm_arch_cmpxchg_user_atomic(hva_t at, const void *old, const void *new, u32 len);
+
+/* --- host frames behind it. No reference is kept: the notifier protocol protects the result --- */
+
+struct shvm_host_frame {
+	hfn_t hfn;
+	bool writable;		/* may be mapped writable; the page was marked dirty */
+};
+
+/* 0; -EFAULT: no memory there or it cannot be mapped; -EINTR. May sleep. */
+int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out);
+bool shvm_arch_host_frame_atomic(hva_t at, bool write, struct shvm_host_frame *out);
+
+/* --- table pages, zeroed, charged to the VMM's memory cgroup; low: below 4 GiB --- */
+
+u64 *shvm_arch_table_alloc(bool low);
+void shvm_arch_table_free(u64 *table);
+hpa_t shvm_arch_table_hpa(const u64 *table);
+/* The shadow page that owns a table: by any entry of it, and by its physical address. */
+void shvm_arch_table_set_owner(u64 *table, struct shvm_sp *sp);
+struct shvm_sp *shvm_arch_table_owner(hpa_t table);
+
+/* --- vCPUs of the VM --- */
+
+/*
+ * When it returns, every vCPU has left the guest at least once since the call began (which empties
+ * its TLB: no VPID), or was outside and sees all earlier stores before it enters. Waits for IPIs:
+ * interrupts on, no lock of rank 6 or more.
+ */
+void shvm_arch_flush(struct shvm_mmu *mmu);
+
+/* Every vCPU calls shvm_mmu_root_obsolete() before it enters the guest again. Does not wait. */
+void shvm_arch_reload_roots(struct shvm_mmu *mmu);
+
+/* Is it loaded on a vCPU? mmu->lock is held for writing; a hint for the reclaimer. */
+bool shvm_arch_root_in_use(struct shvm_mmu *mmu, const struct shvm_sp *sp);
+
+/* An invariant of ours is broken: stop this VM for good. */
+void shvm_arch_broken(struct shvm_mmu *mmu);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The shadow MMU as the layers above see it (vm, vcpu, x86, vmx, mmu_notifier).
+ * What it needs from them is src/mmu/arch.h. Locks: src/mmu/locks.h; theory: docs/mmu.md.
+ */
+#ifndef SHVM_MMU_H
+#define SHVM_MMU_H
+
+#include "mmu_types.h"
+
+/* Outcome of a shadow page fault. */
+enum shvm_pf_result {
+	SHVM_PF_FIXED,		/* mapped: enter the guest again */
+	SHVM_PF_RETRY,		/* something moved: enter again, the fault will come back if it must */
+	SHVM_PF_REFLECT,	/* the guest's own fault: inject #PF with pf->guest_error */
+	SHVM_PF_EMULATE,	/* MMIO (no slot, or write to read-only memory), or a write to a table */
+	SHVM_PF_USER,		/* host memory is not there: RUN returns -EFAULT */
+	SHVM_PF_NOMEM,		/* budget or host memory is exhausted: RUN returns -ENOMEM */
+};
+
+struct shvm_pf {
+	/* in */
+	gva_t addr;
+	u32 error;		/* as VT-x reports it */
+	u32 flags;		/* SHVM_ACCESS_IMPLICIT (CPL 3 and not a user access), SHVM_ACCESS_AC */
+	/* out */
+	u32 guest_error;	/* REFLECT: the error code that the guest must see */
+	gpa_t gpa;		/* EMULATE: where addr leads */
+	bool tracked;		/* EMULATE: because the page holds a shadowed table */
+};
+
+/* Why memory is accessed, for the software walk (emulator). */
+#define SHVM_ACCESS_WRITE	(1u << 1)	/* same bits as the #PF error code */
+#define SHVM_ACCESS_USER	(1u << 2)
+#define SHVM_ACCESS_FETCH	(1u << 4)
+#define SHVM_ACCESS_IMPLICIT	(1u << 8)	/* implicit supervisor access: EFLAGS.AC does not excuse */
+#define SHVM_ACCESS_AC		(1u << 9)	/* EFLAGS.AC is set */
+
+/* Outcome of an access to guest-physical memory. */
+enum shvm_mem_result {
+	SHVM_MEM_OK,
+	SHVM_MEM_MMIO,		/* no slot, or a write to a read-only slot */
+	SHVM_MEM_FAULT,		/* the host cannot provide the page: -EFAULT to user space */
+	SHVM_MEM_LOST,		/* compare-exchange only: the old value did not match */
+	SHVM_MEM_RETRY,		/* the table was unshadowed meanwhile or is busy: enter the guest again */
+};
+
+/* --- VM life (mmu.c) --- */
+int shvm_mmu_module_init(void);
+void shvm_mmu_module_exit(void);
+int shvm_mmu_init(struct shvm_mmu *mmu);
+void shvm_mmu_destroy(struct shvm_mmu *mmu);		/* no vCPU is left, no notifier can call */
+int shvm_mmu_vcpu_init(struct shvm_mmu *mmu, struct shvm_mmu_vcpu *mv);
+void shvm_mmu_vcpu_destroy(struct shvm_mmu_vcpu *mv);
+
+/* --- vCPU: paging state and roots (root.c, pcid.c) --- */
+
+/* The registers that decide how the guest translates. Any change but CR3 and CPL. */
+void shvm_mmu_set_paging(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p);
+
+/*
+ * Guest loads CR3 (value without bit 63) by MOV, or PDPTEs must be reloaded; noflush: bit 63 was
+ * set and CR4.PCIDE is on. The root changes at the next shvm_mmu_prepare().
+ */
+void shvm_mmu_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush);
+
+/*
+ * The same with interrupts off: true if a cached root serves the load, and shvm_mmu_root() is
+ * already the new one. False: nothing happened, take the slow way.
+ */
+bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush);
+
+void shvm_mmu_flush_all(struct shvm_mmu_vcpu *mv);	/* CR4.PGE, PCIDE, CR0.PG ... changes */
+void shvm_mmu_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr);
+
+/*
+ * Before entering the guest, interrupts on: make sure that a root is loaded. 0; -ENOMEM; -EFAULT:
+ * CR3 points outside memory (triple fault); -EOPNOTSUPP: a paging mode that is not there yet.
+ */
+int shvm_mmu_prepare(struct shvm_mmu_vcpu *mv);
+hpa_t shvm_mmu_root(const struct shvm_mmu_vcpu *mv);	/* for the CR3 field of the VMCS */
+void shvm_mmu_root_obsolete(struct shvm_mmu_vcpu *mv);	/* SHVM_REQ_RELOAD_ROOT: drop the loaded root */
+
+/* --- faults and accesses; may sleep; vcpu thread with SRCU not held (fault.c, access.c) --- */
+enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
+
+/*
+ * Translate one linear address for software. access: SHVM_ACCESS_*. Sets guest A/D like the CPU.
+ * 0 and *out; or 1 and *error = #PF error code; or -EFAULT when a guest table is unreachable.
+ */
+int shvm_mmu_translate(struct shvm_mmu_vcpu *mv, gva_t addr, u32 access, gpa_t *out, u32 *error);
+
+/* Guest-physical accesses within one page. Writes keep the shadow of tables exact. */
+enum shvm_mem_result shvm_mmu_read(struct shvm_mmu *mmu, gpa_t at, void *buf, u32 len);
+enum shvm_mem_result shvm_mmu_write(struct shvm_mmu_vcpu *mv, gpa_t at, const void *buf, u32 len);
+enum shvm_mem_result shvm_mmu_cmpxchg(struct shvm_mmu_vcpu *mv, gpa_t at, const void *old,
+				      const void *new, u32 len);	/* len 1, 2, 4, 8, 16; aligned */
+
+/* Drop every shadow of a guest table so that plain stores reach it. True: something was dropped. */
+bool shvm_mmu_unshadow(struct shvm_mmu *mmu, gfn_t table);
+
+/* --- VM-wide (zap.c, reclaim.c); may sleep --- */
+void shvm_mmu_zap_all(struct shvm_mmu *mmu);		/* no SPTE is left and no TLB holds one */
+void shvm_mmu_slots_changed(struct shvm_mmu *mmu);	/* new table is published: default budget */
+/* Around a slot's removal: faults that looked it up before do not install. */
+void shvm_mmu_invalidate_begin(struct shvm_mmu *mmu);
+void shvm_mmu_invalidate_end(struct shvm_mmu *mmu);
+int shvm_mmu_set_budget(struct shvm_mmu *mmu, u64 pages);	/* 0: default from guest size */
+u64 shvm_mmu_budget(const struct shvm_mmu *mmu);
+int shvm_mmu_audit(struct shvm_mmu *mmu);		/* debug: 0 or -EUCLEAN; vCPUs are stopped */
+
+/* --- memory slots: rmap/slot.h; the table is swapped by memslot.c under slots_lock --- */
+
+#endif

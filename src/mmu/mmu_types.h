@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Data of the shadow MMU: per VM, per vCPU, per shadow page. Only src/mmu, src/rmap and the
+ * user-space build look inside. Which lock guards what: the group headings; order: locks.h.
+ */
+#ifndef SHVM_MMU_TYPES_H
+#define SHVM_MMU_TYPES_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+
+#include "../rmap/rmap.h"
+#include "../rmap/slot.h"
+#include "../types.h"
+
+#define SHVM_SPT_ENTRIES	512
+#define SHVM_NR_CACHED_ROOTS	16	/* PCIDs that a vCPU keeps */
+#define SHVM_PAE_ROOTS		4
+
+/* How a guest entry is decoded; index into the descriptor table of gpt.c. */
+enum shvm_gpt_format {
+	SHVM_GPT_NONE,		/* CR0.PG = 0: linear = physical */
+	SHVM_GPT_32,
+	SHVM_GPT_PAE,
+	SHVM_GPT_64,
+	SHVM_NR_GPT_FORMATS
+};
+
+/* The registers that decide how a guest translates; CR3 is handed over on its own. */
+struct shvm_paging {
+	u64 cr0, cr4, efer;
+	u8 maxphyaddr;		/* guest's, from CPUID: 32..52 */
+	bool gbpages;		/* guest may use 1 GiB pages */
+};
+
+/*
+ * What makes two shadows of one frame different. No access bits of the walk for CR0.WP = 1: each
+ * level carries its own and the hardware combines them. docs/mmu.md, "Role".
+ */
+union shvm_role {
+	u32 word;
+	struct {
+		u32 level : 3;		/* 1 = page table ... 4 = PML4 */
+		u32 format : 3;		/* enum shvm_gpt_format of the guest table */
+		u32 quadrant : 2;	/* which part of a 32-bit guest table; 0 otherwise */
+		u32 direct : 1;		/* entries follow from base frame + index, no guest table */
+		u32 nx : 1;		/* EFER.NXE */
+		u32 wp : 1;		/* CR0.WP */
+		u32 pse : 1;		/* CR4.PSE, two-level guests only */
+		u32 smep_nowp : 1;	/* CR4.SMEP && !CR0.WP */
+		u32 smap_nowp : 1;	/* CR4.SMAP && !CR0.WP */
+		u32 access : 3;		/* CR0.WP = 0 only: U, W, X accumulated above this table */
+		u32 pae_host : 1;	/* hardware walks PAE tables (guest outside long mode) */
+	};
+};
+
+/* One shadow table. */
+struct shvm_sp {
+	/* Constant after creation. */
+	gfn_t gfn;			/* guest table, or first frame mapped (direct) */
+	union shvm_role role;
+	u64 *spt;			/* 512 entries in a page of its own */
+	u32 *gfns;			/* level 1, not direct: frame of each present leaf; sp->lock */
+
+	struct hlist_node hash;		/* bucket lock to add, mmu->lock for writing to remove */
+	struct list_head link;		/* mmu->sps; mmu->sps_lock */
+	u64 born;			/* mmu->births at creation */
+
+	spinlock_t lock;		/* rank 6: entries become present, fields below */
+	bool filled;			/* all entries were classified once */
+	u8 writes;			/* trapped stores since the last sign of use */
+	u64 tlb_owed;			/* not filled before mmu->tlb.done has reached this */
+	unsigned long parents;		/* chain of entries that point here, see chain.h */
+
+	u64 stamp;			/* mmu->clock at the last CR3 load or fault; racy by design */
+	bool is_root;			/* was loaded as a root once: pinned until recycled */
+};
+
+struct shvm_bucket {
+	spinlock_t lock;		/* rank 6a */
+	struct hlist_head head;
+};
+
+#define SHVM_HASH_BITS	10
+
+/* Counters; written by anyone, read without a lock. */
+struct shvm_mmu_stats {
+	atomic64_t pf_fixed, pf_retry, pf_reflect, pf_emulate, pf_user, pf_nomem;
+	atomic64_t table_writes;	/* trapped stores to guest tables */
+	atomic64_t unshadows;		/* guest frames whose shadows were dropped for a store */
+	atomic64_t sp_created;
+	atomic64_t reclaimed;		/* shadow pages recycled for the budget */
+	atomic64_t zap_all;
+	atomic64_t tlb_flushes;		/* flush rounds over all vCPUs */
+	atomic64_t cr3_fast, cr3_slow;	/* CR3 loads served by a cached root, and not */
+	atomic64_t inv_calls, age_calls;	/* notifier callbacks */
+	atomic64_t aged_young;
+	atomic64_t rmap_entries;	/* present leaf SPTEs */
+	atomic64_t chain_blocks;	/* allocated, caches of vCPUs included */
+};
+
+struct shvm_mmu {
+	/* Slot table: SRCU to read, vm->slots_lock to replace. */
+	struct srcu_struct srcu;
+	struct shvm_slots __rcu *slots;
+
+	rwlock_t lock;			/* rank 5: read to fault and map, write to unlink and free */
+	struct shvm_bucket *hash;	/* [1 << SHVM_HASH_BITS] by gfn */
+
+	spinlock_t sps_lock;		/* rank 6a */
+	struct list_head sps;		/* every shadow page, oldest first */
+	atomic_t nr_sps;
+	u64 births;			/* shadow pages ever created; sps_lock */
+	u32 budget;			/* most shadow pages */
+	bool budget_is_set;		/* by user space; else it follows the slots */
+	u64 clock;			/* advances with faults; coarse use stamps */
+
+	struct shvm_tlb tlb;		/* docs/locking.md "Flushes": publish -> flush -> use */
+	struct shvm_inval inval;	/* docs/locking.md "Notifier" */
+
+	u64 root_gen;			/* raised under lock (write) when a root dies */
+
+	struct shvm_mmu_stats stats;
+};
+
+/* Preallocated objects, so that a fault never allocates under a lock. */
+struct shvm_mmu_cache {
+	struct shvm_sp *sp[8];		/* headers with their table (and gfns) */
+	int nr_sp;
+	struct shvm_chain *chain[8];
+	int nr_chain;
+};
+
+struct shvm_cached_root {
+	u64 cr3;			/* as the guest loaded it, without bit 63 */
+	struct shvm_sp *sp;		/* NULL: free; valid only while roots_gen is current */
+};
+
+/* Everything is the vCPU thread's own, if not said otherwise. */
+struct shvm_mmu_vcpu {
+	struct shvm_mmu *mmu;
+	struct shvm_paging paging;
+	u64 cr3;			/* guest value without bit 63 */
+	union shvm_role root_role;
+
+	/* The loaded root; NULL: none, shvm_mmu_prepare() must run. Read by the reclaimer. */
+	struct shvm_sp *root;
+	struct shvm_sp *pae_sp[SHVM_PAE_ROOTS];	/* PAE host format: the page directories */
+	u64 *pae_root;			/* 4 PDPTEs in a page below 4 GiB; NULL until needed */
+	hpa_t pae_root_hpa;
+	u64 roots_gen;			/* mmu->root_gen when root and roots[] were looked up */
+	struct shvm_cached_root roots[SHVM_NR_CACHED_ROOTS];
+	int next_root;			/* victim for the next miss */
+
+	struct shvm_mmu_cache cache;
+};
+
+#endif

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Chains: a set of SPTE pointers behind one word, inline while there is only one.
+ * Owns the blocks. Takes no lock: the word's owner serialises. Never allocates while adding.
+ */
+#include <linux/slab.h>
+
+#include "rmap.h"
+
+#define WORD_LOCK	1UL
+#define WORD_CHAIN	2UL
+#define WORD_FLAGS	(WORD_LOCK | WORD_CHAIN)
+
+static struct kmem_cache *chain_cache;
+
+int shvm_chain_module_init(void)
+{
+	chain_cache = kmem_cache_create("shvm_chain", sizeof(struct shvm_chain), 64,
+					SLAB_ACCOUNT, NULL);
+	return chain_cache ? 0 : -ENOMEM;
+}
+
+void shvm_chain_module_exit(void)
+{
+	kmem_cache_destroy(chain_cache);
+}
+
+struct shvm_chain *shvm_chain_alloc(void)
+{
+	return kmem_cache_zalloc(chain_cache, GFP_KERNEL_ACCOUNT);
+}
+
+void shvm_chain_free(struct shvm_chain *chain)
+{
+	if (chain)
+		kmem_cache_free(chain_cache, chain);
+}
+
+static struct shvm_chain *word_chain(unsigned long word)
+{
+	return word & WORD_CHAIN ? (struct shvm_chain *)(word & ~WORD_FLAGS) : NULL;
+}
+
+static u64 *word_single(unsigned long word)
+{
+	return word & WORD_CHAIN ? NULL : (u64 *)(word & ~WORD_FLAGS);
+}
+
+/* The lock bit of a head is set by its holder and must survive every change. */
+static void word_set(unsigned long *word, unsigned long val)
+{
+	WRITE_ONCE(*word, val | (*word & WORD_LOCK));
+}
+
+bool shvm_chain_needs_block(unsigned long word)
+{
+	const struct shvm_chain *first = word_chain(word);
+
+	return first ? first->nr == SHVM_CHAIN_BLOCK : word_single(word) != NULL;
+}
+
+void shvm_chain_add(unsigned long *word, u64 *sptep, struct shvm_chain **spare)
+{
+	struct shvm_chain *first = word_chain(*word), *block;
+	u64 *single = word_single(*word);
+
+	if (!first && !single) {
+		word_set(word, (unsigned long)sptep);
+		return;
+	}
+	if (first && first->nr < SHVM_CHAIN_BLOCK) {
+		first->entry[first->nr++] = sptep;
+		first->total++;
+		return;
+	}
+	block = *spare;
+	*spare = NULL;
+	block->next = first;
+	block->nr = 0;
+	block->total = first ? first->total : 1;
+	if (!first)
+		block->entry[block->nr++] = single;
+	block->entry[block->nr++] = sptep;
+	block->total++;
+	word_set(word, (unsigned long)block | WORD_CHAIN);
+}
+
+static u64 **chain_find(struct shvm_chain *block, u64 *sptep)
+{
+	u32 i;
+
+	for (; block; block = block->next)
+		for (i = 0; i < block->nr; i++)
+			if (block->entry[i] == sptep)
+				return &block->entry[i];
+	return NULL;
+}
+
+bool shvm_chain_del(unsigned long *word, u64 *sptep)
+{
+	struct shvm_chain *first = word_chain(*word), *next;
+	u64 **slot;
+
+	if (!first) {
+		if (word_single(*word) != sptep)
+			return false;
+		word_set(word, 0);
+		return true;
+	}
+	slot = chain_find(first, sptep);
+	if (!slot)
+		return false;
+	*slot = first->entry[--first->nr];
+	first->total--;
+	if (first->nr)
+		return true;
+	next = first->next;
+	if (next)
+		next->total = first->total;
+	word_set(word, next ? (unsigned long)next | WORD_CHAIN : 0);
+	shvm_chain_free(first);
+	return true;
+}
+
+u32 shvm_chain_count(unsigned long word)
+{
+	const struct shvm_chain *first = word_chain(word);
+
+	return first ? first->total : word_single(word) != NULL;
+}
+
+u64 *shvm_chain_first(unsigned long word)
+{
+	const struct shvm_chain *first = word_chain(word);
+
+	return first ? first->entry[first->nr - 1] : word_single(word);
+}
+
+struct shvm_chain_iter shvm_chain_iter(unsigned long word)
+{
+	return (struct shvm_chain_iter){ .block = word_chain(word), .single = word_single(word) };
+}
+
+u64 *shvm_chain_next(struct shvm_chain_iter *it)
+{
+	u64 *sptep = it->single;
+
+	it->single = NULL;
+	while (it->block && it->pos == it->block->nr) {
+		it->block = it->block->next;
+		it->pos = 0;
+	}
+	return it->block ? it->block->entry[it->pos++] : sptep;
+}

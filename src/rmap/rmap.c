@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What can happen to all leaf SPTEs of one guest frame. Every function runs under the lock of
+ * the frame's head, allocates nothing and never waits. Stores are xchg or cmpxchg, because the
+ * CPU sets A and D behind our back.
+ */
+#include "rmap.h"
+
+u64 shvm_spte_trap = SPTE_P | SPTE_TRAP_BITS;
+
+static void age_fold(struct shvm_gfn_state *state, u64 old)
+{
+	if (old & SPTE_A)
+		state->age = 1;
+}
+
+void shvm_rmap_add(unsigned long *head, u64 *sptep, u64 spte, struct shvm_chain **spare)
+{
+	shvm_chain_add(head, sptep, spare);
+	xchg(sptep, spte);
+}
+
+void shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, struct shvm_gfn_state *state,
+		      u64 *sptep, u64 new)
+{
+	u64 old = xchg(sptep, new);
+
+	age_fold(state, old);
+	WARN_ONCE(!shvm_chain_del(head, sptep), "shvm: SPTE is not in the chain of its frame\n");
+	shvm_tlb_owe(tlb);
+}
+
+u32 shvm_rmap_zap(struct shvm_tlb *tlb, unsigned long *head, struct shvm_gfn_state *state)
+{
+	u64 *sptep;
+	u32 n = 0;
+
+	while ((sptep = shvm_chain_first(*head))) {
+		age_fold(state, xchg(sptep, shvm_spte_trap));
+		shvm_chain_del(head, sptep);
+		n++;
+	}
+	if (n)
+		shvm_tlb_owe(tlb);
+	return n;
+}
+
+/* Clear bits in an entry that the CPU may be marking; true if any of them was set. */
+static bool sptep_clear_bits(u64 *sptep, u64 bits)
+{
+	u64 old = READ_ONCE(*sptep), seen;
+
+	while (old & bits) {
+		seen = cmpxchg64(sptep, old, old & ~bits);
+		if (seen == old)
+			return true;
+		old = seen;
+	}
+	return false;
+}
+
+bool shvm_rmap_write_protect(struct shvm_tlb *tlb, unsigned long *head)
+{
+	struct shvm_chain_iter it = shvm_chain_iter(*head);
+	bool lost = false;
+	u64 *sptep;
+
+	while ((sptep = shvm_chain_next(&it)))
+		lost |= sptep_clear_bits(sptep, SPTE_W);
+	if (lost)
+		shvm_tlb_owe(tlb);
+	return lost;
+}
+
+bool shvm_rmap_age(unsigned long *head, struct shvm_gfn_state *state, bool clear)
+{
+	struct shvm_chain_iter it = shvm_chain_iter(*head);
+	bool young = state->age;
+	u64 *sptep;
+
+	if (clear)
+		state->age = 0;
+	while ((sptep = shvm_chain_next(&it))) {
+		if (clear)
+			young |= sptep_clear_bits(sptep, SPTE_A);
+		else
+			young |= !!(READ_ONCE(*sptep) & SPTE_A);
+	}
+	return young;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reverse map: for every guest frame the leaf SPTEs that map it. The only code that edits chains.
+ *
+ * A head is one word per frame: bit 0 is its lock, bit 1 says that the rest points to a chain of
+ * blocks instead of a single SPTE; 0 is empty and unlocked. A leaf SPTE becomes present only with
+ * sp->lock and the head's lock held; it changes or goes away with the head's lock alone.
+ */
+#ifndef SHVM_RMAP_H
+#define SHVM_RMAP_H
+
+#include <linux/atomic.h>
+#include <linux/bit_spinlock.h>
+
+#include "../rank.h"
+#include "slot.h"
+#include "spte.h"
+
+/* One frame has at most this many leaf SPTEs; the installer zaps all others before one more. */
+#define SHVM_CHAIN_MAX		1024
+#define SHVM_CHAIN_BLOCK	6
+
+struct shvm_chain {
+	struct shvm_chain *next;
+	u32 nr;				/* entries in this block; only the first may be partly full */
+	u32 total;			/* in the first block: entries of the whole chain */
+	u64 *entry[SHVM_CHAIN_BLOCK];
+};
+static_assert(sizeof(struct shvm_chain) == 64);
+
+/*
+ * Flushes that are owed to the vCPUs' TLBs. owed is raised after an SPTE lost rights and before
+ * the lock of its head is dropped; done follows when every vCPU has flushed.
+ */
+struct shvm_tlb {
+	atomic64_t owed;
+	atomic64_t done;
+};
+
+/* Host invalidations: active while one runs, seq counts the finished ones. */
+struct shvm_inval {
+	atomic_t active;
+	atomic64_t seq;
+};
+
+static inline void shvm_lock_rmap(unsigned long *head)
+{
+	bit_spin_lock(0, head);
+	shvm_rank_enter(SHVM_RANK_RMAP);
+}
+
+static inline void shvm_unlock_rmap(unsigned long *head)
+{
+	shvm_rank_leave(SHVM_RANK_RMAP);
+	bit_spin_unlock(0, head);
+}
+
+/**
+ * shvm_tlb_owe - note that an SPTE lost rights; the lock that guards the SPTE is still held
+ * @tlb: of the VM
+ */
+static inline void shvm_tlb_owe(struct shvm_tlb *tlb)
+{
+	atomic64_inc(&tlb->owed);
+}
+
+/* --- chain.c: words without their own lock; also used for the parents of a shadow page --- */
+
+int shvm_chain_module_init(void);
+void shvm_chain_module_exit(void);
+struct shvm_chain *shvm_chain_alloc(void);		/* may sleep, charged; NULL: no memory */
+void shvm_chain_free(struct shvm_chain *chain);
+bool shvm_chain_needs_block(unsigned long word);	/* would one more entry need a block? */
+/* spare: a block, taken (set to NULL) if needed; must be there if needs_block says so. */
+void shvm_chain_add(unsigned long *word, u64 *sptep, struct shvm_chain **spare);
+bool shvm_chain_del(unsigned long *word, u64 *sptep);	/* false: it was not there */
+u32 shvm_chain_count(unsigned long word);
+u64 *shvm_chain_first(unsigned long word);		/* NULL: empty */
+
+/* Iterate: for (i = chain_iter(word); (sptep = chain_next(&i)); ) - nothing is added or removed. */
+struct shvm_chain_iter {
+	const struct shvm_chain *block;
+	u64 *single;
+	u32 pos;
+};
+struct shvm_chain_iter shvm_chain_iter(unsigned long word);
+u64 *shvm_chain_next(struct shvm_chain_iter *it);
+
+/* --- rmap.c: the caller holds the head's lock --- */
+
+/**
+ * shvm_rmap_add - a leaf becomes present
+ * @head: of the frame that spte maps; shorter than SHVM_CHAIN_MAX
+ * @sptep: not live now
+ * @spte: new value, SPTE_LEAF
+ * @spare: block for the chain
+ */
+void shvm_rmap_add(unsigned long *head, u64 *sptep, u64 spte, struct shvm_chain **spare);
+
+/**
+ * shvm_rmap_remove - a leaf goes away
+ * @tlb: owes a flush afterwards
+ * @head: of the frame
+ * @state: of the frame; takes over an accessed bit
+ * @sptep: a leaf of this chain
+ * @new: value to leave behind, not live
+ */
+void shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, struct shvm_gfn_state *state,
+		      u64 *sptep, u64 new);
+
+/* Every leaf of the frame goes away (new value: trap). Returns how many there were. */
+u32 shvm_rmap_zap(struct shvm_tlb *tlb, unsigned long *head, struct shvm_gfn_state *state);
+
+/* No leaf of the frame stays writable. True: one was, a flush is owed. */
+bool shvm_rmap_write_protect(struct shvm_tlb *tlb, unsigned long *head);
+
+/* Was a leaf (or one that is gone) used since the last time? clear: and forget it; no flush. */
+bool shvm_rmap_age(unsigned long *head, struct shvm_gfn_state *state, bool clear);
+
+#endif

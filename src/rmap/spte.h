@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a shadow page-table entry (SPTE) may look like: every bit that the module uses, and why
+ * this bit. Values only; memory is written by sptep_*() in rmap.h and by src/mmu/shadow.c.
+ *
+ * kind        P  51:12          bits 9-11   meaning
+ * notrap      0  0              0           guest entry is not present: the guest's own fault
+ * trap        1  all ones       0           the guest may have something here: fault and look
+ * table       1  shadow table   0           non-leaf
+ * leaf        1  host frame     LEAF (+HOSTW)
+ *
+ * When HW.W may be set in a leaf (level 1, docs/mmu.md "Write permission"):
+ *
+ *  guest W and D*  host W  tracked  HW.W   who may set HW.W later
+ *       1            1        0      1     -
+ *       1            1        1      0     a fault, after the last shadow of the frame is gone
+ *       1            0        x      0     nobody: zap and fault again
+ *       0            x        x      0     a fault that sets guest D, or a change of the entry
+ *  (*) in a direct page both are in the parent's entry: treated as 1 here.
+ */
+#ifndef SHVM_SPTE_H
+#define SHVM_SPTE_H
+
+#include <linux/bits.h>
+#include <linux/build_bug.h>
+
+#include "../types.h"
+
+/* Defined by the hardware, the same in PAE and 4-level tables. */
+#define SPTE_P		BIT_ULL(0)
+#define SPTE_W		BIT_ULL(1)
+#define SPTE_U		BIT_ULL(2)
+#define SPTE_A		BIT_ULL(5)
+#define SPTE_D		BIT_ULL(6)
+#define SPTE_NX		BIT_ULL(63)
+#define SPTE_FRAME	GENMASK_ULL(51, 12)
+
+/*
+ * Software bits: 9-11 only, since PAE tables reserve 62:52. The hardware ignores 9-11 in every
+ * format. LEAF tells a mapped guest frame from a table at the same level; HOSTW remembers that
+ * the host mapping was writable when the frame was looked up.
+ */
+#define SPTE_LEAF	BIT_ULL(9)
+#define SPTE_HOSTW	BIT_ULL(10)
+#define SPTE_SOFT	(SPTE_LEAF | SPTE_HOSTW)
+
+/*
+ * L1TF: an entry that the CPU will not use must not name cacheable memory, so trap has every
+ * address bit set. P=1 with a reserved address bit makes it tell-apart for the #PF error code
+ * mask; where MAXPHYADDR is 52 there is no reserved bit and P must be 0.
+ */
+#define SPTE_NOTRAP	0ULL
+#define SPTE_TRAP_BITS	SPTE_FRAME
+
+static_assert(!(SPTE_SOFT & (SPTE_P | SPTE_W | SPTE_U | SPTE_A | SPTE_D | SPTE_NX | SPTE_FRAME)));
+static_assert(!(SPTE_SOFT & GENMASK_ULL(62, 52)));
+static_assert((SPTE_SOFT & ~GENMASK_ULL(11, 9)) == 0);
+
+/* SPTE_P | SPTE_TRAP_BITS, or SPTE_TRAP_BITS where no reserved bit exists; set at load. */
+extern u64 shvm_spte_trap;
+
+static inline bool spte_is_trap(u64 spte)
+{
+	return (spte & SPTE_FRAME) == SPTE_TRAP_BITS;
+}
+
+/* Used by the hardware: a leaf or a table. */
+static inline bool spte_is_live(u64 spte)
+{
+	return (spte & SPTE_P) && !spte_is_trap(spte);
+}
+
+static inline bool spte_is_leaf(u64 spte)
+{
+	return spte_is_live(spte) && (spte & SPTE_LEAF);
+}
+
+static inline bool spte_is_table(u64 spte)
+{
+	return spte_is_live(spte) && !(spte & SPTE_LEAF);
+}
+
+static inline bool spte_is_writable(u64 spte)
+{
+	return spte_is_live(spte) && (spte & SPTE_W);
+}
+
+static inline hfn_t spte_to_hfn(u64 spte)
+{
+	return hfn((spte & SPTE_FRAME) >> SHVM_PAGE_SHIFT);
+}
+
+/* Did going from old to new take a right away that a TLB may still hold? */
+static inline bool spte_lost_rights(u64 old, u64 new)
+{
+	if (!spte_is_live(old))
+		return false;
+	if (!spte_is_live(new) || ((old ^ new) & SPTE_FRAME))
+		return true;
+	return (old & ~new & (SPTE_W | SPTE_U)) || (~old & new & SPTE_NX);
+}
+
+#endif

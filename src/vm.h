@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One virtual machine. Owner: vm.c. Lock order of the whole module: src/mmu/locks.h.
+ */
+#ifndef SHVM_VM_H
+#define SHVM_VM_H
+
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/wait.h>
+#include <uapi/linux/shvm.h>
+
+#include "mmu/mmu.h"
+#include "mmu_notifier/mmu_notifier.h"
+
+#define SHVM_MAX_VCPUS		16
+#define SHVM_MAX_SLOTS		64	/* slot ids, read-only and read-write together */
+#define SHVM_IDENTITY_MAP_DEFAULT 0xfffbc000ULL
+
+#ifdef SHVM_DEBUG
+#define SHVM_IS_DEBUG		1
+#else
+#define SHVM_IS_DEBUG		0
+#endif
+
+struct shvm_vcpu;
+struct shvm_irqchip;
+
+/*
+ * Stops all vCPUs without their mutexes. "active" counts the threads between shvm_pause_enter()
+ * and shvm_pause_leave(); they may touch the guest and its shadow. Timeline: pause.c.
+ */
+struct shvm_pause {
+	atomic_t requested;		/* callers of shvm_pause_all() that have not resumed */
+	atomic_t active;
+	wait_queue_head_t idle;		/* active has become 0 */
+	wait_queue_head_t resume;	/* requested has become 0 */
+};
+
+struct shvm {
+	/* Constant after the fd is published. */
+	struct mm_struct *mm;		/* mmgrab(); ioctls of another mm get -EIO */
+	refcount_t users;		/* the VM fd, and one for each vCPU fd */
+
+	struct mutex lock;		/* rank 1: configuration, vcpus[], irqchip creation */
+	struct mutex slots_lock;	/* rank 3: memory slot updates */
+
+	/* Written under lock, read anywhere: nr_vcpus is released after vcpus[] is filled. */
+	struct shvm_vcpu *vcpus[SHVM_MAX_VCPUS];	/* by creation order */
+	int nr_vcpus;
+	struct shvm_irqchip *irqchip;	/* NULL until SHVM_CREATE_PIC_PIT; release/acquire */
+
+	bool broken;			/* an invariant of ours failed: every ioctl gives -EIO */
+	u32 cpu_model;			/* SHVM_CPU_MODEL_*, 0 until the first RUN; cmpxchg */
+	gpa_t tss_addr;			/* lock */
+	gpa_t identity_map_addr;	/* lock */
+
+	struct shvm_pause pause;
+	atomic64_t ipis;		/* statistics: sent to make vCPUs leave the guest */
+	bool zap_on_exit;		/* debug build: drop every SPTE at each VM exit */
+
+	struct shvm_mmu mmu;
+	struct shvm_notifier notifier;
+	atomic64_t pause_armed;		/* debug build: bit per armed pause point */
+};
+
+/* What all vCPUs of a VM must agree on, as shvm->cpu_model. */
+#define SHVM_CPU_MODEL_MAXPHYADDR	0xffu
+#define SHVM_CPU_MODEL_GBPAGES		(1u << 8)
+#define SHVM_CPU_MODEL_FIXED		(1u << 31)
+
+/* --- life (vm.c) --- */
+int shvm_vm_create_fd(unsigned long type);	/* SHVM_CREATE_VM: fd or -errno */
+void shvm_vm_put(struct shvm *vm);		/* drops one of vm->users; may sleep */
+
+/* --- ioctls (vm_ioctl.c): the caller's mm is the VM's, the VM is not broken --- */
+long shvm_vm_ioctl(struct shvm *vm, unsigned int cmd, unsigned long arg);
+int shvm_check_extension(unsigned long cap);	/* main.c; the same on the system and the VM fd */
+
+/* --- pause.c --- */
+void shvm_pause_init(struct shvm *vm);
+
+/**
+ * shvm_pause_enter - the thread is going to run the guest or change its shadow
+ * @vm: the VM
+ * Waits while somebody has paused the VM. Return: 0, or -EINTR with nothing to undo.
+ */
+int shvm_pause_enter(struct shvm *vm);
+void shvm_pause_leave(struct shvm *vm);
+
+/**
+ * shvm_pause_all - stop all vCPUs and keep them out until shvm_pause_resume()
+ * @vm: the caller holds no vcpu->mutex of it
+ * Return: 0, or -EINTR when a signal came first, with nothing to undo.
+ */
+int shvm_pause_all(struct shvm *vm);
+void shvm_pause_resume(struct shvm *vm);
+
+/* --- stats.c --- */
+void shvm_stats_sum(struct shvm *vm, struct shvm_stats *out);	/* @out is all 0 before */
+
+/* Is the VM usable by the current thread? */
+static inline bool shvm_vm_is_foreign(const struct shvm *vm)
+{
+	return current->mm != vm->mm || READ_ONCE(vm->broken);
+}
+
+static inline int shvm_vm_nr_vcpus(const struct shvm *vm)
+{
+	return smp_load_acquire(&vm->nr_vcpus);	/* pairs with the release in vcpu.c */
+}
+
+/* Invariant of ours is violated: report once, stop this VM only. Returns the condition. */
+#define SHVM_BUG_ON(vm, cond) ({					\
+	bool shvm_bad = !!(cond);					\
+	if (WARN_ONCE(shvm_bad, "shvm: %s\n", #cond))			\
+		WRITE_ONCE((vm)->broken, true);				\
+	shvm_bad;							\
+})
+
+#endif

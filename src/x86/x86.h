@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Vendor-neutral CPU behaviour: control registers, events, CPUID, MSRs, FPU, emulator glue.
+ * All functions: vcpu->mutex held, VMCS loaded, if not said otherwise.
+ */
+#ifndef SHVM_X86_H
+#define SHVM_X86_H
+
+#include "../vcpu.h"
+
+/* cr.c: check like the CPU, then commit to vcpu->, VMX and MMU. 0, or 1 = raise #GP(0). */
+int shvm_cr0_write(struct shvm_vcpu *vcpu, u64 val);
+int shvm_cr3_write(struct shvm_vcpu *vcpu, u64 val);
+int shvm_cr4_write(struct shvm_vcpu *vcpu, u64 val);
+int shvm_cr8_write(struct shvm_vcpu *vcpu, u64 val);
+int shvm_efer_write(struct shvm_vcpu *vcpu, u64 val);
+int shvm_dr_write(struct shvm_vcpu *vcpu, unsigned int dr, u64 val);
+u64 shvm_dr_read(struct shvm_vcpu *vcpu, unsigned int dr);
+void shvm_cr_sync_mmu(struct shvm_vcpu *vcpu);	/* hands CR0, CR3, CR4, EFER, CPUID to src/mmu */
+
+/* events.c */
+void shvm_event_exception(struct shvm_vcpu *vcpu, u8 vector);
+void shvm_event_exception_error(struct shvm_vcpu *vcpu, u8 vector, u32 error_code);
+void shvm_event_page_fault(struct shvm_vcpu *vcpu, gva_t addr, u32 error_code);	/* sets CR2 */
+bool shvm_event_is_due(struct shvm_vcpu *vcpu);	/* something would wake a halted vCPU */
+int shvm_event_get(struct shvm_vcpu *vcpu, struct shvm_vcpu_events *out);
+int shvm_event_set(struct shvm_vcpu *vcpu, const struct shvm_vcpu_events *in);
+
+/* cpuid.c */
+void shvm_cpuid_query(struct shvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+int shvm_cpuid_set(struct shvm_vcpu *vcpu, struct shvm_cpuid_entry2 *entries, u32 nent);
+int shvm_cpuid_supported(struct shvm_cpuid_entry2 *entries, u32 max);	/* count or -E2BIG */
+
+/* msr.c: 0, or 1 = #GP(0). from_user: SET_MSRS may set what WRMSR may not. */
+int shvm_msr_read(struct shvm_vcpu *vcpu, u32 index, u64 *val);
+int shvm_msr_write(struct shvm_vcpu *vcpu, u32 index, u64 val, bool from_user);
+extern const u32 shvm_msr_list[];
+extern const unsigned int shvm_msr_list_len;
+
+/* fpu.c */
+int shvm_fpu_create(struct shvm_vcpu *vcpu);
+void shvm_fpu_destroy(struct shvm_vcpu *vcpu);
+void shvm_fpu_load(struct shvm_vcpu *vcpu);	/* guest FPU into the registers, from RUN */
+void shvm_fpu_unload(struct shvm_vcpu *vcpu);
+int shvm_fpu_get(struct shvm_vcpu *vcpu, struct shvm_fpu *out);
+int shvm_fpu_set(struct shvm_vcpu *vcpu, const struct shvm_fpu *in);
+int shvm_xcr0_write(struct shvm_vcpu *vcpu, u64 val);	/* XSETBV; 0 or 1 = #GP(0) */
+
+/* insn.c: run the emulator at the current RIP. */
+enum shvm_next shvm_insn_emulate(struct shvm_vcpu *vcpu);
+/* A write fault at addr on a tracked or unmapped page brought us here. */
+enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, gva_t addr, bool write, bool tracked);
+/* Port I/O exit of a non-string IN/OUT: no decoding needed (SDM 28.2.1 qualification). */
+enum shvm_next shvm_insn_port_io(struct shvm_vcpu *vcpu, u16 port, u32 size, bool in);
+/* At the start of RUN: take user space's answer and go on with the instruction. */
+enum shvm_next shvm_insn_complete(struct shvm_vcpu *vcpu);
+void shvm_insn_forget(struct shvm_vcpu *vcpu);	/* SET_REGS and friends: drop a pending answer */
+enum shvm_next shvm_insn_internal_error(struct shvm_vcpu *vcpu, u32 suberror);
+
+#endif

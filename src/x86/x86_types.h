@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Vendor-neutral CPU state embedded in struct shvm_vcpu. Each struct is owned by the file named
+ * above it; others use the functions in x86.h.
+ */
+#ifndef SHVM_X86_TYPES_H
+#define SHVM_X86_TYPES_H
+
+#include <linux/types.h>
+#include <asm/fpu/api.h>
+#include <uapi/linux/shvm.h>
+
+#include "emulate.h"
+
+/* events.c */
+struct shvm_exception {
+	bool pending;		/* raised by a handler, not yet given to the hardware */
+	bool injected;		/* given to the hardware; delivery not known to be complete */
+	u8 vector;
+	bool has_error;
+	bool soft;		/* INT3, INTO: needs the instruction length */
+	u32 error_code;
+	u32 insn_len;
+};
+
+struct shvm_events {
+	struct shvm_exception exception;
+	bool irq_injected;	/* delivery of irq_vector was broken by an exit, or is under way */
+	bool irq_soft;		/* INT n */
+	u8 irq_vector;
+	bool irq_queued;	/* SHVM_INTERRUPT from user space, not yet injected */
+	u8 irq_queued_vector;
+	u8 nmi_pending;		/* at most 2 wait; guarded by atomic access */
+	bool nmi_injected;
+	bool nmi_masked;
+	bool triple_fault;
+	u32 insn_len;		/* of the soft event that is re-queued */
+};
+
+/* cpuid.c: what SET_CPUID2 gave, and what the module derives from it. */
+struct shvm_cpuid {
+	struct shvm_cpuid_entry2 *entries;	/* kvmalloc'ed, NULL: none */
+	u32 nent;
+	u8 maxphyaddr;		/* 32..52; 36 without leaf 0x80000008 */
+	bool nx, gbpages, smep, smap, pcid, fsgsbase, pge, syscall, lm;
+	u64 cr4_reserved;	/* bits whose setting is #GP */
+	u64 efer_reserved;
+};
+
+/* msr.c: MSRs held in software. */
+struct shvm_msr_state {
+	u64 star, lstar, cstar, fmask;		/* loaded through user-return notifiers */
+	u64 tsc_aux, pat, misc_enable, mtrr_def_type;
+	u64 mtrr_fixed[11], mtrr_var[16];
+	u64 tsc_offset;
+	u32 tsc_khz;
+	u64 tsc_adjust;
+	u64 mcg_status;
+};
+
+/* fpu.c */
+struct shvm_fpu_state {
+	struct fpu_guest guest;
+	u64 xcr0;
+};
+
+/* insn.c: the emulator bound to this vCPU, and what it waits for from user space. */
+#define SHVM_MAX_FRAGMENTS 4
+struct shvm_io_fragment {
+	bool done;		/* user space has answered (or taken) it */
+	bool write, mmio;
+	u64 addr;		/* gpa or port */
+	u32 len;		/* bytes; for ports: size * count */
+	u8 data[8];
+};
+
+struct shvm_insn {
+	struct shvm_emul emul;
+	struct shvm_io_fragment frag[SHVM_MAX_FRAGMENTS];
+	int nr_frags;		/* recorded for the instruction being run */
+	int next_frag;		/* replay position */
+	bool waiting;		/* run page holds a request of frag[nr_frags - 1] or of the string I/O */
+	u64 string_rip;		/* instruction that the string buffer belongs to */
+	u8 *pio_page;		/* page shared with user space for PIO data (run mmap page 1) */
+	u32 pio_bytes;		/* string or single PIO in flight */
+	bool pio_in;
+	int unshadow_tries;	/* unemulatable write to a table: bounded retries */
+};
+
+#endif
