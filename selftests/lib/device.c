@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which device the tests run on, and ioctl() with readable errors.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shvm_test.h"
+
+static const char *device_path;
+
+static void usage(FILE *out, const char *name)
+{
+	fprintf(out,
+		"usage: %s [--dev PATH]\n\n"
+		"Tests a hypervisor device that speaks the KVM interface; output is TAP.\n\n"
+		"  --dev PATH   the device; default: $SHVM_DEV, else /dev/shvm\n"
+		"  --help       this text\n", name);
+}
+
+void test_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "dev", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	int opt;
+
+	device_path = getenv("SHVM_DEV") ?: "/dev/shvm";
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt == 'd') {
+			device_path = optarg;
+		} else {
+			usage(opt == 'h' ? stdout : stderr, argv[0]);
+			exit(opt == 'h' ? 0 : 2);
+		}
+	}
+	close(test_dev_open());
+}
+
+const char *test_device(void)
+{
+	return device_path;
+}
+
+void test_die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("# ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	_exit(1);
+}
+
+int test_dev_open(void)
+{
+	int fd = open(device_path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		test_die("cannot open %s: %s; is the module loaded, are you root?", device_path,
+			 strerror(errno));
+	return fd;
+}
+
+int test_dev_cap(long cap)
+{
+	int fd = test_dev_open();
+	int ret = test_ioctl(fd, SHVM_CHECK_EXTENSION, "SHVM_CHECK_EXTENSION", cap);
+
+	close(fd);
+	return ret;
+}
+
+bool test_is_shvm(void)
+{
+	return test_dev_cap(SHVM_CAP_STATS) > 0;
+}
+
+int __test_ioctl(int fd, unsigned long request, unsigned long arg)
+{
+	int ret = ioctl(fd, request, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+int test_ioctl(int fd, unsigned long request, const char *name, unsigned long arg)
+{
+	int ret = __test_ioctl(fd, request, arg);
+
+	if (ret < 0)
+		test_die("%s failed: %s", name, strerror(-ret));
+	return ret;
+}
