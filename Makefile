@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# "make" builds the module and the user-space programs, "make help" lists the rest.
+# Everything that is built lands in build/; the source tree stays clean.
+
+MAKEFLAGS += --no-print-directory
+top := $(CURDIR)
+
+# The kernel to build for: the running one, else the newest whose headers are installed.
+running := /lib/modules/$(shell uname -r)/build
+newest := $(lastword $(shell ls -d /usr/src/linux-headers-*-*amd64 2>/dev/null | sort -V))
+KDIR ?= $(if $(wildcard $(running)/Makefile),$(running),$(newest))
+
+# The kernel of the test machine; known once testbed/prepare has run.
+machine_kdir = /usr/src/linux-headers-$(shell cat build/kernel/release)
+
+flavour := $(if $(DEBUG),debug,release)
+objdir := build/$(flavour)
+
+.PHONY: all module userspace selftests run check check-full bench lint clean distclean help
+.PHONY: machine-modules
+
+all: module userspace
+
+# The module is built in a tree of links to the sources, one for each flavour.
+module:
+	@[ -r "$(KDIR)/Makefile" ] || { echo "No kernel headers: install" \
+		"linux-headers-$(shell uname -r) or linux-headers-cloud-amd64," \
+		"or set KDIR=DIRECTORY" >&2; exit 1; }
+	@[ "$(KDIR)" = "$(running)" ] || echo "Building for the kernel of $(KDIR)"
+	@[ "$$(cat $(objdir)/kdir 2>/dev/null)" = "$(KDIR)" ] || rm -rf $(objdir)
+	@mkdir -p $(objdir)
+	@echo "$(KDIR)" >$(objdir)/kdir
+	@cp -rsf $(top)/Kbuild $(top)/src $(top)/include $(objdir)/
+	@find $(objdir) -xtype l -delete
+	$(MAKE) -C $(KDIR) M=$(top)/$(objdir) $(if $(DEBUG),SHVM_DEBUG=1) modules
+
+userspace:
+	$(MAKE) -C userspace O=$(top)/build/userspace
+
+selftests:
+	testbed/prepare build source
+	$(MAKE) -C selftests OUT=$(top)/build/selftests
+
+# Both flavours, for the kernel of the test machine.
+machine-modules:
+	testbed/prepare build machine
+	$(MAKE) module KDIR=$(machine_kdir) DEBUG=
+	$(MAKE) module KDIR=$(machine_kdir) DEBUG=1
+
+run:
+	testbed/run-guest
+
+check: machine-modules userspace selftests
+	testbed/check check
+
+check-full: machine-modules userspace selftests
+	testbed/check check full
+
+bench: machine-modules userspace
+	bench/run
+
+lint:
+	testbed/prepare build source
+	testbed/lint
+
+clean:
+	rm -rf build/release build/debug build/lint build/userspace build/selftests build/tests \
+		build/check build/machine.*
+
+distclean:
+	rm -rf build
+
+help:
+	@echo 'make             the module (build/release/shvm.ko) and the programs (build/userspace)'
+	@echo 'make DEBUG=1     the debug module (build/debug/shvm.ko) and the programs'
+	@echo '  KDIR=DIR       headers of the kernel to build for (default: the running kernel)'
+	@echo 'make run         boot a Debian kernel as a guest: on this computer if it has VT-x,'
+	@echo '                 else on an emulated one'
+	@echo 'make check       all tests, on the emulated computer where they need VT-x'
+	@echo 'make check-full  also the long ones'
+	@echo 'make bench       measurements, shvm beside kvm_intel ept=0'
+	@echo 'make lint        source checks: checkpatch, sparse, warnings, headers, shell'
+	@echo 'make selftests   the test programs of selftests/'
+	@echo 'make clean       remove what was built; distclean: also what was downloaded'
+	@echo
+	@echo 'BOCHS=PROGRAM chooses the emulator, else the packaged bochs. See docs/testing.md.'
