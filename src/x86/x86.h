@@ -16,35 +16,51 @@ int shvm_cr8_write(struct shvm_vcpu *vcpu, u64 val);
 int shvm_efer_write(struct shvm_vcpu *vcpu, u64 val);
 int shvm_dr_write(struct shvm_vcpu *vcpu, unsigned int dr, u64 val);
 u64 shvm_dr_read(struct shvm_vcpu *vcpu, unsigned int dr);
-void shvm_cr_sync_mmu(struct shvm_vcpu *vcpu);	/* hands CR0, CR3, CR4, EFER, CPUID to src/mmu */
+/*
+ * Before a MOV from or to a debug register, dr 0-7: true if it may go on. False: #UD (DR4, DR5 with
+ * CR4.DE) or #DB (DR7.GD) was raised; RIP stays.
+ */
+bool shvm_dr_access(struct shvm_vcpu *vcpu, unsigned int dr);
+/* Hands CR0, CR3, CR4, EFER, CPUID to src/mmu and drops every translation: after SET_SREGS. */
+void shvm_cr_sync_mmu(struct shvm_vcpu *vcpu);
 
 /* events.c */
 void shvm_event_exception(struct shvm_vcpu *vcpu, u8 vector);
 void shvm_event_exception_error(struct shvm_vcpu *vcpu, u8 vector, u32 error_code);
 void shvm_event_page_fault(struct shvm_vcpu *vcpu, gva_t addr, u32 error_code);	/* sets CR2 */
 bool shvm_event_is_due(struct shvm_vcpu *vcpu);	/* something would wake a halted vCPU */
+void shvm_event_nmi(struct shvm_vcpu *vcpu);	/* one more NMI; those above the limit merge */
+int shvm_event_interrupt(struct shvm_vcpu *vcpu, u8 vector);	/* 0, or -EEXIST: one waits */
 int shvm_event_get(struct shvm_vcpu *vcpu, struct shvm_vcpu_events *out);
 int shvm_event_set(struct shvm_vcpu *vcpu, const struct shvm_vcpu_events *in);
 
 /* cpuid.c */
 void shvm_cpuid_query(struct shvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
-int shvm_cpuid_set(struct shvm_vcpu *vcpu, struct shvm_cpuid_entry2 *entries, u32 nent);
-int shvm_cpuid_supported(struct shvm_cpuid_entry2 *entries, u32 max);	/* count or -E2BIG */
+/* Copies entries. -EINVAL, -E2BIG, -ENOMEM: nothing has changed. */
+int shvm_cpuid_set(struct shvm_vcpu *vcpu, const struct shvm_cpuid_entry2 *entries, u32 nent);
+void shvm_cpuid_init(struct shvm_vcpu *vcpu);	/* no leaves yet */
+void shvm_cpuid_destroy(struct shvm_vcpu *vcpu);
+/* Fills at most max entries. Return: how many there are. No vCPU needed. */
+int shvm_cpuid_supported(struct shvm_cpuid_entry2 *entries, u32 max);
 
 /* msr.c: 0, or 1 = #GP(0). from_user: SET_MSRS may set what WRMSR may not. */
+void shvm_msr_reset(struct shvm_vcpu *vcpu);	/* at creation; the TSC starts with that of vCPU 0 */
 int shvm_msr_read(struct shvm_vcpu *vcpu, u32 index, u64 *val);
 int shvm_msr_write(struct shvm_vcpu *vcpu, u32 index, u64 val, bool from_user);
 extern const u32 shvm_msr_list[];
 extern const unsigned int shvm_msr_list_len;
 
 /* fpu.c */
-int shvm_fpu_create(struct shvm_vcpu *vcpu);
+int shvm_fpu_create(struct shvm_vcpu *vcpu);	/* 0 or -ENOMEM; state as after FNINIT */
 void shvm_fpu_destroy(struct shvm_vcpu *vcpu);
 void shvm_fpu_load(struct shvm_vcpu *vcpu);	/* guest FPU into the registers, from RUN */
 void shvm_fpu_unload(struct shvm_vcpu *vcpu);
 int shvm_fpu_get(struct shvm_vcpu *vcpu, struct shvm_fpu *out);
 int shvm_fpu_set(struct shvm_vcpu *vcpu, const struct shvm_fpu *in);
 int shvm_xcr0_write(struct shvm_vcpu *vcpu, u64 val);	/* XSETBV; 0 or 1 = #GP(0) */
+/* Around VM entry, interrupts off: XCR0 is the guest's only there. */
+void shvm_fpu_enter_xcr0(const struct shvm_vcpu *vcpu);
+void shvm_fpu_leave_xcr0(const struct shvm_vcpu *vcpu);
 
 /* insn.c: run the emulator at the current RIP. */
 enum shvm_next shvm_insn_emulate(struct shvm_vcpu *vcpu);

@@ -45,6 +45,7 @@ struct shvm_cpuid {
 	bool nx, gbpages, smep, smap, pcid, fsgsbase, pge, syscall, lm;
 	u64 cr4_reserved;	/* bits whose setting is #GP */
 	u64 efer_reserved;
+	u64 xcr0_allowed;	/* 0: the guest has no XSAVE */
 };
 
 /* msr.c: MSRs held in software. */
@@ -64,14 +65,24 @@ struct shvm_fpu_state {
 	u64 xcr0;
 };
 
-/* insn.c: the emulator bound to this vCPU, and what it waits for from user space. */
-#define SHVM_MAX_FRAGMENTS 4
+/*
+ * insn.c: the emulator bound to this vCPU, and what it waits for from user space. An instruction
+ * that needs user space is run again from its start for each answer; the log holds the accesses
+ * that are done, in order, so that they are not done twice.
+ */
+#define SHVM_MAX_FRAGMENTS 8
 struct shvm_io_fragment {
 	bool done;		/* user space has answered (or taken) it */
 	bool write, mmio;
 	u64 addr;		/* gpa or port */
 	u32 len;		/* bytes; for ports: size * count */
-	u8 data[8];
+	u8 data[8];		/* mmio only; of ports it stays in pio_page */
+};
+
+enum shvm_insn_wait {
+	SHVM_INSN_IDLE,		/* no request is out; the log may not be empty */
+	SHVM_INSN_WAIT_LOG,	/* frag[nr_frags - 1] is in the run page */
+	SHVM_INSN_WAIT_PORT,	/* the IN or OUT of shvm_insn_port_io() is */
 };
 
 struct shvm_insn {
@@ -79,12 +90,15 @@ struct shvm_insn {
 	struct shvm_io_fragment frag[SHVM_MAX_FRAGMENTS];
 	int nr_frags;		/* recorded for the instruction being run */
 	int next_frag;		/* replay position */
-	bool waiting;		/* run page holds a request of frag[nr_frags - 1] or of the string I/O */
-	u64 string_rip;		/* instruction that the string buffer belongs to */
+	enum shvm_insn_wait waiting;
 	u8 *pio_page;		/* page shared with user space for PIO data (run mmap page 1) */
-	u32 pio_bytes;		/* string or single PIO in flight */
-	bool pio_in;
-	int unshadow_tries;	/* unemulatable write to a table: bounded retries */
+	u32 port_size;		/* WAIT_PORT: bytes */
+	bool port_in;		/* WAIT_PORT: direction */
+	bool halted;		/* the instruction was HLT */
+	int error;		/* negative errno that ended the run of the emulator */
+	/* Progress check for instructions that cannot be emulated: bounded retries. */
+	u64 stuck_key;		/* of the registers at the last retry */
+	int stuck_tries;
 };
 
 #endif
