@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The vCPU as the kernel's 64-bit entry finds it: CPUID, a few MSRs, flat segments, identity page
+ * tables for the first 4 GiB.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "../lib/diag.h"
+#include "machine.h"
+
+#define CPUID_MAX_ENTRIES 256
+#define CPUID_1_EDX_APIC (1u << 9)
+#define CPUID_1_EDX_HTT (1u << 28)
+#define CPUID_1_ECX_X2APIC (1u << 21)
+#define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
+
+#define MSR_MISC_ENABLE 0x1a0
+#define MISC_ENABLE_FAST_STRING 1
+
+#define CR0_PE (1u << 0)
+#define CR0_MP (1u << 1)
+#define CR0_ET (1u << 4)
+#define CR0_NE (1u << 5)
+#define CR0_WP (1u << 16)
+#define CR0_PG (1u << 31)
+#define CR4_PAE (1u << 5)
+#define EFER_LME (1u << 8)
+#define EFER_LMA (1u << 10)
+#define RFLAGS_FIXED 2
+
+#define PTE_P (1ULL << 0)
+#define PTE_W (1ULL << 1)
+#define PTE_PS (1ULL << 7)
+
+#define SEL_CODE 0x10 /* the boot protocol's __BOOT_CS and __BOOT_DS */
+#define SEL_DATA 0x18
+#define SEL_TSS 0x20
+#define SEG_CODE 0xb
+#define SEG_DATA 0x3
+#define SEG_TSS_BUSY 0xb
+
+/*
+ * One CPU, no LAPIC (the machine has an 8259 pair only), hence no performance counters either:
+ * they could interrupt nobody. Leaves that count CPUs say one.
+ */
+static void cpuid_adjust(struct shvm_cpuid_entry2 *e)
+{
+	switch (e->function) {
+	case 0x1:
+		e->ebx &= 0x0000ffff;
+		e->ebx |= 1 << 16;
+		e->ecx &= ~(CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE);
+		e->edx &= ~(CPUID_1_EDX_APIC | CPUID_1_EDX_HTT);
+		break;
+	case 0x4:
+		e->eax &= 0x00003fff;
+		break;
+	case 0xa:
+	case 0xb:
+	case 0x1f:
+		e->eax = 0;
+		e->ebx = 0;
+		e->ecx = 0;
+		e->edx = 0;
+		break;
+	}
+}
+
+static struct shvm_cpuid2 *cpuid_supported(struct machine *m)
+{
+	struct shvm_cpuid2 *cpuid;
+
+	cpuid = calloc(1, sizeof(*cpuid) + CPUID_MAX_ENTRIES * sizeof(cpuid->entries[0]));
+	if (!cpuid)
+		die(NULL, "out of memory");
+	cpuid->nent = CPUID_MAX_ENTRIES;
+	if (ioctl(m->hv.dev_fd, SHVM_GET_SUPPORTED_CPUID, cpuid) < 0)
+		die(NULL, "%s: GET_SUPPORTED_CPUID: %s", m->hv.path, strerror(errno));
+	return cpuid;
+}
+
+void cpu_set_cpuid(struct machine *m, bool hypervisor_leaves)
+{
+	struct shvm_cpuid2 *cpuid = cpuid_supported(m);
+	uint32_t i, kept = 0;
+
+	for (i = 0; i < cpuid->nent; i++) {
+		struct shvm_cpuid_entry2 e = cpuid->entries[i];
+
+		if (e.function >> 28 == 4 && !hypervisor_leaves)
+			continue;
+		cpuid_adjust(&e);
+		cpuid->entries[kept++] = e;
+	}
+	cpuid->nent = kept;
+	hv_vcpu_do(&m->hv, SHVM_SET_CPUID2, cpuid, "SET_CPUID2");
+	free(cpuid);
+}
+
+/* Linux turns its fast string functions off when firmware has not enabled them. */
+void cpu_set_msrs(struct machine *m)
+{
+	struct {
+		struct shvm_msrs head;
+		struct shvm_msr_entry entry[1];
+	} msrs = {
+		.head.nmsrs = 1,
+		.entry = { { .index = MSR_MISC_ENABLE, .data = MISC_ENABLE_FAST_STRING } },
+	};
+
+	if (ioctl(m->hv.vcpu_fd, SHVM_SET_MSRS, &msrs) != 1)
+		stage("%s has no MSR %#x: the guest will not use fast strings", m->hv.path,
+		      MSR_MISC_ENABLE);
+}
+
+static void page_tables_build(struct machine *m)
+{
+	uint64_t *pml4 = memory_at(m, GPA_PAGE_TABLES, 6 * 4096);
+	uint64_t *pdpt = pml4 + 512;
+	uint64_t *pd = pml4 + 1024;
+	uint64_t i;
+
+	pml4[0] = (GPA_PAGE_TABLES + 4096) | PTE_P | PTE_W;
+	for (i = 0; i < 4; i++)
+		pdpt[i] = (GPA_PAGE_TABLES + (2 + i) * 4096) | PTE_P | PTE_W;
+	for (i = 0; i < 4 * 512; i++)
+		pd[i] = i << 21 | PTE_P | PTE_W | PTE_PS;
+}
+
+static void gdt_build(struct machine *m)
+{
+	uint64_t *gdt = memory_at(m, GPA_GDT, 0x30);
+
+	gdt[SEL_CODE / 8] = 0x00af9b000000ffffULL; /* 64-bit code, present, accessed */
+	gdt[SEL_DATA / 8] = 0x00cf93000000ffffULL; /* flat data */
+	gdt[SEL_TSS / 8] = 0x00008b0000000067ULL; /* busy 64-bit TSS at 0 */
+	gdt[SEL_TSS / 8 + 1] = 0;
+}
+
+static struct shvm_segment segment(uint16_t selector, uint8_t type)
+{
+	return (struct shvm_segment){
+		.selector = selector,
+		.limit = 0xffffffff,
+		.type = type,
+		.present = 1,
+		.s = 1,
+		.g = 1,
+		.l = type == SEG_CODE,
+		.db = type != SEG_CODE,
+	};
+}
+
+void cpu_set_entry(struct machine *m, uint64_t rip)
+{
+	struct shvm_regs regs = {
+		.rip = rip,
+		.rsi = GPA_BOOT_PARAMS,
+		.rflags = RFLAGS_FIXED,
+	};
+	struct shvm_sregs sregs;
+
+	page_tables_build(m);
+	gdt_build(m);
+	hv_vcpu_do(&m->hv, SHVM_GET_SREGS, &sregs, "GET_SREGS");
+	sregs.cs = segment(SEL_CODE, SEG_CODE);
+	sregs.ds = segment(SEL_DATA, SEG_DATA);
+	sregs.es = sregs.ds;
+	sregs.ss = sregs.ds;
+	sregs.fs = sregs.ds;
+	sregs.gs = sregs.ds;
+	sregs.tr = (struct shvm_segment){
+		.selector = SEL_TSS,
+		.limit = 0x67,
+		.type = SEG_TSS_BUSY,
+		.present = 1,
+	};
+	sregs.ldt = (struct shvm_segment){ .unusable = 1 };
+	sregs.gdt = (struct shvm_dtable){ .base = GPA_GDT, .limit = 0x2f };
+	sregs.idt = (struct shvm_dtable){ .limit = 0 };
+	sregs.cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
+	sregs.cr3 = GPA_PAGE_TABLES;
+	sregs.cr4 = CR4_PAE;
+	sregs.efer = EFER_LME | EFER_LMA;
+	hv_vcpu_do(&m->hv, SHVM_SET_SREGS, &sregs, "SET_SREGS");
+	hv_vcpu_do(&m->hv, SHVM_SET_REGS, &regs, "SET_REGS");
+}
