@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One virtual CPU: its software-held state, its requests and its life.
- * Owner: vcpu.c. State that the hardware holds while the guest runs is reached by src/vmx/vmx.h.
+ * State that the hardware holds while the guest runs is reached by src/vmx/vmx.h.
  * Everything without another remark is guarded by vcpu->mutex.
  */
 #ifndef SHVM_VCPU_H
@@ -40,7 +40,7 @@ enum shvm_request {
 	SHVM_REQ_TLB_FLUSH,	/* leave the guest once: without VPID that flushes its TLB */
 	SHVM_REQ_RELOAD_ROOT,	/* the loaded root is obsolete: shvm_mmu_prepare() rebuilds */
 	SHVM_REQ_EVENT,		/* an interrupt, NMI or window may be due */
-	SHVM_REQ_PAUSE,		/* stay out of the guest until vm->pause_count is 0 (audit) */
+	SHVM_REQ_PAUSE,		/* stand aside: shvm_pause_all() */
 };
 
 /* vcpu->mode: what a kick has to do. */
@@ -67,7 +67,6 @@ struct shvm_vcpu {
 	int mode;			/* enum shvm_vcpu_mode */
 	int cpu;			/* physical CPU that holds our VMCS, -1: none */
 	struct rcuwait wait;		/* a halted vCPU sleeps here */
-	struct pid __rcu *pid;		/* thread of the last RUN, for kicks */
 	struct preempt_notifier preempt_notifier;
 
 	/* Guest registers held in software. RSP, RIP, RFLAGS: shvm_vmx_*() accessors. */

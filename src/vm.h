@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One virtual machine. Owner: vm.c. Lock order of the whole module: src/mmu/locks.h.
+ * One virtual machine. Lock order of the whole module: src/rank.h.
  */
 #ifndef SHVM_VM_H
 #define SHVM_VM_H
 
+#include <linux/bits.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
@@ -67,8 +68,8 @@ struct shvm {
 
 /* What all vCPUs of a VM must agree on, as shvm->cpu_model. */
 #define SHVM_CPU_MODEL_MAXPHYADDR	0xffu
-#define SHVM_CPU_MODEL_GBPAGES		(1u << 8)
-#define SHVM_CPU_MODEL_FIXED		(1u << 31)
+#define SHVM_CPU_MODEL_GBPAGES		BIT(8)
+#define SHVM_CPU_MODEL_FIXED		BIT(31)
 
 /* --- life (vm.c) --- */
 int shvm_vm_create_fd(unsigned long type);	/* SHVM_CREATE_VM: fd or -errno */
@@ -88,6 +89,13 @@ void shvm_pause_init(struct shvm *vm);
  */
 int shvm_pause_enter(struct shvm *vm);
 void shvm_pause_leave(struct shvm *vm);
+
+/**
+ * shvm_pause_stand_aside - let others pause the VM, in answer to SHVM_REQ_PAUSE
+ * @vm: the VM; the thread is between enter and leave, and is so again on return
+ * Return: 0, or -EINTR: the VM may still be paused, so only leave.
+ */
+int shvm_pause_stand_aside(struct shvm *vm);
 
 /**
  * shvm_pause_all - stop all vCPUs and keep them out until shvm_pause_resume()

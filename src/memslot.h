@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The guest-physical map: which slot table a VM has. The table itself: rmap/slot.h.
+ */
+#ifndef SHVM_MEMSLOT_H
+#define SHVM_MEMSLOT_H
+
+#include "vm.h"
+
+/**
+ * shvm_memslots_init - give a new VM an empty table
+ * @vm: its MMU is initialised
+ * Return: 0 or -ENOMEM.
+ */
+int shvm_memslots_init(struct shvm *vm);
+
+/**
+ * shvm_memslots_destroy - free table and slots
+ * @vm: nobody can reach its memory any more: no vCPU, no notifier, no shadow page
+ */
+void shvm_memslots_destroy(struct shvm *vm);
+
+/**
+ * shvm_memslot_set - SHVM_SET_USER_MEMORY_REGION
+ * @vm: the VM of the current process
+ * @region: as user space gave it
+ * Takes vm->slots_lock. Return: 0, or -errno with nothing changed.
+ */
+int shvm_memslot_set(struct shvm *vm, const struct shvm_userspace_memory_region *region);
+
+#endif

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * SHVM_GET_STATS: adds up the counters of a VM. They are written by others without a lock; each
+ * is read once.
+ */
+#include <linux/minmax.h>
+
+#include "rmap/rmap.h"
+#include "vcpu.h"
+#include "vm.h"
+
+static void stats_add_vcpu(const struct shvm_vcpu *vcpu, struct shvm_stats *out)
+{
+	const struct shvm_vcpu_stats *s = &vcpu->stats;
+	unsigned int i, to;
+
+	out->exits += READ_ONCE(s->exits);
+	out->exits_fast += READ_ONCE(s->exits_short);
+	out->injections += READ_ONCE(s->injections);
+	for (i = 0; i < ARRAY_SIZE(s->exit_reason); i++) {
+		to = min_t(unsigned int, i, SHVM_STATS_NR_EXIT_REASONS - 1);
+		out->exit_reason[to] += READ_ONCE(s->exit_reason[i]);
+	}
+}
+
+static void stats_add_mmu(struct shvm_mmu *mmu, struct shvm_stats *out)
+{
+	struct shvm_mmu_stats *s = &mmu->stats;
+
+	out->pf_fixed = atomic64_read(&s->pf_fixed);
+	out->pf_reflected = atomic64_read(&s->pf_reflect);
+	out->pf_emulated = atomic64_read(&s->pf_emulate);
+	out->pf_retried = atomic64_read(&s->pf_retry);
+	out->pf_to_user = atomic64_read(&s->pf_user) + atomic64_read(&s->pf_nomem);
+	out->pt_writes = atomic64_read(&s->table_writes);
+	out->unshadows = atomic64_read(&s->unshadows);
+	out->shadow_pages = atomic_read(&mmu->nr_sps);
+	out->shadow_budget = shvm_mmu_budget(mmu);
+	out->reclaims = atomic64_read(&s->reclaimed);
+	out->rmap_entries = atomic64_read(&s->rmap_entries);
+	out->chain_bytes = atomic64_read(&s->chain_blocks) * sizeof(struct shvm_chain);
+	out->tlb_flush_requests = atomic64_read(&s->tlb_flushes);
+	out->notifier_invalidates = atomic64_read(&s->inv_calls);
+	out->notifier_ages = atomic64_read(&s->age_calls);
+	out->cr3_fast = atomic64_read(&s->cr3_fast);
+	out->cr3_slow = atomic64_read(&s->cr3_slow);
+}
+
+void shvm_stats_sum(struct shvm *vm, struct shvm_stats *out)
+{
+	int i, nr = shvm_vm_nr_vcpus(vm);
+
+	out->size = offsetof(struct shvm_stats, reserved);
+	for (i = 0; i < nr; i++)
+		stats_add_vcpu(vm->vcpus[i], out);
+	stats_add_mmu(&vm->mmu, out);
+	out->ipis = atomic64_read(&vm->ipis);
+}

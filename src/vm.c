@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Life of a VM: from SHVM_CREATE_VM to the last of its file descriptors. Each fd (the VM's and one
+ * per vCPU) holds one of vm->users; a vCPU lives as long as its VM. Nothing here runs guests.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/preempt.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "irqchip/irqchip.h"
+#include "memslot.h"
+#include "mmu/mmu.h"
+#include "vcpu.h"
+#include "vm.h"
+#include "vmx/vmx.h"
+
+static long vm_fd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct shvm *vm = file->private_data;
+
+	if (shvm_vm_is_foreign(vm))
+		return -EIO;
+	return shvm_vm_ioctl(vm, cmd, arg);
+}
+
+static int vm_fd_release(struct inode *inode, struct file *file)
+{
+	shvm_vm_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations vm_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = vm_fd_ioctl,
+	.release = vm_fd_release,
+	.llseek = noop_llseek,
+};
+
+static struct shvm *vm_create(void)
+{
+	struct shvm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	int err = -ENOMEM;
+
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	vm->mm = current->mm;
+	refcount_set(&vm->users, 1);
+	mutex_init(&vm->lock);
+	mutex_init(&vm->slots_lock);
+	shvm_pause_init(vm);
+	vm->identity_map_addr = gpa(SHVM_IDENTITY_MAP_DEFAULT);
+
+	err = shvm_mmu_init(&vm->mmu);
+	if (err)
+		goto err_free;
+	err = shvm_memslots_init(vm);
+	if (err)
+		goto err_mmu;
+	err = shvm_notifier_register(vm);
+	if (err)
+		goto err_slots;
+	mmgrab(vm->mm);
+	return vm;
+err_slots:
+	/* The MMU goes first, as in vm_destroy(): it may look at the table. */
+	shvm_mmu_destroy(&vm->mmu);
+	shvm_memslots_destroy(vm);
+	kfree(vm);
+	return ERR_PTR(err);
+err_mmu:
+	shvm_mmu_destroy(&vm->mmu);
+err_free:
+	kfree(vm);
+	return ERR_PTR(err);
+}
+
+/*
+ * No fd is left, so no ioctl runs and none will come. What can still call in is silenced first
+ * (host MM, timer of the interrupt chip), then the objects go, users before what they use.
+ */
+static void vm_destroy(struct shvm *vm)
+{
+	int i;
+
+	shvm_notifier_unregister(vm);
+	shvm_irqchip_destroy(vm->irqchip);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		shvm_vcpu_destroy(vm->vcpus[i]);
+	shvm_mmu_destroy(&vm->mmu);
+	shvm_memslots_destroy(vm);
+	mmdrop(vm->mm);
+	kfree(vm);
+}
+
+void shvm_vm_put(struct shvm *vm)
+{
+	if (!refcount_dec_and_test(&vm->users))
+		return;
+	vm_destroy(vm);
+	preempt_notifier_dec();
+	shvm_vmx_put();
+}
+
+int shvm_vm_create_fd(unsigned long type)
+{
+	struct shvm *vm;
+	int fd;
+
+	if (type)
+		return -EINVAL;
+	fd = shvm_vmx_get();
+	if (fd)
+		return fd;
+	preempt_notifier_inc();
+	vm = vm_create();
+	if (IS_ERR(vm)) {
+		preempt_notifier_dec();
+		shvm_vmx_put();
+		return PTR_ERR(vm);
+	}
+	/* Last: another thread may use the fd at once. */
+	fd = anon_inode_getfd("shvm-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		shvm_vm_put(vm);
+	return fd;
+}
