@@ -21,8 +21,8 @@ struct shvm_irqchip;
  *	  halted or in the guest. Called after the new state is visible and without the chip's
  *	  lock, in the context of whoever raised INTR: possibly a hard interrupt, possibly vCPU 0's
  *	  own thread, possibly with locks of the caller held. It must not sleep and must tolerate a
- *	  call for an INTR that has fallen again. A sleeper must order "about to sleep" before its has_irq() check with a full
- *	  barrier (set_current_state() does).
+ *	  call for an INTR that has fallen again. A sleeper must order "about to sleep" before its
+ *	  has_irq() check with a full barrier (set_current_state() does).
  * @opaque: handed to @kick
  *
  * Context: process, may sleep.

@@ -28,7 +28,7 @@ enum pic_init_step { PIC_STEP_ICW2, PIC_STEP_ICW3, PIC_STEP_ICW4, PIC_STEP_DONE 
 
 struct pic {
 	u8 lines;		/* input levels */
-	u8 edges;		/* edge-triggered requests not yet acknowledged */
+	u8 edges;		/* edge requests not yet acknowledged; none of @elcr */
 	u8 elcr;		/* inputs that are level-triggered */
 	u8 elcr_mask;		/* those that can be; constant */
 	u8 imr;

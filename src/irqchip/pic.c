@@ -44,7 +44,7 @@
 
 static u8 pic_irr(const struct pic *pic)
 {
-	return (pic->edges & ~pic->elcr) | (pic->lines & pic->elcr);
+	return pic->edges | (pic->lines & pic->elcr);
 }
 
 /* 0 is the highest priority. */

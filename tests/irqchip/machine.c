@@ -20,7 +20,7 @@ static void machine_kick(void *opaque)
 void machine_start(struct machine *m)
 {
 	*m = (struct machine){ 0 };
-	shim_now_ns = 987654321987654321ULL;	/* 31 years of uptime: no room for sloppy products */
+	shim_now_ns = 987654321987654321ULL;	/* 31 years: a sloppy product overflows */
 	m->epoch_ns = shim_now_ns;
 	m->chip = shvm_irqchip_create(machine_kick, m);
 	assert(m->chip);
@@ -57,6 +57,27 @@ u8 machine_in(struct machine *m, u16 port)
 	return v;
 }
 
+static u32 machine_in16(struct machine *m, u16 port)
+{
+	u32 low = machine_in(m, port);
+
+	return low | machine_in(m, port) << 8;
+}
+
+static void machine_out16(struct machine *m, u16 port, u16 val)
+{
+	machine_out(m, port, val & 0xff);
+	machine_out(m, port, val >> 8);
+}
+
+static void machine_init_pic(struct machine *m, u16 port, u32 icws)
+{
+	machine_out(m, port, 0x11);
+	machine_out(m, port + 1, icws & 0xff);
+	machine_out(m, port + 1, icws >> 8 & 0xff);
+	machine_out(m, port + 1, icws >> 16);
+}
+
 static u32 serve_all(struct machine *m, u32 want, u32 limit)
 {
 	u32 nr = 0;
@@ -83,6 +104,19 @@ static u32 step_run(struct machine *m, const struct step *step, u32 *want)
 	case STEP_IN:
 		*want = step->b;
 		return machine_in(m, step->a);
+	case STEP_OUT16:
+		machine_out16(m, step->a, step->b);
+		return *want;
+	case STEP_IN16:
+		*want = step->b;
+		return machine_in16(m, step->a);
+	case STEP_STATUS:
+		*want = step->b;
+		machine_out(m, 0x43, 0xe0 | 2 << step->a);
+		return machine_in(m, 0x40 + step->a);
+	case STEP_PIC_INIT:
+		machine_init_pic(m, step->a, step->b);
+		return *want;
 	case STEP_UP:
 	case STEP_DOWN:
 		shvm_irqchip_set_irq(m->chip, step->a, step->kind == STEP_UP);
@@ -115,7 +149,7 @@ bool story_run(const struct story *story)
 	size_t i;
 
 	machine_start(&m);
-	for (i = 0; story->ready && i < sizeof(init) / sizeof(init[0]); i++)
+	for (i = 0; story->ready && i < ARRAY_SIZE(init); i++)
 		step_run(&m, &init[i], &want);
 	for (i = 0; i < story->nr_steps; i++) {
 		got = step_run(&m, &story->steps[i], &want);

@@ -11,8 +11,8 @@
 #include "irqchip.h"
 
 enum step_kind {
-	STEP_OUT, STEP_IN, STEP_UP, STEP_DOWN, STEP_ACK, STEP_INTR, STEP_TICKS, STEP_KICKS,
-	STEP_SERVE,
+	STEP_OUT, STEP_IN, STEP_OUT16, STEP_IN16, STEP_STATUS, STEP_PIC_INIT, STEP_UP, STEP_DOWN,
+	STEP_ACK, STEP_INTR, STEP_TICKS, STEP_KICKS, STEP_SERVE,
 };
 
 struct step {
@@ -40,12 +40,15 @@ struct story {
 #define KICKS(want)		S(KICKS, want, 0)	/* since the last KICKS */
 /* Acknowledge and end vector @want as long as INTR is up: @nr times exactly. */
 #define SERVE(want, nr)		S(SERVE, want, nr)
-#define PIC_INIT(port, base, icw3, icw4) \
-	OUT(port, 0x11), OUT((port) + 1, base), OUT((port) + 1, icw3), OUT((port) + 1, icw4)
+/* ICW1 with cascade and ICW4, then the other three. */
+#define PIC_INIT(port, icw2, icw3, icw4) S(PIC_INIT, port, (icw2) | (icw3) << 8 | (icw4) << 16)
+#define COUNT(port, val)	S(OUT16, port, val)	/* low byte, high byte, same port */
+#define READS(port, want)	S(IN16, port, want)
+#define READ_STATUS(channel, want) S(STATUS, channel, want)
 #define STORY(title, needs_init, ...) {						\
 	.name = title, .ready = needs_init,					\
 	.steps = (const struct step[]){ __VA_ARGS__ },				\
-	.nr_steps = sizeof((const struct step[]){ __VA_ARGS__ }) / sizeof(struct step) }
+	.nr_steps = ARRAY_SIZE(((const struct step[]){ __VA_ARGS__ })) }
 
 struct machine {
 	struct shvm_irqchip *chip;

@@ -15,7 +15,7 @@ static const struct {
 	{ "pit: every mode equals a tick-by-tick model", pit_matches_model },
 };
 
-#define NR_TESTS (sizeof(tests) / sizeof(tests[0]))
+#define NR_TESTS ARRAY_SIZE(tests)
 
 static unsigned int nr_run, nr_failed;
 

@@ -75,6 +75,12 @@ const struct story pic_stories[] = {
 	STORY("pic: special fully nested lets it through", false,
 	      PIC_INIT(0x20, 0x20, 0x04, 0x11), PIC_INIT(0xa0, 0x28, 0x02, 0x01),
 	      UP(12), ACK(0x2c), UP(13), INTR(0), UP(5), INTR(0), UP(8), INTR(1), ACK(0x28)),
+	STORY("pic: special fully nested is for slaves only", false,
+	      PIC_INIT(0x20, 0x20, 0x04, 0x11), OUT(0x4d0, 0x20), UP(5), ACK(0x25), INTR(0),
+	      OUT(0x20, EOI), INTR(1)),
+	STORY("pic: the slave's next request is a new edge", false,
+	      PIC_INIT(0x20, 0x20, 0x04, 0x01), PIC_INIT(0xa0, 0x28, 0x02, 0x03),
+	      UP(8), UP(9), ACK(0x28), INTR(0), OUT(0x20, EOI), INTR(1), ACK(0x29)),
 	STORY("pic: automatic EOI", false,
 	      PIC_INIT(0x20, 0x20, 0x04, 0x03), UP(3), UP(5), ACK(0x23),
 	      OUT(0x20, READ_ISR), IN(0x20, 0), INTR(1), ACK(0x25), INTR(0)),
@@ -93,8 +99,8 @@ const struct story pic_stories[] = {
 	      OUT(0x20, LOWEST(4)), UP(4), UP(0), UP(7), UP(5), ACK(0x25), OUT(0x20, EOI),
 	      ACK(0x27), OUT(0x20, EOI), ACK(0x20), OUT(0x20, EOI), ACK(0x24)),
 	STORY("pic: special mask frees lower priorities", true,
-	      UP(1), ACK(0x21), UP(4), INTR(0), OUT(0x21, 0x02), INTR(0), OUT(0x20, SMM_ON), INTR(1),
-	      OUT(0x20, SMM_OFF), INTR(0), OUT(0x20, SMM_ON), ACK(0x24)),
+	      UP(1), ACK(0x21), UP(4), INTR(0), OUT(0x21, 0x02), INTR(0), OUT(0x20, SMM_ON),
+	      INTR(1), OUT(0x20, SMM_OFF), INTR(0), OUT(0x20, SMM_ON), ACK(0x24)),
 	STORY("pic: special mask, non-specific EOI skips masked", true,
 	      UP(4), ACK(0x24), UP(1), ACK(0x21), OUT(0x21, 0x02), OUT(0x20, SMM_ON),
 	      OUT(0x20, READ_ISR), OUT(0x20, EOI), IN(0x20, 0x02), OUT(0x20, EOI), IN(0x20, 0x02),
@@ -111,4 +117,4 @@ const struct story pic_stories[] = {
 	      KICKS(0), OUT(0x21, 0), KICKS(1)),
 };
 
-const size_t nr_pic_stories = sizeof(pic_stories) / sizeof(pic_stories[0]);
+const size_t nr_pic_stories = ARRAY_SIZE(pic_stories);

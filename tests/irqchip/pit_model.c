@@ -226,7 +226,7 @@ static bool both_equal(struct machine *m, const struct model *o)
 		goto differ;
 	return true;
 differ:
-	printf("# tick %llu mode %u bcd %d gate %d: want out %d null %d count 0x%x, got 0x%02x 0x%x\n",
+	printf("# tick %llu mode %u bcd %d gate %d: want out %d null %d 0x%x, got 0x%02x 0x%x\n",
 	       m->ticks, o->mode, o->bcd, o->gate, o->out, o->null, want, status, count);
 	return false;
 }

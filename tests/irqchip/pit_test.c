@@ -8,10 +8,7 @@
 #include "machine.h"
 
 #define CONTROL(channel, mode)	((channel) << 6 | 0x30 | (mode) << 1)	/* both bytes */
-#define COUNT(port, val)	OUT(port, (val) & 0xff), OUT(port, (val) >> 8)
-#define READS(port, val)	IN(port, (val) & 0xff), IN(port, (val) >> 8)
 #define LATCH(channel)		OUT(0x43, (channel) << 6)
-#define READ_STATUS(channel, want) OUT(0x43, 0xe0 | 2 << (channel)), IN(0x40 + (channel), want)
 #define GATE2(on)		OUT(0x61, on)
 
 const struct story pit_stories[] = {
@@ -115,12 +112,14 @@ const struct story pit_stories[] = {
 	STORY("ticks: ICW1 drops the backlog", true,
 	      OUT(0x43, CONTROL(0, 2)), COUNT(0x40, 11932), TICKS(1 + 11932 * 50),
 	      PIC_INIT(0x20, 0x20, 0x04, 0x01), INTR(0)),
+	STORY("ticks: a tiny period is one tick per alarm", true,
+	      OUT(0x43, CONTROL(0, 2)), COUNT(0x40, 10), TICKS(1200), SERVE(0x20, 10)),
 	STORY("ticks: a line held up by user space does not stop them", true,
 	      UP(0), SERVE(0x20, 1), OUT(0x43, CONTROL(0, 2)), COUNT(0x40, 200), TICKS(201),
 	      SERVE(0x20, 1), TICKS(200), SERVE(0x20, 1)),
 };
 
-const size_t nr_pit_stories = sizeof(pit_stories) / sizeof(pit_stories[0]);
+const size_t nr_pit_stories = ARRAY_SIZE(pit_stories);
 
 static void machine_program(struct machine *m, u8 mode, u16 count)
 {

@@ -37,11 +37,16 @@ int hrtimer_try_to_cancel(struct hrtimer *timer)
 	return was_armed;
 }
 
-/* The last thing that happens to the timer; with the lock held it could wait for ever. */
+/*
+ * As if the callback were just starting on another CPU: it must not bring the timer back. With the
+ * lock held, waiting for it would never end.
+ */
 int hrtimer_cancel(struct hrtimer *timer)
 {
 	assert(!shim_locks_held);
 	hrtimer_try_to_cancel(timer);
+	timer->function(timer);
+	assert(!timer->armed);
 	the_timer = NULL;
 	return 0;
 }

@@ -2,9 +2,11 @@
 #ifndef SHIM_LINUX_MINMAX_H
 #define SHIM_LINUX_MINMAX_H
 
-#define min(a, b) ((a) < (b) ? (a) : (b))
-#define max(a, b) ((a) > (b) ? (a) : (b))
-#define min_t(type, a, b) min((type)(a), (type)(b))
-#define max_t(type, a, b) max((type)(a), (type)(b))
+#define min_t(type, a, b) \
+	({ type min_a = (a), min_b = (b); min_a < min_b ? min_a : min_b; })
+#define max_t(type, a, b) \
+	({ type max_a = (a), max_b = (b); max_a > max_b ? max_a : max_b; })
+#define min(a, b) min_t(__typeof__(a), a, b)
+#define max(a, b) max_t(__typeof__(a), a, b)
 
 #endif /* SHIM_LINUX_MINMAX_H */

@@ -5,6 +5,10 @@
 
 #include <assert.h>
 
-#define array_index_nospec(index, size) ({ assert((index) < (size)); (index); })
+static inline unsigned long array_index_nospec(unsigned long index, unsigned long size)
+{
+	assert(index < size);
+	return index;
+}
 
 #endif /* SHIM_LINUX_NOSPEC_H */

@@ -8,14 +8,33 @@
 #define __acquires(lock)
 #define __releases(lock)
 
-typedef struct { int held; } raw_spinlock_t;
+#define raw_spinlock_t struct shim_lock
 
-#define raw_spin_lock_init(lock) ((lock)->held = 0)
-#define raw_spin_lock_irqsave(lock, flags) \
-	do { assert(!(lock)->held); (lock)->held = 1; shim_locks_held++; (flags) = 1; } while (0)
-#define raw_spin_unlock_irqrestore(lock, flags) \
-	do { assert((lock)->held && (flags)); (lock)->held = 0; shim_locks_held--; } while (0)
+struct shim_lock {
+	int held;
+};
 
 extern int shim_locks_held;
+
+static inline void raw_spin_lock_init(raw_spinlock_t *lock)
+{
+	lock->held = 0;
+}
+
+static inline unsigned long shim_lock(raw_spinlock_t *lock)
+{
+	assert(!lock->held);
+	lock->held = 1;
+	return ++shim_locks_held;
+}
+
+static inline void raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags)
+{
+	assert(lock->held && flags);
+	lock->held = 0;
+	shim_locks_held--;
+}
+
+#define raw_spin_lock_irqsave(lock, flags) ((flags) = shim_lock(lock))
 
 #endif /* SHIM_LINUX_SPINLOCK_H */

@@ -5,17 +5,17 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
 typedef unsigned long long u64;
 typedef long long s64;
 
 #define U64_MAX ((u64)-1)
 
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof(*(array)))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
 
 /* A kernel warning is a failed test. */
