@@ -7,16 +7,20 @@
  * outlives it:
  *
  *	slots_lock holder			fault
- *	invalid = true				srcu: slot found, not invalid
- *	synchronize_srcu [A]			...map under mmu->lock
- *	zap all, flush				srcu ends
- *	publish the table without it		srcu: slot found, invalid: maps nothing
+ *	invalidation begins [C]			srcu: slot found, not invalid
+ *	invalid = true				...map under mmu->lock
+ *	synchronize_srcu [A]			srcu ends
+ *	zap all, flush
+ *	publish the table without it		srcu: slot is invalid: try again
  *	synchronize_srcu [B]			srcu: no slot: MMIO
+ *	invalidation ends [C]
  *	free
  *
  * A: everything mapped by look-ups that missed the flag is there when the zap begins. B: nobody
  * holds the slot. The slot stays in the table until the zap is over because the notifier must
- * find the frames that are still mapped.
+ * find the frames that are still mapped. C: a fault that took the host address from the old slot,
+ * slept without SRCU, and finds another slot when it comes to map, is stale as if the host had
+ * moved the page.
  *
  * A new slot needs no care of that kind: shadow entries for frames without a slot always fault.
  * Invalidations of the host are counted for the whole VM, not per slot, so a range that began
@@ -35,27 +39,6 @@
 static struct shvm_slots *memslots_get(struct shvm *vm)
 {
 	return rcu_dereference_protected(vm->mmu.slots, lockdep_is_held(&vm->slots_lock));
-}
-
-int shvm_memslots_init(struct shvm *vm)
-{
-	struct shvm_slots *empty = shvm_slots_alloc(0);
-
-	if (!empty)
-		return -ENOMEM;
-	rcu_assign_pointer(vm->mmu.slots, empty);
-	return 0;
-}
-
-void shvm_memslots_destroy(struct shvm *vm)
-{
-	struct shvm_slots *slots = rcu_dereference_protected(vm->mmu.slots, true);
-	u32 i;
-
-	for (i = 0; i < slots->nr; i++)
-		shvm_slot_free(slots->slot[i]);
-	shvm_slots_free(slots);
-	RCU_INIT_POINTER(vm->mmu.slots, NULL);
 }
 
 static struct shvm_slot *memslot_by_id(const struct shvm_slots *slots, u32 id)
@@ -179,11 +162,16 @@ static int memslot_replace(struct shvm *vm, struct shvm_slot *old, struct shvm_s
 
 	if (!new)
 		return -ENOMEM;
-	if (old)
+	if (old) {
+		shvm_mmu_invalidate_begin(&vm->mmu);
 		memslot_retire(vm, old);
+	}
 	memslots_publish(vm, new);
-	if (old)
+	if (old) {
+		shvm_mmu_invalidate_end(&vm->mmu);
 		shvm_slot_free(old);
+	}
+	shvm_mmu_slots_changed(&vm->mmu);
 	return 0;
 }
 

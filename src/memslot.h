@@ -8,19 +8,6 @@
 #include "vm.h"
 
 /**
- * shvm_memslots_init - give a new VM an empty table
- * @vm: its MMU is initialised
- * Return: 0 or -ENOMEM.
- */
-int shvm_memslots_init(struct shvm *vm);
-
-/**
- * shvm_memslots_destroy - free table and slots
- * @vm: nobody can reach its memory any more: no vCPU, no notifier, no shadow page
- */
-void shvm_memslots_destroy(struct shvm *vm);
-
-/**
  * shvm_memslot_set - SHVM_SET_USER_MEMORY_REGION
  * @vm: the VM of the current process
  * @region: as user space gave it

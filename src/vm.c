@@ -11,7 +11,6 @@
 #include <linux/slab.h>
 
 #include "irqchip/irqchip.h"
-#include "memslot.h"
 #include "mmu/mmu.h"
 #include "vcpu.h"
 #include "vm.h"
@@ -56,20 +55,11 @@ static struct shvm *vm_create(void)
 	err = shvm_mmu_init(&vm->mmu);
 	if (err)
 		goto err_free;
-	err = shvm_memslots_init(vm);
-	if (err)
-		goto err_mmu;
 	err = shvm_notifier_register(vm);
 	if (err)
-		goto err_slots;
+		goto err_mmu;
 	mmgrab(vm->mm);
 	return vm;
-err_slots:
-	/* The MMU goes first, as in vm_destroy(): it may look at the table. */
-	shvm_mmu_destroy(&vm->mmu);
-	shvm_memslots_destroy(vm);
-	kfree(vm);
-	return ERR_PTR(err);
 err_mmu:
 	shvm_mmu_destroy(&vm->mmu);
 err_free:
@@ -90,7 +80,6 @@ static void vm_destroy(struct shvm *vm)
 	for (i = 0; i < vm->nr_vcpus; i++)
 		shvm_vcpu_destroy(vm->vcpus[i]);
 	shvm_mmu_destroy(&vm->mmu);
-	shvm_memslots_destroy(vm);
 	mmdrop(vm->mm);
 	kfree(vm);
 }

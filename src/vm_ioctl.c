@@ -161,7 +161,9 @@ static long vm_audit(struct shvm *vm)
 
 	if (ret)
 		return ret;
+	mutex_lock(&vm->slots_lock);	/* its holders wait for no vCPU */
 	ret = shvm_mmu_audit(&vm->mmu);
+	mutex_unlock(&vm->slots_lock);
 	shvm_pause_resume(vm);
 	return ret;
 }
