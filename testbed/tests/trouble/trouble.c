@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Makes the trouble that the test machine must notice. Inserted by the test of the test machine
+ * with kind=warn, kind=oops or kind=stall.
+ */
+#include <linux/delay.h>
+#include <linux/errno.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/string.h>
+
+static char *kind = "";
+module_param(kind, charp, 0);
+
+/* Holds up a grace period longer than the stall detector waits, which the caller set to 3 s. */
+static void trouble_stall(void)
+{
+	start_poll_synchronize_rcu();
+	rcu_read_lock();
+	mdelay(8000);
+	rcu_read_unlock();
+}
+
+static int __init trouble_init(void)
+{
+	if (!strcmp(kind, "warn"))
+		WARN_ON(1);
+	else if (!strcmp(kind, "oops"))
+		WRITE_ONCE(*(volatile int *)8, 0);
+	else if (!strcmp(kind, "stall"))
+		trouble_stall();
+	else
+		return -EINVAL;
+	return 0;
+}
+
+module_init(trouble_init);
+MODULE_DESCRIPTION("Trouble for the test machine to notice");
+MODULE_LICENSE("GPL");
