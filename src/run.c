@@ -109,18 +109,26 @@ static enum shvm_next run_mode_error(struct shvm_vcpu *vcpu, u64 mode, u64 detai
 	return run_exit(vcpu, SHVM_EXIT_INTERNAL_ERROR);
 }
 
+/* Paging that is neither off nor 4-level has no shadow yet. */
+static bool run_paging_is_shadowed(const struct shvm_vcpu *vcpu)
+{
+	return !(vcpu->cr0 & X86_CR0_PG) || (vcpu->efer & EFER_LMA);
+}
+
 /* States that hardware without unrestricted guest cannot run, or that the MMU does not shadow. */
 static enum shvm_next run_check_mode(struct shvm_vcpu *vcpu)
 {
+	bool enterable = shvm_vmx_state_is_enterable(vcpu);
+
+	if (likely(enterable && run_paging_is_shadowed(vcpu)))
+		return SHVM_NEXT_ENTER;
 	if (!(vcpu->cr0 & X86_CR0_PE))
 		return run_mode_error(vcpu, SHVM_MODE_REAL, 0);
 	if (shvm_vmx_rflags(vcpu) & X86_EFLAGS_VM)
 		return run_mode_error(vcpu, SHVM_MODE_VM86, 0);
-	if ((vcpu->cr0 & X86_CR0_PG) && !(vcpu->efer & EFER_LMA))
+	if (!run_paging_is_shadowed(vcpu))
 		return run_mode_error(vcpu, SHVM_MODE_PAGING, vcpu->cr4);
-	if (!shvm_vmx_state_is_enterable(vcpu))
-		return run_mode_error(vcpu, SHVM_MODE_STATE, 0);
-	return SHVM_NEXT_ENTER;
+	return run_mode_error(vcpu, SHVM_MODE_STATE, 0);
 }
 
 static enum shvm_next run_prepare_mmu(struct shvm_vcpu *vcpu)
