@@ -76,20 +76,20 @@ struct gpt_place {
 	bool writable;
 };
 
-static bool place_find(struct shvm_mmu *mmu, gpa_t at, struct gpt_place *place)
+static enum gpt_walk_result place_find(struct shvm_mmu *mmu, gpa_t at, struct gpt_place *place)
 {
+	enum gpt_walk_result ret = GPT_WALK_ABSENT;
 	int idx = srcu_read_lock(&mmu->srcu);
 	struct shvm_slot *slot = shvm_slots_find(srcu_dereference(mmu->slots, &mmu->srcu),
 						 gpa_to_gfn(at));
 
-	if (slot && READ_ONCE(slot->invalid))
-		slot = NULL;
 	if (slot) {
 		place->at = slot_hva(slot, at);
 		place->writable = !(slot->flags & SHVM_SLOT_READONLY);
+		ret = READ_ONCE(slot->invalid) ? GPT_WALK_RETRY : GPT_WALK_OK;
 	}
 	srcu_read_unlock(&mmu->srcu, idx);
-	return slot;
+	return ret;
 }
 
 /* Set A (and D) in one entry if it still is what was read. False: it changed, walk again. */
@@ -145,6 +145,7 @@ static enum gpt_walk_result walk_once(struct shvm_mmu_vcpu *mv, struct shvm_gpt_
 {
 	const struct shvm_paging *p = &mv->paging;
 	gpa_t table = root_table(mv);
+	enum gpt_walk_result ret;
 	u8 acc = GPT_ACC_ALL;
 	int level;
 
@@ -153,8 +154,9 @@ static enum gpt_walk_result walk_once(struct shvm_mmu_vcpu *mv, struct shvm_gpt_
 		gpa_t at = gpa(table.v + gpt_index(g, w->addr, level) * g->entry_bytes);
 
 		w->table[level] = gpa_to_gfn(at);
-		if (!place_find(mv->mmu, at, &place[level]))
-			return GPT_WALK_ABSENT;
+		ret = place_find(mv->mmu, at, &place[level]);
+		if (ret != GPT_WALK_OK)
+			return ret;
 		if (shvm_arch_read_user(place[level].at, &gpte, g->entry_bytes))
 			return GPT_WALK_HOST;
 		w->gpte[level] = gpte;
@@ -207,5 +209,5 @@ enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 		if (ret != GPT_WALK_OK || walk_mark(w, g, place))
 			return ret;
 	}
-	return GPT_WALK_HOST;
+	return GPT_WALK_RETRY;
 }

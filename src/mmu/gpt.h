@@ -48,6 +48,7 @@ enum gpt_walk_result {
 	GPT_WALK_FAULT,		/* the guest's own fault: error */
 	GPT_WALK_ABSENT,	/* a table is outside memory: the CPU would read all ones */
 	GPT_WALK_HOST,		/* the host cannot provide a table: -EFAULT */
+	GPT_WALK_RETRY,		/* the tables kept changing */
 };
 
 /* A walk is a value: arguments, then what it found. Arrays are indexed by level. */

@@ -75,7 +75,9 @@ void shvm_mmu_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr);
 
 /*
  * Before entering the guest, interrupts on: make sure that a root is loaded. 0; -ENOMEM; -EFAULT:
- * CR3 points outside memory (triple fault); -EOPNOTSUPP: a paging mode that is not there yet.
+ * CR3 points outside memory (triple fault); -EOPNOTSUPP: a paging mode that is not there yet;
+ * -EAGAIN: a slot change, an invalidation or a store to the root table is under way: look at
+ * signals and requests, then call again.
  */
 int shvm_mmu_prepare(struct shvm_mmu_vcpu *mv);
 hpa_t shvm_mmu_root(const struct shvm_mmu_vcpu *mv);	/* for the CR3 field of the VMCS */
@@ -101,6 +103,7 @@ bool shvm_mmu_unshadow(struct shvm_mmu *mmu, gfn_t table);
 
 /* --- VM-wide (zap.c, reclaim.c); may sleep --- */
 void shvm_mmu_zap_all(struct shvm_mmu *mmu);		/* no SPTE is left and no TLB holds one */
+void shvm_mmu_settle(struct shvm_mmu *mmu);		/* wait until no TLB holds a right that was taken */
 void shvm_mmu_slots_changed(struct shvm_mmu *mmu);	/* new table is published: default budget */
 /* Around a slot's removal: faults that looked it up before do not install. */
 void shvm_mmu_invalidate_begin(struct shvm_mmu *mmu);

@@ -8,6 +8,7 @@
 
 #include <linux/atomic.h>
 #include <linux/list.h>
+#include <linux/rculist.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
@@ -53,6 +54,7 @@ union shvm_role {
 		u32 smep_nowp : 1;	/* CR4.SMEP && !CR0.WP */
 		u32 smap_nowp : 1;	/* CR4.SMAP && !CR0.WP */
 		u32 access : 3;		/* CR0.WP = 0 only: U, W, X accumulated above this table */
+		u32 clean : 1;		/* CR0.WP = 0 and direct: the large guest page has D = 0 */
 		u32 pae_host : 1;	/* hardware walks PAE tables (guest outside long mode) */
 	};
 };
@@ -148,9 +150,9 @@ struct shvm_mmu_vcpu {
 
 	/* The loaded root; NULL: none, shvm_mmu_prepare() must run. Read by the reclaimer. */
 	struct shvm_sp *root;
+	hpa_t root_hpa;			/* what the CR3 field of the VMCS gets */
 	struct shvm_sp *pae_sp[SHVM_PAE_ROOTS];	/* PAE host format: the page directories */
 	u64 *pae_root;			/* 4 PDPTEs in a page below 4 GiB; NULL until needed */
-	hpa_t pae_root_hpa;
 	u64 roots_gen;			/* mmu->root_gen when root and roots[] were looked up */
 	struct shvm_cached_root roots[SHVM_NR_CACHED_ROOTS];
 	int next_root;			/* victim for the next miss */

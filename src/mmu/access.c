@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Software accesses to guest memory: translation for the emulator, reads, and stores that keep
+ * the shadow of guest tables exact. docs/mmu.md, "A trapped store".
+ */
+#include "shadow.h"
+
+/* Trapped stores to one table without a sign of its use before its shadows are dropped. */
+#define FLOOD_STORES	12
+
+/* A store or compare-exchange as a value. */
+struct shvm_store {
+	gpa_t at;
+	const void *old;	/* NULL: plain store */
+	const void *new;
+	u32 len;
+};
+
+int shvm_mmu_translate(struct shvm_mmu_vcpu *mv, gva_t addr, u32 access, gpa_t *out, u32 *error)
+{
+	struct shvm_gpt_walk walk = { .addr = addr, .access = access };
+
+	switch (shvm_gpt_walk(mv, &walk)) {
+	case GPT_WALK_OK:
+		*out = gpa(gfn_to_gpa(walk.frame).v | (addr.v & (SHVM_PAGE_SIZE - 1)));
+		return 0;
+	case GPT_WALK_ABSENT:
+		*error = PFEC_P | PFEC_RSVD | (access & (PFEC_W | PFEC_U));
+		return 1;
+	case GPT_WALK_FAULT:
+		*error = walk.error;
+		return 1;
+	case GPT_WALK_RETRY:
+		return -EAGAIN;
+	case GPT_WALK_HOST:
+		break;
+	}
+	return -EFAULT;
+}
+
+/* SRCU is held. OK: *slot is good for this access. */
+static enum shvm_mem_result mem_slot(struct shvm_mmu *mmu, gpa_t at, bool write,
+				     struct shvm_slot **slot)
+{
+	*slot = shvm_slots_find(mmu_slots(mmu), gpa_to_gfn(at));
+	if (!*slot || (write && ((*slot)->flags & SHVM_SLOT_READONLY)))
+		return SHVM_MEM_MMIO;
+	return READ_ONCE((*slot)->invalid) ? SHVM_MEM_RETRY : SHVM_MEM_OK;
+}
+
+enum shvm_mem_result shvm_mmu_read(struct shvm_mmu *mmu, gpa_t at, void *buf, u32 len)
+{
+	enum shvm_mem_result ret;
+	struct shvm_slot *slot;
+	hva_t from = hva(0);
+	int idx;
+
+	idx = srcu_read_lock(&mmu->srcu);
+	ret = mem_slot(mmu, at, false, &slot);
+	if (ret == SHVM_MEM_OK)
+		from = slot_hva(slot, at);
+	srcu_read_unlock(&mmu->srcu, idx);
+	if (ret == SHVM_MEM_OK && shvm_arch_read_user(from, buf, len))
+		return SHVM_MEM_FAULT;
+	return ret;
+}
+
+/* -EFAULT: make it resident and come back; 1: compare lost. */
+static int store_now(const struct shvm_slot *slot, const struct shvm_store *st)
+{
+	hva_t to = slot_hva(slot, st->at);
+
+	if (st->old)
+		return shvm_arch_cmpxchg_user_atomic(to, st->old, st->new, st->len);
+	return shvm_arch_write_user_atomic(to, st->new, st->len);
+}
+
+/* Entries of sp that the store touches. */
+static void store_span(const struct shvm_store *st, const struct shvm_sp *sp, unsigned int *first,
+		       unsigned int *last)
+{
+	u32 bytes = shvm_gpt_formats[sp->role.format].entry_bytes;
+
+	*first = gpa_offset(st->at) / bytes;
+	*last = (gpa_offset(st->at) + st->len - 1) / bytes;
+}
+
+static void store_zap(struct shvm_mmu *mmu, struct shvm_sp *sp, const struct shvm_store *st)
+{
+	unsigned int i, last;
+
+	store_span(st, sp, &i, &last);
+	shvm_lock_sp(sp);
+	for (; sp->filled && i <= last; i++)
+		shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
+	shvm_unlock_sp(sp);
+}
+
+/* Map what the guest just entered, if that needs no waiting. It counts as not used yet. */
+static void entry_prefetch(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
+			   u64 gpte)
+{
+	struct shvm_leaf leaf = { .frame = gfn((gpte & GENMASK_ULL(51, 12)) >> 12) };
+	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mv->mmu), leaf.frame);
+	bool write = (gpte & GPTE_W) && (gpte & GPTE_D);
+	u8 acc = gpte_access(gpte, sp->role.nx);
+
+	if (!slot || READ_ONCE(slot->invalid) || !shvm_inval_begin_read(mv->mmu, &leaf.seq))
+		return;
+	if (slot->flags & SHVM_SLOT_READONLY)
+		write = false;
+	if (!shvm_arch_host_frame_atomic(slot_hva(slot, gfn_to_gpa(leaf.frame)), write, &leaf.host))
+		return;
+	leaf.host.writable &= write;
+	if (!sp->role.wp)
+		acc &= sp->role.access;
+	leaf.spte = shvm_spte_leaf(sp->role, acc, gpte & GPTE_D, &leaf.host, 0);
+	shvm_entry_install(mv, sp, index, &leaf);
+}
+
+/* The store is done: the entry follows what is in memory now, whoever wrote it last. */
+static void entry_refresh(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index)
+{
+	u64 gpte;
+
+	if (!shvm_entry_read_gpte(mv->mmu, sp, index, &gpte))
+		return;
+	shvm_entry_drop(mv->mmu, sp, index, gpte & GPTE_P ? shvm_spte_trap : SPTE_NOTRAP);
+	if (sp->role.level != 1 || (gpte & (GPTE_P | GPTE_A)) != (GPTE_P | GPTE_A))
+		return;
+	if (gpte & shvm_gpt_reserved(&mv->paging, &shvm_gpt_formats[sp->role.format], gpte, 1))
+		return;
+	if (mv->cache.nr_chain)
+		entry_prefetch(mv, sp, index, gpte);
+}
+
+/* Returns true if nobody seems to use the table as one any more. */
+static bool store_refresh(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp,
+			  const struct shvm_store *st)
+{
+	unsigned int i, last;
+	bool idle;
+
+	store_span(st, sp, &i, &last);
+	shvm_lock_sp(sp);
+	for (; sp->filled && i <= last; i++)
+		entry_refresh(mv, sp, i);
+	if (sp->is_root || shvm_sp_was_used(sp))
+		sp->writes = 0;
+	else
+		sp->writes++;
+	idle = sp->writes > FLOOD_STORES || (!sp->parents && !sp->is_root);
+	shvm_unlock_sp(sp);
+	return idle;
+}
+
+/* The four steps on a tracked frame. SRCU held, writers raised by the caller and dropped here. */
+static int table_store_locked(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
+			      const struct shvm_store *st, bool *idle)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	gfn_t table = gpa_to_gfn(st->at);
+	struct shvm_sp *sp;
+	int ret;
+
+	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, table), hash,
+				 lockdep_is_held(&mmu->lock))
+		if (gfn_eq(sp->gfn, table) && !sp->role.direct)
+			store_zap(mmu, sp, st);
+	ret = store_now(slot, st);
+	smp_mb__before_atomic();	/* the store is visible before installers are let in again */
+	atomic_dec(&slot_gfn_state(slot, table)->writers);
+	smp_mb__after_atomic();
+	*idle = true;
+	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, table), hash,
+				 lockdep_is_held(&mmu->lock))
+		if (gfn_eq(sp->gfn, table) && !sp->role.direct)
+			*idle &= store_refresh(mv, sp, st);
+	return ret;
+}
+
+static int table_store(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
+		       const struct shvm_store *st)
+{
+	struct shvm_gfn_state *state = slot_gfn_state(slot, gpa_to_gfn(st->at));
+	struct shvm_mmu *mmu = mv->mmu;
+	bool idle = false;
+	int ret;
+
+	/* Pairs with shvm_sp_fill(): either it sees writers, or we see tracked. */
+	atomic_inc(&state->writers);
+	smp_mb__after_atomic();
+	if (!READ_ONCE(state->tracked)) {
+		ret = store_now(slot, st);
+		smp_mb__before_atomic();
+		atomic_dec(&state->writers);
+		return ret;
+	}
+	shvm_lock_mmu_read(mmu);
+	ret = table_store_locked(mv, slot, st, &idle);
+	shvm_unlock_mmu_read(mmu);
+	atomic64_inc(&mmu->stats.table_writes);
+	if (idle)
+		shvm_mmu_unshadow(mmu, gpa_to_gfn(st->at));
+	return ret;
+}
+
+static enum shvm_mem_result mem_store(struct shvm_mmu_vcpu *mv, const struct shvm_store *st)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	enum shvm_mem_result ret;
+	struct shvm_slot *slot;
+	hva_t to = hva(0);
+	int tries, idx, err = 0;
+
+	/* The page may be taken away again between fault-in and store; each time is host progress. */
+	for (tries = 0; tries < 16; tries++) {
+		if (shvm_cache_fill(mv))
+			return SHVM_MEM_FAULT;
+		idx = srcu_read_lock(&mmu->srcu);
+		ret = mem_slot(mmu, st->at, true, &slot);
+		if (ret == SHVM_MEM_OK) {
+			to = slot_hva(slot, st->at);
+			err = table_store(mv, slot, st);
+		}
+		srcu_read_unlock(&mmu->srcu, idx);
+		if (ret != SHVM_MEM_OK || err != -EFAULT)
+			break;
+		if (shvm_arch_fault_in(to, true))
+			return SHVM_MEM_FAULT;
+	}
+	if (ret != SHVM_MEM_OK || !err)
+		return ret;
+	return err == -EFAULT ? SHVM_MEM_RETRY : SHVM_MEM_LOST;
+}
+
+enum shvm_mem_result shvm_mmu_write(struct shvm_mmu_vcpu *mv, gpa_t at, const void *buf, u32 len)
+{
+	struct shvm_store st = { .at = at, .new = buf, .len = len };
+
+	return mem_store(mv, &st);
+}
+
+enum shvm_mem_result shvm_mmu_cmpxchg(struct shvm_mmu_vcpu *mv, gpa_t at, const void *old,
+				      const void *new, u32 len)
+{
+	struct shvm_store st = { .at = at, .old = old, .new = new, .len = len };
+
+	return mem_store(mv, &st);
+}

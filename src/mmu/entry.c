@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One entry of a shadow page: what its value should be, and the only code that stores it. The
+ * page's lock is held (or mmu->lock for writing); leaves also take the rmap lock of their frame.
+ */
+#include "shadow.h"
+
+u64 shvm_spte_table(const struct shvm_sp *child, u8 acc)
+{
+	u64 spte = shvm_arch_table_hpa(child->spt).v | SPTE_P | SPTE_A;
+
+	/* With CR0.WP = 0 the leaf carries all rights: a supervisor may write what the guest denies. */
+	if (!child->role.wp)
+		return spte | SPTE_W | SPTE_U;
+	if (acc & GPT_ACC_W)
+		spte |= SPTE_W;
+	if (acc & GPT_ACC_U)
+		spte |= SPTE_U;
+	if (!(acc & GPT_ACC_X))
+		spte |= SPTE_NX;
+	return spte;
+}
+
+/*
+ * CR0.WP = 0 and the guest entry is read-only: the supervisor may write all the same, the user
+ * may not. The hardware runs with WP = 1, so a user page alternates between two forms, by who
+ * touched it last: readable for both, or writable for the supervisor alone (and then not
+ * executable for it, if SMEP would have said so).
+ */
+static u64 leaf_without_wp(union shvm_role role, u8 acc, bool may_write, u32 access)
+{
+	bool store = (access & SHVM_ACCESS_WRITE) && !(access & SHVM_ACCESS_USER);
+	u64 spte = 0;
+
+	if (!(acc & GPT_ACC_U))
+		return may_write ? SPTE_W : 0;
+	if (!store || !may_write)
+		return SPTE_U;
+	spte = SPTE_W;
+	if (role.smep_nowp)
+		spte |= SPTE_NX;
+	return spte;
+}
+
+u64 shvm_spte_leaf(union shvm_role role, u8 acc, bool dirty, const struct shvm_host_frame *host,
+		   u32 access)
+{
+	bool may_write = dirty && host->writable;
+	u64 spte = host->hfn.v << SHVM_PAGE_SHIFT | SPTE_P | SPTE_LEAF;
+
+	if (host->writable)
+		spte |= SPTE_HOSTW;
+	if (!(acc & GPT_ACC_X))
+		spte |= SPTE_NX;
+	if (!role.wp && !(acc & GPT_ACC_W))
+		return spte | leaf_without_wp(role, acc, may_write, access);
+	if (acc & GPT_ACC_U)
+		spte |= SPTE_U;
+	if ((acc & GPT_ACC_W) && may_write)
+		spte |= SPTE_W;
+	return spte;
+}
+
+static gfn_t leaf_gfn(const struct shvm_sp *sp, unsigned int index)
+{
+	return sp->role.direct ? sp_direct_gfn(sp, index) : gfn(sp->gfns[index]);
+}
+
+static void drop_leaf(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 new)
+{
+	gfn_t f = leaf_gfn(sp, index);
+	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), f);
+	unsigned long *head;
+
+	if (SHVM_MMU_BUG_ON(mmu, !slot))
+		return;
+	head = slot_rmap_head(slot, f);
+	shvm_lock_rmap(head);
+	/* The host may have taken it meanwhile: the head's lock decides. */
+	if (spte_is_leaf(READ_ONCE(sp->spt[index]))) {
+		shvm_rmap_remove(&mmu->tlb, head, slot_gfn_state(slot, f), &sp->spt[index], new);
+		atomic64_dec(&mmu->stats.rmap_entries);
+	}
+	shvm_unlock_rmap(head);
+}
+
+static void drop_table(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 new)
+{
+	u64 old = xchg(&sp->spt[index], new);
+	struct shvm_sp *child = shvm_arch_table_owner(hpa(old & SPTE_FRAME));
+
+	shvm_lock_sp_child(child);
+	SHVM_MMU_BUG_ON(mmu, !shvm_chain_del(&child->parents, &sp->spt[index]));
+	shvm_unlock_sp(child);
+	shvm_tlb_owe(&mmu->tlb);
+}
+
+void shvm_entry_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 new)
+{
+	u64 old = READ_ONCE(sp->spt[index]);
+
+	if (spte_is_leaf(old))
+		drop_leaf(mmu, sp, index, new);
+	else if (spte_is_table(old))
+		drop_table(mmu, sp, index, new);
+	/* Only sp->lock holders turn non-live into anything, so a plain store is enough. */
+	if (!spte_is_live(READ_ONCE(sp->spt[index])))
+		WRITE_ONCE(sp->spt[index], new);
+}
+
+bool shvm_entry_read_gpte(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 *gpte)
+{
+	const struct shvm_gpt *g = &shvm_gpt_formats[sp->role.format];
+	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), sp->gfn);
+	gpa_t at = gpa(gfn_to_gpa(sp->gfn).v + index * g->entry_bytes);
+
+	*gpte = 0;
+	if (!slot || READ_ONCE(slot->invalid))
+		return false;
+	/* A store by software is under way: it will refresh the entry itself when it is done. */
+	if (atomic_read(&slot_gfn_state(slot, sp->gfn)->writers))
+		return false;
+	return !shvm_arch_read_user_atomic(slot_hva(slot, at), gpte, g->entry_bytes);
+}
+
+/* Replace a live entry by one for the same frame, keeping A and D. */
+static void entry_update(struct shvm_mmu *mmu, u64 *sptep, u64 new)
+{
+	u64 old = READ_ONCE(*sptep), seen, want;
+
+	for (;;) {
+		want = new | (old & (SPTE_A | SPTE_D));
+		if (want == old)
+			return;
+		seen = cmpxchg64(sptep, old, want);
+		if (seen == old)
+			break;
+		old = seen;
+	}
+	if (spte_lost_rights(old, want))
+		shvm_tlb_owe(&mmu->tlb);
+}
+
+bool shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *parent, unsigned int index,
+		     struct shvm_sp *child, u64 spte)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	u64 *sptep = &parent->spt[index];
+	u64 old = READ_ONCE(*sptep);
+	bool filled;
+
+	if (spte_is_table(old) && !((old ^ spte) & SPTE_FRAME)) {
+		entry_update(mmu, sptep, spte);
+		return true;
+	}
+	shvm_entry_drop(mmu, parent, index, shvm_spte_trap);
+	shvm_lock_sp_child(child);
+	filled = shvm_sp_fill(mmu, child);
+	if (filled) {
+		shvm_chain_add(&child->parents, sptep, shvm_cache_chain(&mv->cache));
+		xchg(sptep, spte);
+	}
+	shvm_unlock_sp(child);
+	shvm_cache_chain_put(&mv->cache);
+	return filled;
+}
+
+/* A full chain makes room for one more; the frame's other mappings come back by faults. */
+static void chain_make_room(struct shvm_mmu *mmu, unsigned long *head, struct shvm_gfn_state *state)
+{
+	if (shvm_chain_count(*head) < SHVM_CHAIN_MAX)
+		return;
+	atomic64_sub(shvm_rmap_zap(&mmu->tlb, head, state), &mmu->stats.rmap_entries);
+}
+
+static void install_locked(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
+			   const struct shvm_leaf *leaf, unsigned long *head,
+			   struct shvm_gfn_state *state)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	u64 *sptep = &sp->spt[index];
+	u64 spte = leaf->spte;
+
+	if (state->tracked)
+		spte &= ~SPTE_W;
+	if (spte_is_leaf(READ_ONCE(*sptep))) {
+		entry_update(mmu, sptep, spte);
+		return;
+	}
+	chain_make_room(mmu, head, state);
+	if (!sp->role.direct)
+		sp->gfns[index] = leaf->frame.v;
+	shvm_rmap_add(head, sptep, spte, shvm_cache_chain(&mv->cache));
+	atomic64_inc(&mmu->stats.rmap_entries);
+}
+
+bool shvm_entry_install(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
+			const struct shvm_leaf *leaf)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), leaf->frame);
+	u64 old = READ_ONCE(sp->spt[index]);
+	unsigned long *head;
+	bool ok;
+
+	if (!slot || READ_ONCE(slot->invalid) || leaf->frame.v >= SHVM_MAX_GFN)
+		return false;
+	/* Another guest frame, another host frame, or a table: the old entry goes first. */
+	if (spte_is_table(old) ||
+	    (spte_is_leaf(old) && (((old ^ leaf->spte) & SPTE_FRAME) ||
+				   !gfn_eq(leaf_gfn(sp, index), leaf->frame))))
+		shvm_entry_drop(mmu, sp, index, shvm_spte_trap);
+	head = slot_rmap_head(slot, leaf->frame);
+	shvm_lock_rmap(head);
+	ok = !shvm_inval_is_stale(mmu, leaf->seq);
+	if (ok)
+		install_locked(mv, sp, index, leaf, head, slot_gfn_state(slot, leaf->frame));
+	shvm_unlock_rmap(head);
+	shvm_cache_chain_put(&mv->cache);
+	return ok;
+}

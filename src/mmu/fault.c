@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A shadow page fault, in five steps: walk the guest's tables; reflect what is the guest's own;
+ * prepare memory; find the host frame; map under the locks what is still true.
+ */
+#include "shadow.h"
+
+struct shvm_fault {
+	/* constant */
+	struct shvm_pf *pf;
+	u32 access;
+	/* from the walk */
+	struct shvm_gpt_walk walk;
+	/* from the host */
+	struct shvm_leaf leaf;
+};
+
+enum map_result {
+	MAP_DONE,
+	MAP_RETRY,		/* something moved: let the guest fault again */
+	MAP_FLUSH,		/* a new shadow page waits for a flush before it may be filled */
+};
+
+/* Hardware entries are made from these rights: a clean page must trap its first store. */
+static u8 entry_access(u64 gpte, bool nx, bool is_leaf)
+{
+	u8 acc = gpte_access(gpte, nx);
+
+	if (is_leaf && !(gpte & GPTE_D))
+		acc &= ~GPT_ACC_W;
+	return acc;
+}
+
+/* The table that the entry at walk level + 1 leads to. */
+static void child_key(const struct shvm_fault *f, const struct shvm_sp *parent, gfn_t *key,
+		      union shvm_role *role)
+{
+	const struct shvm_gpt_walk *w = &f->walk;
+	int level = parent->role.level - 1;
+
+	*role = parent->role;
+	role->level = level;
+	if (!parent->role.direct && level >= w->leaf) {
+		*key = w->table[level];
+	} else {
+		role->direct = 1;
+		*key = gfn(w->frame.v & ~((1ULL << (level * 9)) - 1));
+	}
+	if (!role->wp && !parent->role.direct) {
+		role->access = w->acc[parent->role.level];
+		/* All rights are in the leaf, so the leaf must know that a large page is clean. */
+		role->clean = role->direct && !(w->gpte[w->leaf] & GPTE_D);
+	}
+}
+
+/* Does the guest's entry still say what the walk saw? A and D aside: they only ever help. */
+static bool gpte_unchanged(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
+			   u64 seen)
+{
+	u64 gpte;
+
+	if (!shvm_entry_read_gpte(mv->mmu, sp, index, &gpte))
+		return false;
+	return !((gpte ^ seen) & ~(u64)GPTE_A);
+}
+
+static unsigned int fault_index(const struct shvm_fault *f, const struct shvm_sp *sp)
+{
+	return (f->walk.addr.v >> (SHVM_PAGE_SHIFT + 9 * (sp->role.level - 1))) %
+	       SHVM_SPT_ENTRIES;
+}
+
+/* Rights of the entry in parent that leads to the child. */
+static u8 link_access(const struct shvm_fault *f, const struct shvm_sp *parent)
+{
+	int level = parent->role.level;
+
+	if (parent->role.direct)
+		return GPT_ACC_ALL;
+	return entry_access(f->walk.gpte[level], parent->role.nx, level == f->walk.leaf);
+}
+
+static enum map_result map_link(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
+				struct shvm_sp *parent, struct shvm_sp *child)
+{
+	unsigned int index = fault_index(f, parent);
+	bool ok = true;
+
+	shvm_lock_sp(parent);
+	if (!parent->role.direct)
+		ok = gpte_unchanged(mv, parent, index, f->walk.gpte[parent->role.level]);
+	if (ok)
+		ok = shvm_entry_link(mv, parent, index, child,
+				     shvm_spte_table(child, link_access(f, parent)));
+	shvm_unlock_sp(parent);
+	return ok ? MAP_DONE : MAP_RETRY;
+}
+
+static enum map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
+				struct shvm_sp *sp)
+{
+	unsigned int index = fault_index(f, sp);
+	u8 acc = GPT_ACC_ALL;
+	bool dirty = !sp->role.clean, ok = true;
+
+	shvm_lock_sp(sp);
+	if (!sp->role.direct) {
+		u64 gpte = f->walk.gpte[1];
+
+		ok = gpte_unchanged(mv, sp, index, gpte);
+		acc = gpte_access(gpte, sp->role.nx);
+		dirty = gpte & GPTE_D;
+	}
+	if (!sp->role.wp)
+		acc &= sp->role.access;
+	f->leaf.spte = shvm_spte_leaf(sp->role, acc, dirty, &f->leaf.host, f->access) | SPTE_A;
+	if (ok)
+		ok = shvm_entry_install(mv, sp, index, &f->leaf);
+	sp->writes = 0;
+	shvm_unlock_sp(sp);
+	return ok ? MAP_DONE : MAP_RETRY;
+}
+
+static struct shvm_sp *fault_root(struct shvm_mmu_vcpu *mv, const struct shvm_fault *f)
+{
+	if (mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
+		return NULL;
+	if (mv->root_role.pae_host)
+		return mv->pae_sp[(f->walk.addr.v >> 30) % SHVM_PAE_ROOTS];
+	return mv->root;
+}
+
+/* Find or make every table below the root first, so that one flush serves all new ones. */
+static enum map_result map_collect(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
+				   struct shvm_sp *path[])
+{
+	struct shvm_sp *sp = fault_root(mv, f);
+	enum map_result ret = MAP_DONE;
+	union shvm_role role;
+	gfn_t key;
+
+	if (!sp)
+		return MAP_RETRY;
+	path[sp->role.level] = sp;
+	while (sp->role.level > 1) {
+		child_key(f, sp, &key, &role);
+		sp = shvm_sp_get(mv, key, role);
+		if (!sp)
+			return MAP_RETRY;
+		sp->stamp = mv->mmu->clock;
+		path[role.level] = sp;
+		if (!sp->filled && !shvm_tlb_is_settled(mv->mmu, sp->tlb_owed))
+			ret = MAP_FLUSH;
+	}
+	return ret;
+}
+
+static enum map_result map_locked(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
+{
+	struct shvm_sp *path[GPT_TOP + 1] = { };
+	enum map_result ret = map_collect(mv, f, path);
+	int level;
+
+	for (level = GPT_TOP; level > 1 && ret == MAP_DONE; level--)
+		if (path[level])
+			ret = map_link(mv, f, path[level], path[level - 1]);
+	return ret == MAP_DONE ? map_leaf(mv, f, path[1]) : ret;
+}
+
+static enum shvm_pf_result fault_map(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	enum map_result ret;
+	int tries, idx;
+
+	/* Every round that wants a flush has made at least one table that stays: GPT_TOP rounds. */
+	for (tries = 0; tries <= GPT_TOP; tries++) {
+		idx = srcu_read_lock(&mmu->srcu);
+		shvm_lock_mmu_read(mmu);
+		ret = map_locked(mv, f);
+		shvm_unlock_mmu_read(mmu);
+		srcu_read_unlock(&mmu->srcu, idx);
+		if (ret != MAP_FLUSH)
+			break;
+		shvm_mmu_settle(mmu);
+		if (shvm_cache_fill(mv))
+			return SHVM_PF_NOMEM;
+	}
+	return ret == MAP_DONE ? SHVM_PF_FIXED : SHVM_PF_RETRY;
+}
+
+/* What the guest frame is: nothing, a table, or memory of the host that leaf then describes. */
+static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	bool write = f->access & SHVM_ACCESS_WRITE, readonly = false, invalid = false;
+	struct shvm_slot *slot;
+	hva_t at = hva(0);
+	int idx, err;
+
+	f->pf->gpa = gpa(gfn_to_gpa(f->walk.frame).v | (f->pf->addr.v & (SHVM_PAGE_SIZE - 1)));
+	/* Before the look-up: a slot that moves counts as an invalidation. */
+	if (!shvm_inval_begin_read(mmu, &f->leaf.seq))
+		return SHVM_PF_RETRY;
+	idx = srcu_read_lock(&mmu->srcu);
+	slot = shvm_slots_find(mmu_slots(mmu), f->walk.frame);
+	if (slot) {
+		at = slot_hva(slot, gfn_to_gpa(f->walk.frame));
+		invalid = READ_ONCE(slot->invalid);
+		readonly = slot->flags & SHVM_SLOT_READONLY;
+		f->pf->tracked = READ_ONCE(slot_gfn_state(slot, f->walk.frame)->tracked);
+	}
+	srcu_read_unlock(&mmu->srcu, idx);
+	if (invalid)
+		return SHVM_PF_RETRY;
+	if (!slot || (write && (readonly || f->pf->tracked)))
+		return SHVM_PF_EMULATE;
+	f->leaf.frame = f->walk.frame;
+	err = shvm_arch_host_frame(at, write, &f->leaf.host);
+	if (readonly)
+		f->leaf.host.writable = false;
+	if (err)
+		return err == -EINTR ? SHVM_PF_RETRY : SHVM_PF_USER;
+	return SHVM_PF_FIXED;
+}
+
+static u32 fault_access(const struct shvm_pf *pf)
+{
+	return (pf->error & (PFEC_W | PFEC_U | PFEC_I)) | pf->flags;
+}
+
+static enum shvm_pf_result fault_steps(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
+{
+	struct shvm_fault f = {
+		.pf = pf,
+		.access = fault_access(pf),
+		.walk = { .addr = pf->addr, .access = fault_access(pf) },
+	};
+	enum shvm_pf_result ret;
+
+	pf->tracked = false;
+	switch (shvm_gpt_walk(mv, &f.walk)) {
+	case GPT_WALK_OK:
+		break;
+	case GPT_WALK_ABSENT:	/* all ones: reserved bits are set */
+		pf->guest_error = PFEC_P | PFEC_RSVD | (pf->error & (PFEC_W | PFEC_U));
+		return SHVM_PF_REFLECT;
+	case GPT_WALK_FAULT:
+		pf->guest_error = f.walk.error;
+		return SHVM_PF_REFLECT;
+	case GPT_WALK_RETRY:
+		return SHVM_PF_RETRY;
+	case GPT_WALK_HOST:
+		return SHVM_PF_USER;
+	}
+	if (shvm_cache_fill(mv) || shvm_make_room(mv))
+		return SHVM_PF_NOMEM;
+	ret = fault_host(mv, &f);
+	return ret == SHVM_PF_FIXED ? fault_map(mv, &f) : ret;
+}
+
+static void fault_count(struct shvm_mmu_stats *stats, enum shvm_pf_result ret)
+{
+	atomic64_t *counter[] = {
+		[SHVM_PF_FIXED] = &stats->pf_fixed,
+		[SHVM_PF_RETRY] = &stats->pf_retry,
+		[SHVM_PF_REFLECT] = &stats->pf_reflect,
+		[SHVM_PF_EMULATE] = &stats->pf_emulate,
+		[SHVM_PF_USER] = &stats->pf_user,
+		[SHVM_PF_NOMEM] = &stats->pf_nomem,
+	};
+
+	atomic64_inc(counter[ret]);
+}
+
+/**
+ * shvm_mmu_fault - handle a #PF exit
+ * @mv: the faulting vCPU; its thread, nothing locked, may sleep
+ * @pf: in and out, see struct shvm_pf
+ */
+enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
+{
+	enum shvm_pf_result ret;
+
+	mv->mmu->clock++;	/* racy on purpose: only its growth matters */
+	ret = fault_steps(mv, pf);
+	fault_count(&mv->mmu->stats, ret);
+	return ret;
+}

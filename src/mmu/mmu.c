@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Life of the shadow MMU: per VM and per vCPU. Owns nothing that runs.
+ */
+#include <linux/slab.h>
+
+#include "shadow.h"
+
+static int hash_alloc(struct shvm_mmu *mmu)
+{
+	int i;
+
+	mmu->hash = kvcalloc(1 << SHVM_HASH_BITS, sizeof(*mmu->hash), GFP_KERNEL_ACCOUNT);
+	if (!mmu->hash)
+		return -ENOMEM;
+	for (i = 0; i < 1 << SHVM_HASH_BITS; i++)
+		spin_lock_init(&mmu->hash[i].lock);
+	return 0;
+}
+
+/**
+ * shvm_mmu_init - an empty shadow MMU without slots
+ * @mmu: zeroed
+ * Return: 0 or -ENOMEM.
+ */
+int shvm_mmu_init(struct shvm_mmu *mmu)
+{
+	struct shvm_slots *slots = shvm_slots_alloc(0);
+	int err = -ENOMEM;
+
+	if (!slots)
+		return err;
+	err = init_srcu_struct(&mmu->srcu);
+	if (err)
+		goto err_free_slots;
+	err = hash_alloc(mmu);
+	if (err)
+		goto err_cleanup_srcu;
+	rcu_assign_pointer(mmu->slots, slots);
+	rwlock_init(&mmu->lock);
+	spin_lock_init(&mmu->sps_lock);
+	INIT_LIST_HEAD(&mmu->sps);
+	shvm_mmu_slots_changed(mmu);
+	return 0;
+
+err_cleanup_srcu:
+	cleanup_srcu_struct(&mmu->srcu);
+err_free_slots:
+	shvm_slots_free(slots);
+	return err;
+}
+
+/**
+ * shvm_mmu_destroy - free everything, slots included
+ * @mmu: no vCPU is left, no notifier can call any more
+ */
+void shvm_mmu_destroy(struct shvm_mmu *mmu)
+{
+	struct shvm_slots *slots = rcu_dereference_protected(mmu->slots, true);
+	int i;
+
+	shvm_mmu_zap_all(mmu);
+	for (i = 0; i < slots->nr; i++)
+		shvm_slot_free(slots->slot[i]);
+	shvm_slots_free(slots);
+	kvfree(mmu->hash);
+	cleanup_srcu_struct(&mmu->srcu);
+}
+
+int shvm_mmu_vcpu_init(struct shvm_mmu *mmu, struct shvm_mmu_vcpu *mv)
+{
+	const struct shvm_paging reset = { .maxphyaddr = 36 };
+
+	mv->mmu = mmu;
+	mv->root_role.word = U32_MAX;	/* no mode yet: set_paging() must take effect */
+	shvm_mmu_set_paging(mv, &reset);
+	return 0;
+}
+
+void shvm_mmu_vcpu_destroy(struct shvm_mmu_vcpu *mv)
+{
+	shvm_cache_empty(&mv->cache);
+	if (mv->pae_root)
+		shvm_arch_table_free(mv->pae_root);
+	mv->pae_root = NULL;
+}

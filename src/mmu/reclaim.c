@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Taking shadow pages away: for the budget, for a slot change, for a store to a table. Everything
+ * here holds mmu->lock for writing while it unlinks, and flushes before it frees.
+ */
+#include <linux/sched.h>
+
+#include "shadow.h"
+
+#define RECLAIM_BATCH	16	/* freed beyond what is needed, so that one flush serves many */
+#define ZAP_BATCH	64	/* pages between two breaks of the lock */
+#define BUDGET_MIN	64
+#define BUDGET_SHARE	50	/* default: one shadow page for so many guest pages */
+
+static struct shvm_sp *victim_orphan(struct shvm_mmu *mmu)
+{
+	struct shvm_sp *sp;
+
+	list_for_each_entry(sp, &mmu->sps, link)
+		if (!sp->parents && !sp->is_root)
+			return sp;
+	return NULL;
+}
+
+static struct shvm_sp *victim_root(struct shvm_mmu *mmu)
+{
+	struct shvm_sp *sp, *best = NULL;
+
+	list_for_each_entry(sp, &mmu->sps, link)
+		if (sp->is_root && (!best || sp->stamp < best->stamp) &&
+		    !shvm_arch_root_in_use(mmu, sp))
+			best = sp;
+	return best;
+}
+
+/*
+ * Tables under roots in use: least recently faulted into, leaf tables first. A table that the
+ * hardware walked since the last look gets another chance.
+ */
+static struct shvm_sp *victim_table(struct shvm_mmu *mmu)
+{
+	struct shvm_sp *sp, *best = NULL;
+
+	list_for_each_entry(sp, &mmu->sps, link) {
+		if (sp->is_root)
+			continue;
+		if (shvm_sp_was_used(sp)) {
+			sp->stamp = mmu->clock;
+			continue;
+		}
+		if (!best || sp->role.level < best->role.level ||
+		    (sp->role.level == best->role.level && sp->stamp < best->stamp))
+			best = sp;
+	}
+	if (best)
+		return best;
+	list_for_each_entry(sp, &mmu->sps, link)
+		if (!sp->is_root && (!best || sp->stamp < best->stamp))
+			best = sp;
+	return best;
+}
+
+static struct shvm_sp *victim_choose(struct shvm_mmu *mmu)
+{
+	struct shvm_sp *sp = victim_orphan(mmu);
+
+	if (!sp)
+		sp = victim_root(mmu);
+	if (!sp)
+		sp = victim_table(mmu);
+	return sp;
+}
+
+static u32 budget_free(struct shvm_mmu *mmu)
+{
+	u32 used = atomic_read(&mmu->nr_sps), budget = READ_ONCE(mmu->budget);
+
+	return used < budget ? budget - used : 0;
+}
+
+static void reclaim_locked(struct shvm_mmu *mmu, u32 want)
+{
+	struct shvm_kill_list dead = { .sps = LIST_HEAD_INIT(dead.sps) };
+	struct shvm_sp *sp;
+
+	while (budget_free(mmu) < want && (sp = victim_choose(mmu))) {
+		shvm_sp_kill(mmu, sp, &dead, true);
+		atomic64_inc(&mmu->stats.reclaimed);
+	}
+	shvm_kill_finish(mmu, &dead);
+}
+
+int shvm_make_room(struct shvm_mmu_vcpu *mv)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	int idx;
+
+	if (budget_free(mmu) >= SHVM_FAULT_SPS)
+		return 0;
+	idx = srcu_read_lock(&mmu->srcu);
+	shvm_lock_mmu_write(mmu);
+	reclaim_locked(mmu, SHVM_FAULT_SPS + RECLAIM_BATCH);
+	shvm_unlock_mmu_write(mmu);
+	srcu_read_unlock(&mmu->srcu, idx);
+	/* Only roots in use are left: with the smallest budget and SHVM_MAX_VCPUS they fit. */
+	return budget_free(mmu) >= SHVM_FAULT_SPS ? 0 : -ENOMEM;
+}
+
+bool shvm_mmu_unshadow(struct shvm_mmu *mmu, gfn_t table)
+{
+	struct shvm_kill_list dead = { .sps = LIST_HEAD_INIT(dead.sps) };
+	struct hlist_node *next;
+	struct shvm_sp *sp;
+	bool any;
+	int idx;
+
+	idx = srcu_read_lock(&mmu->srcu);
+	shvm_lock_mmu_write(mmu);
+	hlist_for_each_entry_safe(sp, next, shvm_sp_bucket(mmu, table), hash)
+		if (gfn_eq(sp->gfn, table) && !sp->role.direct)
+			shvm_sp_kill(mmu, sp, &dead, false);
+	any = !list_empty(&dead.sps);
+	shvm_kill_finish(mmu, &dead);
+	shvm_unlock_mmu_write(mmu);
+	srcu_read_unlock(&mmu->srcu, idx);
+	if (any)
+		atomic64_inc(&mmu->stats.unshadows);
+	return any;
+}
+
+/* Kill up to a batch of the pages that are not younger than last. True: there may be more. */
+static bool zap_batch(struct shvm_mmu *mmu, u64 last)
+{
+	struct shvm_kill_list dead = { .sps = LIST_HEAD_INIT(dead.sps) };
+	struct shvm_sp *sp;
+	int n;
+
+	for (n = 0; n < ZAP_BATCH; n++) {
+		sp = list_first_entry_or_null(&mmu->sps, struct shvm_sp, link);
+		if (!sp || sp->born > last)
+			break;
+		shvm_sp_kill(mmu, sp, &dead, false);
+	}
+	shvm_kill_finish(mmu, &dead);
+	return n == ZAP_BATCH;
+}
+
+void shvm_mmu_zap_all(struct shvm_mmu *mmu)
+{
+	u64 last;
+	bool more;
+	int idx;
+
+	shvm_lock_leaf(&mmu->sps_lock);
+	last = mmu->births;
+	shvm_unlock_leaf(&mmu->sps_lock);
+	/* New pages are born at the tail with a higher number: the work is bounded by what is here. */
+	do {
+		idx = srcu_read_lock(&mmu->srcu);
+		shvm_lock_mmu_write(mmu);
+		more = zap_batch(mmu, last);
+		shvm_unlock_mmu_write(mmu);
+		srcu_read_unlock(&mmu->srcu, idx);
+		cond_resched();
+	} while (more);
+	shvm_mmu_settle(mmu);
+	atomic64_inc(&mmu->stats.zap_all);
+}
+
+static u64 budget_default(struct shvm_mmu *mmu)
+{
+	const struct shvm_slots *slots;
+	u64 pages = 0;
+	int idx, i;
+
+	idx = srcu_read_lock(&mmu->srcu);
+	slots = mmu_slots(mmu);
+	for (i = 0; i < slots->nr; i++)
+		pages += slots->slot[i]->npages;
+	srcu_read_unlock(&mmu->srcu, idx);
+	return clamp_t(u64, pages / BUDGET_SHARE, BUDGET_MIN, U32_MAX);
+}
+
+void shvm_mmu_slots_changed(struct shvm_mmu *mmu)
+{
+	if (!mmu->budget_is_set)
+		WRITE_ONCE(mmu->budget, budget_default(mmu));
+}
+
+/**
+ * shvm_mmu_set_budget - how many shadow pages the VM may have
+ * @mmu: of a VM whose slots_lock is held
+ * @pages: 0 for the default, which follows the size of the slots
+ *
+ * A smaller budget is enforced here and now, but for roots in use.
+ * Return: 0; -EINVAL below the minimum that any fault needs (64) or above 2^32 - 1.
+ */
+int shvm_mmu_set_budget(struct shvm_mmu *mmu, u64 pages)
+{
+	int idx;
+
+	if (pages && (pages < BUDGET_MIN || pages > U32_MAX))
+		return -EINVAL;
+	mmu->budget_is_set = pages;
+	WRITE_ONCE(mmu->budget, pages ? pages : budget_default(mmu));
+	idx = srcu_read_lock(&mmu->srcu);
+	shvm_lock_mmu_write(mmu);
+	reclaim_locked(mmu, 0);
+	if (atomic_read(&mmu->nr_sps) > mmu->budget)
+		reclaim_locked(mmu, 1);
+	shvm_unlock_mmu_write(mmu);
+	srcu_read_unlock(&mmu->srcu, idx);
+	return 0;
+}
+
+u64 shvm_mmu_budget(const struct shvm_mmu *mmu)
+{
+	return READ_ONCE(mmu->budget);
+}

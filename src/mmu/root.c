@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which shadow table a vCPU runs on: paging state, CR3 loads, cached roots, PAE roots.
+ *
+ * Shadows are exact at all times (every store to a guest table is trapped), so no CR3 load and no
+ * INVLPG has anything to bring up to date: virtual PCIDs need no table of their own, a load with
+ * or without bit 63 finds the same root. docs/mmu.md, "Virtual PCID".
+ *
+ * A vCPU keeps plain pointers to roots. They are good while roots_gen equals mmu->root_gen: who
+ * kills a root raises root_gen, asks every vCPU to reload and waits for a flush, all before the
+ * memory is freed; a vCPU checks requests after it has declared itself in the guest.
+ */
+#include <asm/processor-flags.h>
+#include <asm/msr-index.h>
+
+#include "shadow.h"
+
+static union shvm_role role_of(const struct shvm_paging *p)
+{
+	union shvm_role role = { .word = 0 };
+	bool wp = p->cr0 & X86_CR0_WP;
+
+	role.format = shvm_gpt_format(p);
+	role.direct = role.format == SHVM_GPT_NONE;
+	role.pae_host = role.format != SHVM_GPT_64;
+	role.level = role.pae_host ? 2 : 4;
+	role.wp = 1;
+	if (role.direct)
+		return role;
+	role.nx = !!(p->efer & EFER_NX);
+	role.wp = wp;
+	if (!wp) {
+		role.smep_nowp = !!(p->cr4 & X86_CR4_SMEP);
+		role.smap_nowp = !!(p->cr4 & X86_CR4_SMAP);
+		role.access = GPT_ACC_ALL;
+	}
+	return role;
+}
+
+static void roots_forget(struct shvm_mmu_vcpu *mv)
+{
+	memset(mv->roots, 0, sizeof(mv->roots));
+	memset(mv->pae_sp, 0, sizeof(mv->pae_sp));
+	WRITE_ONCE(mv->root, NULL);
+	mv->roots_gen = READ_ONCE(mv->mmu->root_gen);
+}
+
+void shvm_mmu_set_paging(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p)
+{
+	union shvm_role role = role_of(p);
+
+	mv->paging = *p;
+	if (role.word == mv->root_role.word)
+		return;
+	mv->root_role = role;
+	roots_forget(mv);
+}
+
+static gfn_t cr3_gfn(u64 cr3)
+{
+	return gfn((cr3 & GENMASK_ULL(51, SHVM_PAGE_SHIFT)) >> SHVM_PAGE_SHIFT);
+}
+
+static struct shvm_sp *root_cached(const struct shvm_mmu_vcpu *mv, u64 cr3)
+{
+	int i;
+
+	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++)
+		if (mv->roots[i].sp && gfn_eq(cr3_gfn(mv->roots[i].cr3), cr3_gfn(cr3)))
+			return mv->roots[i].sp;
+	return NULL;
+}
+
+static void root_remember(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
+{
+	struct shvm_cached_root *slot = &mv->roots[mv->next_root];
+
+	mv->next_root = (mv->next_root + 1) % SHVM_NR_CACHED_ROOTS;
+	slot->cr3 = mv->cr3;
+	slot->sp = sp;
+}
+
+static void root_set(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, hpa_t table)
+{
+	sp->stamp = mv->mmu->clock;
+	mv->root_hpa = table;
+	WRITE_ONCE(mv->root, sp);
+}
+
+bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
+{
+	struct shvm_sp *sp;
+
+	if (mv->root_role.pae_host || mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
+		return false;
+	sp = root_cached(mv, cr3);
+	if (!sp)
+		return false;
+	mv->cr3 = cr3;
+	root_set(mv, sp, shvm_arch_table_hpa(sp->spt));
+	return true;
+}
+
+void shvm_mmu_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
+{
+	bool cached;
+
+	/* With interrupts on only the lock keeps a cached root from being freed under us. */
+	shvm_lock_mmu_read(mv->mmu);
+	cached = shvm_mmu_try_load_cr3(mv, cr3, noflush);
+	shvm_unlock_mmu_read(mv->mmu);
+	if (cached)
+		return;
+	mv->cr3 = cr3;
+	if (!mv->root_role.direct)
+		WRITE_ONCE(mv->root, NULL);
+}
+
+/* Nothing is out of date, see above; the hardware's TLB is empty after every exit (no VPID). */
+void shvm_mmu_flush_all(struct shvm_mmu_vcpu *mv)
+{
+}
+
+void shvm_mmu_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr)
+{
+}
+
+void shvm_mmu_root_obsolete(struct shvm_mmu_vcpu *mv)
+{
+	if (mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
+		roots_forget(mv);
+}
+
+enum root_result {
+	ROOT_LOADED,
+	ROOT_WAIT,	/* for a flush, a store by software to the table, or a slot change */
+	ROOT_ABSENT,	/* CR3 leads outside memory */
+};
+
+static enum root_result root_missing(struct shvm_mmu *mmu, gfn_t f)
+{
+	return shvm_slots_find(mmu_slots(mmu), f) ? ROOT_WAIT : ROOT_ABSENT;
+}
+
+/* One root table, ready for the hardware. mmu->lock for reading, SRCU. */
+static enum root_result root_get(struct shvm_mmu_vcpu *mv, gfn_t f, struct shvm_sp **out)
+{
+	struct shvm_sp *sp = shvm_sp_get(mv, f, mv->root_role);
+	bool filled;
+
+	if (!sp)
+		return root_missing(mv->mmu, f);
+	shvm_lock_sp(sp);
+	filled = shvm_sp_fill(mv->mmu, sp);
+	sp->is_root = true;
+	sp->stamp = mv->mmu->clock;
+	shvm_unlock_sp(sp);
+	*out = sp;
+	return filled ? ROOT_LOADED : ROOT_WAIT;
+}
+
+static enum root_result root_load_pae(struct shvm_mmu_vcpu *mv)
+{
+	struct shvm_sp *sp[SHVM_PAE_ROOTS];
+	enum root_result ret;
+	int i;
+
+	for (i = 0; i < SHVM_PAE_ROOTS; i++) {
+		ret = root_get(mv, gfn((u64)i << 18), &sp[i]);
+		if (ret != ROOT_LOADED)
+			return ret;
+	}
+	for (i = 0; i < SHVM_PAE_ROOTS; i++) {
+		mv->pae_sp[i] = sp[i];
+		mv->pae_root[i] = shvm_arch_table_hpa(sp[i]->spt).v | SPTE_P;
+	}
+	root_set(mv, sp[0], shvm_arch_table_hpa(mv->pae_root));
+	return ROOT_LOADED;
+}
+
+static enum root_result root_load(struct shvm_mmu_vcpu *mv)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	enum root_result ret;
+	struct shvm_sp *sp;
+
+	/* Roots die under the lock for writing only, so what we take now fits this number. */
+	if (mv->roots_gen != mmu->root_gen)
+		roots_forget(mv);
+	if (mv->root_role.pae_host)
+		return root_load_pae(mv);
+	ret = root_get(mv, cr3_gfn(mv->cr3), &sp);
+	if (ret != ROOT_LOADED)
+		return ret;
+	root_set(mv, sp, shvm_arch_table_hpa(sp->spt));
+	root_remember(mv, sp);
+	atomic64_inc(&mmu->stats.cr3_slow);
+	return ROOT_LOADED;
+}
+
+static int pae_root_prepare(struct shvm_mmu_vcpu *mv)
+{
+	if (!mv->root_role.pae_host || mv->pae_root)
+		return 0;
+	mv->pae_root = shvm_arch_table_alloc(true);
+	return mv->pae_root ? 0 : -ENOMEM;
+}
+
+static enum root_result root_load_locked(struct shvm_mmu_vcpu *mv)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	enum root_result ret;
+	int idx = srcu_read_lock(&mmu->srcu);
+
+	shvm_lock_mmu_read(mmu);
+	ret = root_load(mv);
+	shvm_unlock_mmu_read(mmu);
+	srcu_read_unlock(&mmu->srcu, idx);
+	return ret;
+}
+
+/* The second round is for our own flush; what else is to be waited for is up to others. */
+static int root_prepare(struct shvm_mmu_vcpu *mv)
+{
+	int round;
+
+	for (round = 0; round < 2; round++) {
+		if (shvm_cache_fill(mv) || shvm_make_room(mv))
+			return -ENOMEM;
+		switch (root_load_locked(mv)) {
+		case ROOT_LOADED:
+			return 0;
+		case ROOT_ABSENT:
+			return -EFAULT;
+		case ROOT_WAIT:
+			shvm_mmu_settle(mv->mmu);
+		}
+	}
+	return -EAGAIN;
+}
+
+int shvm_mmu_prepare(struct shvm_mmu_vcpu *mv)
+{
+	enum shvm_gpt_format format = mv->root_role.format;
+
+	if (mv->root && mv->roots_gen == READ_ONCE(mv->mmu->root_gen))
+		return 0;
+	if (format != SHVM_GPT_NONE && !shvm_gpt_formats[format].levels)
+		return -EOPNOTSUPP;
+	if (pae_root_prepare(mv))
+		return -ENOMEM;
+	return root_prepare(mv);
+}
+
+hpa_t shvm_mmu_root(const struct shvm_mmu_vcpu *mv)
+{
+	return mv->root_hpa;
+}

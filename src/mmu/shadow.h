@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Inside src/mmu: shadow pages, their entries, and the helpers that the files of the folder share.
+ */
+#ifndef SHVM_SHADOW_H
+#define SHVM_SHADOW_H
+
+#include "arch.h"
+#include "gpt.h"
+#include "locks.h"
+
+/* An invariant of ours is broken: warn once, stop this VM. Returns the condition. */
+#define SHVM_MMU_BUG_ON(mmu, cond) ({					\
+	bool shvm_bad = !!(cond);					\
+	if (WARN_ONCE(shvm_bad, "shvm: %s\n", #cond))			\
+		shvm_arch_broken(mmu);					\
+	shvm_bad;							\
+})
+
+/* Most shadow pages and chain blocks that one fault, root load or trapped store can use. */
+#define SHVM_FAULT_SPS		4
+#define SHVM_FAULT_CHAINS	8
+
+
+static inline unsigned int sp_index(const u64 *sptep)
+{
+	return ((unsigned long)sptep / sizeof(u64)) % SHVM_SPT_ENTRIES;
+}
+
+/* The frame that entry index of a direct shadow page maps, or starts to map. */
+static inline gfn_t sp_direct_gfn(const struct shvm_sp *sp, unsigned int index)
+{
+	return gfn_add(sp->gfn, (u64)index << ((sp->role.level - 1) * 9));
+}
+
+static inline struct shvm_slots *mmu_slots(struct shvm_mmu *mmu)
+{
+	return srcu_dereference(mmu->slots, &mmu->srcu);
+}
+
+/* --- cache.c --- */
+int shvm_cache_fill(struct shvm_mmu_vcpu *mv);		/* 0 or -ENOMEM; may sleep */
+void shvm_cache_empty(struct shvm_mmu_cache *cache);
+void shvm_sp_free(struct shvm_sp *sp);			/* memory of a page that nobody can reach */
+/* Address of a block for shvm_chain_add(); the cache holds at least one. */
+struct shvm_chain **shvm_cache_chain(struct shvm_mmu_cache *cache);
+void shvm_cache_chain_put(struct shvm_mmu_cache *cache);	/* after shvm_chain_add() */
+
+/* --- flush.c --- */
+static inline bool shvm_tlb_is_settled(struct shvm_mmu *mmu, u64 owed)
+{
+	return (u64)atomic64_read_acquire(&mmu->tlb.done) >= owed;
+}
+
+/* A fault's view of the notifier: false = an invalidation is running, retry later. */
+bool shvm_inval_begin_read(struct shvm_mmu *mmu, u64 *seq);
+bool shvm_inval_is_stale(struct shvm_mmu *mmu, u64 seq);	/* rmap lock of the frame held */
+
+/* --- sp.c --- */
+struct hlist_head *shvm_sp_bucket(struct shvm_mmu *mmu, gfn_t f);
+/* mmu->lock for reading, SRCU. NULL: no slot for the table, or the cache is empty. */
+struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role role);
+bool shvm_sp_fill(struct shvm_mmu *mmu, struct shvm_sp *sp);	/* sp->lock; false: retry */
+
+struct shvm_kill_list {
+	struct list_head sps;
+	bool root_died;
+};
+/* mmu->lock for writing, SRCU: unlink a page from everything. orphans: its children fall too. */
+void shvm_sp_kill(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_list *dead,
+		  bool orphans);
+/* mmu->lock for writing: make vCPUs forget roots, flush, free. */
+void shvm_kill_finish(struct shvm_mmu *mmu, struct shvm_kill_list *dead);
+bool shvm_sp_was_used(struct shvm_sp *sp);		/* A bits of parents since the last call */
+
+/* --- entry.c: one entry of a shadow page, sp->lock held --- */
+void shvm_entry_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 new);
+bool shvm_entry_read_gpte(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 *gpte);
+/* Point an entry at a child table; child is filled here if it has to be. False: retry. */
+bool shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *parent, unsigned int index,
+		     struct shvm_sp *child, u64 spte);
+
+/* What a leaf should be; everything but the tracked check and the address-space races. */
+struct shvm_leaf {
+	gfn_t frame;
+	struct shvm_host_frame host;
+	u64 spte;
+	u64 seq;		/* from shvm_inval_begin_read() */
+};
+/* Install; W is dropped if the frame is tracked. False: retry. */
+bool shvm_entry_install(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
+			const struct shvm_leaf *leaf);
+u64 shvm_spte_table(const struct shvm_sp *child, u8 acc);
+u64 shvm_spte_leaf(union shvm_role role, u8 acc, bool dirty, const struct shvm_host_frame *host,
+		   u32 access);
+
+/* --- reclaim.c --- */
+int shvm_make_room(struct shvm_mmu_vcpu *mv);		/* SHVM_FAULT_SPS fit the budget; or -ENOMEM */
+
+#endif

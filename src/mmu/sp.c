@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shadow pages: look-up, creation with write-protection of the guest table, first fill, death.
+ * Owns the hash, mmu->sps and the tracked counts. A page is added under mmu->lock for reading
+ * (bucket lock inside) and removed under mmu->lock for writing only.
+ */
+#include <linux/hash.h>
+
+#include "shadow.h"
+
+struct hlist_head *shvm_sp_bucket(struct shvm_mmu *mmu, gfn_t f)
+{
+	return &mmu->hash[hash_64(f.v, SHVM_HASH_BITS)].head;
+}
+
+static struct shvm_sp *sp_find(struct shvm_mmu *mmu, gfn_t f, union shvm_role role)
+{
+	struct shvm_sp *sp;
+
+	/* Nothing is removed while mmu->lock is held; additions publish with release. */
+	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, f), hash,
+				 lockdep_is_held(&mmu->lock))
+		if (gfn_eq(sp->gfn, f) && sp->role.word == role.word)
+			return sp;
+	return NULL;
+}
+
+/* From here on no SPTE of the guest table may be writable; TLBs may, until tlb_owed is done. */
+static void sp_track(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_slot *slot)
+{
+	unsigned long *head = slot_rmap_head(slot, sp->gfn);
+	struct shvm_gfn_state *state = slot_gfn_state(slot, sp->gfn);
+
+	shvm_lock_rmap(head);
+	SHVM_MMU_BUG_ON(mmu, state->tracked == U16_MAX);
+	WRITE_ONCE(state->tracked, state->tracked + 1);
+	shvm_rmap_write_protect(&mmu->tlb, head);
+	/* Also what others took away and have not flushed yet: "not writable" is not "no entry". */
+	sp->tlb_owed = atomic64_read(&mmu->tlb.owed);
+	shvm_unlock_rmap(head);
+}
+
+static void sp_untrack(struct shvm_mmu *mmu, struct shvm_sp *sp)
+{
+	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), sp->gfn);
+	unsigned long *head;
+
+	if (SHVM_MMU_BUG_ON(mmu, !slot))
+		return;
+	head = slot_rmap_head(slot, sp->gfn);
+	shvm_lock_rmap(head);
+	WRITE_ONCE(slot_gfn_state(slot, sp->gfn)->tracked,
+		   slot_gfn_state(slot, sp->gfn)->tracked - 1);
+	shvm_unlock_rmap(head);
+}
+
+static void sps_add(struct shvm_mmu *mmu, struct shvm_sp *sp)
+{
+	shvm_lock_leaf(&mmu->sps_lock);
+	sp->born = ++mmu->births;
+	list_add_tail(&sp->link, &mmu->sps);
+	shvm_unlock_leaf(&mmu->sps_lock);
+	atomic_inc(&mmu->nr_sps);
+	atomic64_inc(&mmu->stats.sp_created);
+}
+
+/* Insert, unless another vCPU was faster. The page's lock is held: it is not ready yet. */
+static struct shvm_sp *sp_insert(struct shvm_mmu *mmu, struct shvm_sp *sp)
+{
+	struct shvm_bucket *bucket = &mmu->hash[hash_64(sp->gfn.v, SHVM_HASH_BITS)];
+	struct shvm_sp *other;
+
+	shvm_lock_leaf(&bucket->lock);
+	other = sp_find(mmu, sp->gfn, sp->role);
+	if (!other)
+		hlist_add_head_rcu(&sp->hash, &bucket->head);
+	shvm_unlock_leaf(&bucket->lock);
+	return other;
+}
+
+struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role role)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	struct shvm_sp *sp = sp_find(mmu, f, role), *other;
+	struct shvm_slot *slot = NULL;
+
+	if (sp)
+		return sp;
+	if (!role.direct) {
+		slot = shvm_slots_find(mmu_slots(mmu), f);
+		if (!slot || READ_ONCE(slot->invalid))
+			return NULL;
+	}
+	if (SHVM_MMU_BUG_ON(mmu, !mv->cache.nr_sp))
+		return NULL;
+	sp = mv->cache.sp[--mv->cache.nr_sp];
+	sp->gfn = f;
+	sp->role = role;
+	shvm_lock_sp(sp);
+	other = sp_insert(mmu, sp);
+	if (other) {
+		shvm_unlock_sp(sp);
+		mv->cache.sp[mv->cache.nr_sp++] = sp;
+		return other;
+	}
+	if (slot)
+		sp_track(mmu, sp, slot);
+	sps_add(mmu, sp);
+	shvm_unlock_sp(sp);
+	return sp;
+}
+
+/* Classify in place: the guest table was read into the shadow table, which nothing points to. */
+static void sp_classify(struct shvm_sp *sp)
+{
+	u64 trap = shvm_spte_trap;
+	int i;
+
+	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
+		sp->spt[i] = sp->spt[i] & GPTE_P ? trap : SPTE_NOTRAP;
+}
+
+static void sp_fill_traps(struct shvm_sp *sp)
+{
+	int i;
+
+	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
+		sp->spt[i] = shvm_spte_trap;
+}
+
+bool shvm_sp_fill(struct shvm_mmu *mmu, struct shvm_sp *sp)
+{
+	struct shvm_slot *slot;
+
+	if (sp->filled)
+		return true;
+	if (sp->role.direct) {
+		sp_fill_traps(sp);
+		sp->filled = true;
+		return true;
+	}
+	if (!shvm_tlb_is_settled(mmu, sp->tlb_owed))
+		return false;
+	slot = shvm_slots_find(mmu_slots(mmu), sp->gfn);
+	if (!slot)
+		return false;
+	/*
+	 * Pairs with the barriers of table_store() and shvm_mmu_invalidate_begin(): a store by
+	 * software or an invalidation that did not see our tracked count is seen here, and we
+	 * come back when it is done.
+	 */
+	smp_mb();
+	if (atomic_read(&slot_gfn_state(slot, sp->gfn)->writers) ||
+	    atomic_read(&mmu->inval.active))
+		return false;
+	if (shvm_arch_read_user_atomic(slot_hva(slot, gfn_to_gpa(sp->gfn)), sp->spt,
+				       SHVM_PAGE_SIZE))
+		sp_fill_traps(sp);
+	else
+		sp_classify(sp);
+	sp->filled = true;
+	return true;
+}
+
+bool shvm_sp_was_used(struct shvm_sp *sp)
+{
+	struct shvm_chain_iter it = shvm_chain_iter(sp->parents);
+	bool used = false;
+	u64 *sptep;
+
+	/* No flush: a hint. Without VPID every exit empties the paging-structure caches anyway. */
+	while ((sptep = shvm_chain_next(&it)))
+		used |= test_and_clear_bit(ilog2(SPTE_A), (unsigned long *)sptep);
+	return used;
+}
+
+static void sp_unlink_parents(struct shvm_mmu *mmu, struct shvm_sp *sp)
+{
+	u64 *sptep;
+
+	while ((sptep = shvm_chain_first(sp->parents))) {
+		xchg(sptep, shvm_spte_trap);
+		shvm_chain_del(&sp->parents, sptep);
+		shvm_tlb_owe(&mmu->tlb);
+	}
+}
+
+/* Take one page out of every structure; its entries become traps. */
+static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_list *dead)
+{
+	int i;
+
+	sp_unlink_parents(mmu, sp);
+	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i++)
+		shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
+	if (!sp->role.direct)
+		sp_untrack(mmu, sp);
+	hlist_del_rcu(&sp->hash);
+	list_move_tail(&sp->link, &dead->sps);
+	atomic_dec(&mmu->nr_sps);
+	dead->root_died |= sp->is_root;
+	/* Whoever had it loaded or in a paging-structure cache must flush before it is freed. */
+	shvm_tlb_owe(&mmu->tlb);
+}
+
+static void kill_orphans_of(struct shvm_mmu *mmu, struct shvm_sp *sp, struct list_head *work)
+{
+	int i;
+
+	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i++) {
+		u64 spte = READ_ONCE(sp->spt[i]);
+		struct shvm_sp *child;
+
+		if (!spte_is_table(spte))
+			continue;
+		child = shvm_arch_table_owner(hpa(spte & SPTE_FRAME));
+		shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
+		if (!child->parents && !child->is_root)
+			list_move_tail(&child->link, work);
+	}
+}
+
+void shvm_sp_kill(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_list *dead,
+		  bool orphans)
+{
+	LIST_HEAD(work);
+
+	list_move_tail(&sp->link, &work);
+	while (!list_empty(&work)) {
+		sp = list_first_entry(&work, struct shvm_sp, link);
+		if (orphans && sp->role.level > 1)
+			kill_orphans_of(mmu, sp, &work);
+		sp_kill_one(mmu, sp, dead);
+	}
+}
+
+void shvm_kill_finish(struct shvm_mmu *mmu, struct shvm_kill_list *dead)
+{
+	struct shvm_sp *sp, *next;
+
+	if (list_empty(&dead->sps))
+		return;
+	if (dead->root_died) {
+		WRITE_ONCE(mmu->root_gen, mmu->root_gen + 1);
+		shvm_arch_reload_roots(mmu);
+	}
+	shvm_mmu_settle(mmu);
+	list_for_each_entry_safe(sp, next, &dead->sps, link)
+		shvm_sp_free(sp);
+	INIT_LIST_HEAD(&dead->sps);
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the shadow MMU needs from the layers above (src/mmu/arch.h): the VMM's memory, host
+ * frames, table pages, and the vCPUs. Takes no lock of ours.
+ */
+#include <linux/mm.h>
+#include <linux/smp.h>
+#include <linux/uaccess.h>
+
+#include "mmu/arch.h"
+#include "vcpu.h"
+#include "vm.h"
+
+static struct shvm *mmu_vm(struct shvm_mmu *mmu)
+{
+	return container_of(mmu, struct shvm, mmu);
+}
+
+static void __user *user_ptr(hva_t at)
+{
+	return (void __user *)(unsigned long)at.v;
+}
+
+int shvm_arch_read_user(hva_t at, void *buf, u32 len)
+{
+	if (len == sizeof(u64))
+		return get_user(*(u64 *)buf, (u64 __user *)user_ptr(at));
+	return copy_from_user(buf, user_ptr(at), len) ? -EFAULT : 0;
+}
+
+int shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len)
+{
+	int err;
+
+	pagefault_disable();
+	if (len == sizeof(u64))
+		err = __get_user(*(u64 *)buf, (u64 __user *)user_ptr(at));
+	else
+		err = __copy_from_user_inatomic(buf, user_ptr(at), len) ? -EFAULT : 0;
+	pagefault_enable();
+	return err;
+}
+
+/* One store for each natural width, so that no other CPU sees half a page-table entry. */
+static int store_user(void __user *to, const void *buf, u32 len)
+{
+	switch (len) {
+	case 1:
+		return __put_user(*(const u8 *)buf, (u8 __user *)to);
+	case 2:
+		return __put_user(*(const u16 *)buf, (u16 __user *)to);
+	case 4:
+		return __put_user(*(const u32 *)buf, (u32 __user *)to);
+	case 8:
+		return __put_user(*(const u64 *)buf, (u64 __user *)to);
+	}
+	return __copy_to_user_inatomic(to, buf, len) ? -EFAULT : 0;
+}
+
+int shvm_arch_write_user_atomic(hva_t at, const void *buf, u32 len)
+{
+	int err;
+
+	pagefault_disable();
+	err = store_user(user_ptr(at), buf, len);
+	pagefault_enable();
+	return err;
+}
+
+int shvm_arch_fault_in(hva_t at, bool write)
+{
+	struct page *page;
+	long n = get_user_pages_unlocked(at.v, 1, &page, write ? FOLL_WRITE : 0);
+
+	if (n != 1)
+		return -EFAULT;
+	put_page(page);
+	return 0;
+}
+
+/* CMPXCHG16B on user memory; the caller opened it. */
+static int cmpxchg16_user(u64 __user *at, const u64 old[2], const u64 new[2])
+{
+	u64 lo = old[0], hi = old[1];
+	int err = 0;
+	bool ok;
+
+	asm volatile("1: " LOCK_PREFIX "cmpxchg16b %[mem]\n"
+		     "2:\n"
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %[err])
+		     : [mem] "+m" (*(u64 __force *)at), "=@ccz" (ok), [err] "+r" (err),
+		       "+a" (lo), "+d" (hi)
+		     : "b" (new[0]), "c" (new[1])
+		     : "memory");
+	if (err)
+		return -EFAULT;
+	return ok ? 0 : 1;
+}
+
+#define CMPXCHG_USER(type)						\
+({									\
+	type shvm_old = *(const type *)old;				\
+	unsafe_try_cmpxchg_user((type __user *)to, &shvm_old,		\
+				*(const type *)new, fault) ? 0 : 1;	\
+})
+
+static int cmpxchg_user(void __user *to, const void *old, const void *new, u32 len)
+{
+	int ret = -EFAULT;
+
+	if (!user_access_begin(to, len))
+		return -EFAULT;
+	switch (len) {
+	case 1:
+		ret = CMPXCHG_USER(u8);
+		break;
+	case 2:
+		ret = CMPXCHG_USER(u16);
+		break;
+	case 4:
+		ret = CMPXCHG_USER(u32);
+		break;
+	case 8:
+		ret = CMPXCHG_USER(u64);
+		break;
+	case 16:
+		ret = cmpxchg16_user(to, old, new);
+		break;
+	}
+	user_access_end();
+	return ret;
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
+int shvm_arch_cmpxchg_user_atomic(hva_t at, const void *old, const void *new, u32 len)
+{
+	int ret;
+
+	pagefault_disable();
+	ret = cmpxchg_user(user_ptr(at), old, new, len);
+	pagefault_enable();
+	return ret;
+}
+
+/*
+ * A page that the guest may write is marked dirty before it is mapped: the host's own entry will
+ * not become dirty by it. Reclaim unmaps (and so invalidates) before it cleans.
+ */
+static void frame_take(struct page *page, bool writable, struct shvm_host_frame *out)
+{
+	if (writable)
+		set_page_dirty(page);
+	out->hfn = hfn(page_to_pfn(page));
+	out->writable = writable;
+	put_page(page);
+}
+
+/* Marking a page of a file system dirty needs its lock; anonymous and shmem pages do not. */
+static bool frame_is_swap_backed(struct page *page)
+{
+	return PageAnon(page) || PageSwapBacked(page) || PageHuge(page);
+}
+
+bool shvm_arch_host_frame_atomic(hva_t at, bool write, struct shvm_host_frame *out)
+{
+	struct page *page;
+
+	if (get_user_page_fast_only(at.v, FOLL_WRITE, &page)) {
+		if (frame_is_swap_backed(page)) {
+			frame_take(page, true, out);
+			return true;
+		}
+		put_page(page);
+	}
+	if (write || !get_user_page_fast_only(at.v, 0, &page))
+		return false;
+	frame_take(page, false, out);
+	return true;
+}
+
+int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out)
+{
+	struct page *page;
+	long n;
+
+	if (shvm_arch_host_frame_atomic(at, write, out))
+		return 0;
+	n = get_user_pages_unlocked(at.v, 1, &page, write ? FOLL_WRITE : 0);
+	if (n != 1)
+		return n == -EINTR || n == -ERESTARTSYS ? -EINTR : -EFAULT;
+	if (write && !frame_is_swap_backed(page))
+		set_page_dirty_lock(page);
+	frame_take(page, write, out);
+	return 0;
+}
+
+u64 *shvm_arch_table_alloc(bool low)
+{
+	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO |
+				       (low ? __GFP_DMA32 : 0));
+
+	return page ? page_address(page) : NULL;
+}
+
+void shvm_arch_table_free(u64 *table)
+{
+	set_page_private(virt_to_page(table), 0);
+	free_page((unsigned long)table);
+}
+
+hpa_t shvm_arch_table_hpa(const u64 *table)
+{
+	return hpa(__pa(table));
+}
+
+void shvm_arch_table_set_owner(u64 *table, struct shvm_sp *sp)
+{
+	set_page_private(virt_to_page(table), (unsigned long)sp);
+}
+
+struct shvm_sp *shvm_arch_table_owner(hpa_t table)
+{
+	return (struct shvm_sp *)page_private(pfn_to_page(table.v >> PAGE_SHIFT));
+}
+
+static bool cpu_is_in_guest(int cpu, void *data)
+{
+	struct shvm *vm = data;
+	int i, nr = smp_load_acquire(&vm->nr_vcpus);	/* pairs with the release at creation */
+
+	for (i = 0; i < nr; i++)
+		if (READ_ONCE(vm->vcpus[i]->mode) == SHVM_IN_GUEST &&
+		    READ_ONCE(vm->vcpus[i]->cpu) == cpu)
+			return true;
+	return false;
+}
+
+/* Arriving is all: the interrupt is taken outside the guest, and the exit emptied the TLB. */
+static void flush_ack(void *data)
+{
+}
+
+void shvm_arch_flush(struct shvm_mmu *mmu)
+{
+	/*
+	 * Our SPTE stores before the look at vcpu->mode. Pairs with the barrier between "mode = in
+	 * guest" and the entry: a vCPU that we see outside will see our stores.
+	 */
+	smp_mb();
+	on_each_cpu_cond(cpu_is_in_guest, flush_ack, mmu_vm(mmu), true);
+}
+
+void shvm_arch_reload_roots(struct shvm_mmu *mmu)
+{
+	struct shvm *vm = mmu_vm(mmu);
+	int i, nr = smp_load_acquire(&vm->nr_vcpus);	/* pairs with the release at creation */
+
+	for (i = 0; i < nr; i++)
+		shvm_vcpu_request(vm->vcpus[i], SHVM_REQ_RELOAD_ROOT);
+}
+
+bool shvm_arch_root_in_use(struct shvm_mmu *mmu, const struct shvm_sp *sp)
+{
+	struct shvm *vm = mmu_vm(mmu);
+	int i, j, nr = smp_load_acquire(&vm->nr_vcpus);	/* pairs with the release at creation */
+
+	for (i = 0; i < nr; i++) {
+		const struct shvm_mmu_vcpu *mv = &vm->vcpus[i]->mmu;
+
+		if (READ_ONCE(mv->root) == sp)
+			return true;
+		for (j = 0; j < SHVM_PAE_ROOTS; j++)
+			if (READ_ONCE(mv->pae_sp[j]) == sp)
+				return true;
+	}
+	return false;
+}
+
+void shvm_arch_broken(struct shvm_mmu *mmu)
+{
+	WRITE_ONCE(mmu_vm(mmu)->broken, true);
+}
