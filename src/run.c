@@ -131,18 +131,6 @@ static enum shvm_next run_check_mode(struct shvm_vcpu *vcpu)
 	return run_mode_error(vcpu, SHVM_MODE_STATE, 0);
 }
 
-static enum shvm_next run_prepare_mmu(struct shvm_vcpu *vcpu)
-{
-	int err = shvm_mmu_prepare(&vcpu->mmu);
-
-	if (likely(!err))
-		return SHVM_NEXT_ENTER;
-	/* CR3 leads nowhere: the guest cannot even take a fault. */
-	if (err == -EFAULT)
-		return run_exit(vcpu, SHVM_EXIT_SHUTDOWN);
-	return run_error(vcpu, err);
-}
-
 static enum shvm_next run_guest(struct shvm_vcpu *vcpu)
 {
 	enum shvm_next next = shvm_vmx_run(vcpu);
@@ -150,6 +138,21 @@ static enum shvm_next run_guest(struct shvm_vcpu *vcpu)
 	if (SHVM_IS_DEBUG && READ_ONCE(vcpu->vm->zap_on_exit))
 		shvm_mmu_zap_all(&vcpu->vm->mmu);
 	return next;
+}
+
+static enum shvm_next run_enter(struct shvm_vcpu *vcpu)
+{
+	int err = shvm_mmu_prepare(&vcpu->mmu);
+
+	if (likely(!err))
+		return run_guest(vcpu);
+	/* Someone is changing what the root rests on: look at signals and requests, come back. */
+	if (err == -EAGAIN)
+		return SHVM_NEXT_ENTER;
+	/* CR3 leads nowhere: the guest cannot even take a fault. */
+	if (err == -EFAULT)
+		return run_exit(vcpu, SHVM_EXIT_SHUTDOWN);
+	return run_error(vcpu, err);
 }
 
 static enum shvm_next run_once(struct shvm_vcpu *vcpu)
@@ -175,10 +178,7 @@ static enum shvm_next run_once(struct shvm_vcpu *vcpu)
 	next = run_check_mode(vcpu);
 	if (next != SHVM_NEXT_ENTER)
 		return next;
-	next = run_prepare_mmu(vcpu);
-	if (next != SHVM_NEXT_ENTER)
-		return next;
-	return run_guest(vcpu);
+	return run_enter(vcpu);
 }
 
 /* ---- SHVM_RUN ---- */
