@@ -1,0 +1,989 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The state of a vCPU through GET and SET: what goes in comes out, the guest sees it, and what a
+ * CPU cannot have is refused and changes nothing.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kselftest_harness.h"
+#include "shvm_test.h"
+
+#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
+#define NON_CANONICAL	0x0000800000000000ull
+
+#define MSR_TSC			0x10
+#define MSR_SYSENTER_CS		0x174
+#define MSR_SYSENTER_ESP	0x175
+#define MSR_SYSENTER_EIP	0x176
+#define MSR_PAT			0x277
+#define MSR_EFER		0xc0000080
+#define MSR_STAR		0xc0000081
+#define MSR_LSTAR		0xc0000082
+#define MSR_CSTAR		0xc0000083
+#define MSR_SFMASK		0xc0000084
+#define MSR_FS_BASE		0xc0000100
+#define MSR_GS_BASE		0xc0000101
+#define MSR_KERNEL_GS_BASE	0xc0000102
+#define MSR_NONE		0xdeadbeef
+
+FIXTURE(regs)
+{
+	bool is_shvm;
+	struct test_vm *vm;
+	struct test_vcpu *vcpu;
+};
+
+GUEST_CODE static void guest_done(void)
+{
+	for (;;)
+		GUEST_DONE();
+}
+
+FIXTURE_SETUP(regs)
+{
+	self->is_shvm = test_is_shvm();
+	self->vm = vm_create();
+	self->vcpu = vcpu_create(self->vm, 0, guest_done);
+}
+
+FIXTURE_TEARDOWN(regs)
+{
+	vm_free(self->vm);
+}
+
+#define get(what, to)	vcpu_ioctl(self->vcpu, SHVM_GET_##what, to)
+#define set(what, from)	__vcpu_ioctl(self->vcpu, SHVM_SET_##what, from)
+
+/* ---- general registers ---- */
+
+TEST_F(regs, regs_round_trip)
+{
+	struct shvm_regs in = { 0 }, out;
+	u64 *word = (u64 *)&in;
+	u32 i;
+
+	for (i = 0; i < sizeof(in) / 8; i++)
+		word[i] = 0x0123456789abcdef * (i + 1);
+	in.rip &= 0x7fffffffffff;
+	in.rflags = 0x244ed7;	/* everything but IF, TF, RF, VM, VIP, VIF */
+	ASSERT_EQ(0, set(REGS, &in));
+	get(REGS, &out);
+	EXPECT_EQ(0, memcmp(&in, &out, sizeof(in)));
+	in.rflags = 0;
+	ASSERT_EQ(0, set(REGS, &in));
+	get(REGS, &out);
+	EXPECT_EQ(RFLAGS_FIXED, out.rflags);
+}
+
+TEST_F(regs, reserved_rflags)
+{
+	static const int reserved[] = { 3, 5, 15, 22, 31, 32, 63 };
+	struct shvm_regs good, bad, out;
+	u32 i;
+
+	if (!self->is_shvm)
+		SKIP(return, "KVM takes them and fails to enter");
+	get(REGS, &good);
+	for (i = 0; i < ARRAY_LEN(reserved); i++) {
+		bad = good;
+		bad.rax = 0x5a5a;
+		bad.rflags |= 1ull << reserved[i];
+		EXPECT_EQ(-EINVAL, set(REGS, &bad));
+	}
+	get(REGS, &out);
+	EXPECT_EQ(0, memcmp(&good, &out, sizeof(out)));
+}
+
+GUEST_ASM(guest_increment_all,
+	  "inc %rax\n inc %rbx\n inc %rcx\n inc %rdx\n inc %rsi\n inc %rdi\n inc %rbp\n inc %rsp\n"
+	  "inc %r8\n inc %r9\n inc %r10\n inc %r11\n inc %r12\n inc %r13\n inc %r14\n inc %r15\n"
+	  "hlt\n");
+extern char guest_increment_all[];
+
+TEST_F(regs, guest_sees_all_regs)
+{
+	struct shvm_regs in, out;
+	u64 *from = (u64 *)&in, *to = (u64 *)&out;
+	int i;
+
+	for (i = 0; i < 16; i++)
+		from[i] = 0x0123456789abcdef * (i + 1);
+	in.rip = (u64)guest_increment_all;
+	in.rflags = RFLAGS_FIXED;
+	ASSERT_EQ(0, set(REGS, &in));
+	ASSERT_EQ(SHVM_EXIT_HLT, vcpu_run(self->vcpu));
+	get(REGS, &out);
+	for (i = 0; i < 16; i++)
+		EXPECT_EQ(from[i] + 1, to[i])
+			TH_LOG("register %d", i);
+	EXPECT_EQ(in.rip + 16 * 3 + 1, out.rip);
+}
+
+/* ---- segments and control registers ---- */
+
+TEST_F(regs, sregs_round_trip)
+{
+	struct shvm_sregs in, out;
+
+	get(SREGS, &in);
+	in.fs.base = 0x00007fff12345678;
+	in.gs.base = 0xffff888000001000;
+	in.ds.selector = 0x77;
+	in.ldt = (struct shvm_segment){
+		.base = 0xffffc90000000000, .limit = 0x1f, .selector = 0x58, .type = 2,
+		.present = 1,
+	};
+	in.gdt.base = 0xffffffff80001000;
+	in.gdt.limit = 0x7f;
+	in.idt.base = 0xfffffe0000000000;
+	in.idt.limit = 0xfff;
+	in.cr2 = 0xfedcba9876543210;
+	in.cr8 = 9;
+	ASSERT_EQ(0, set(SREGS, &in));
+	get(SREGS, &out);
+	EXPECT_EQ(0, memcmp(&in, &out, sizeof(in)));
+}
+
+TEST_F(regs, sregs_of_other_modes_round_trip)
+{
+	struct test_vcpu *vcpu = vcpu_create_bare(self->vm, 1);
+	struct shvm_sregs in, out;
+
+	vcpu_ioctl(vcpu, SHVM_GET_SREGS, &in);
+	EXPECT_EQ(0xf000, in.cs.selector);
+	EXPECT_EQ(0xffff0000, in.cs.base);
+	EXPECT_EQ(CR0_CD | CR0_NW | CR0_ET, in.cr0);
+	EXPECT_EQ(0, in.cr4 | in.efer | in.cr3 | in.cr8);
+	vcpu_ioctl(vcpu, SHVM_SET_SREGS, &in);
+	vcpu_ioctl(vcpu, SHVM_GET_SREGS, &out);
+	EXPECT_EQ(0, memcmp(&in, &out, sizeof(in)));
+
+	vcpu_init_area(vcpu);
+	vcpu_set_protected_mode(vcpu);
+	vcpu_ioctl(vcpu, SHVM_GET_SREGS, &in);
+	EXPECT_EQ(0, in.efer & EFER_LMA);
+	vcpu_ioctl(vcpu, SHVM_SET_SREGS, &in);
+	vcpu_ioctl(vcpu, SHVM_GET_SREGS, &out);
+	EXPECT_EQ(0, memcmp(&in, &out, sizeof(in)));
+}
+
+TEST_F(regs, reset_state)
+{
+	struct test_vcpu *vcpu = vcpu_create_bare(self->vm, 1);
+	struct shvm_regs regs;
+
+	vcpu_ioctl(vcpu, SHVM_GET_REGS, &regs);
+	EXPECT_EQ(0xfff0, regs.rip);
+	EXPECT_EQ(RFLAGS_FIXED, regs.rflags);
+	EXPECT_EQ(0, regs.rax | regs.rbx | regs.rcx | regs.rsi | regs.rdi | regs.rsp);
+}
+
+/* Changes a good state by one statement and expects EINVAL, and the good state to be still there. */
+#define EXPECT_SREGS_REFUSED(statement)					\
+	do {								\
+		struct shvm_sregs good_, sregs, out_;			\
+									\
+		get(SREGS, &good_);					\
+		sregs = good_;						\
+		statement;						\
+		sregs.cr2 = 0x5a5a;	/* must not get in */		\
+		EXPECT_EQ(-EINVAL, set(SREGS, &sregs))			\
+			TH_LOG("%s", #statement);			\
+		get(SREGS, &out_);					\
+		EXPECT_EQ(0, memcmp(&good_, &out_, sizeof(out_)))	\
+			TH_LOG("%s left something", #statement);	\
+	} while (0)
+
+TEST_F(regs, impossible_control_registers)
+{
+	EXPECT_SREGS_REFUSED(sregs.cr0 &= ~CR0_PE);
+	EXPECT_SREGS_REFUSED(sregs.cr0 |= 1ull << 32);
+	EXPECT_SREGS_REFUSED(sregs.cr4 &= ~CR4_PAE);
+	EXPECT_SREGS_REFUSED(sregs.cr4 |= 1ull << 63);
+	EXPECT_SREGS_REFUSED(sregs.efer &= ~EFER_LMA);
+	EXPECT_SREGS_REFUSED(sregs.efer &= ~(EFER_LMA | EFER_LME));
+	EXPECT_SREGS_REFUSED(sregs.cr3 |= 1ull << 60);
+	if (!self->is_shvm)
+		return;		/* KVM is laxer from here on */
+	EXPECT_SREGS_REFUSED(sregs.cs.db = 1);
+	EXPECT_SREGS_REFUSED(sregs.cr0 |= CR0_NW);
+	EXPECT_SREGS_REFUSED(sregs.cr0 |= 1ull << 6);
+	EXPECT_SREGS_REFUSED(sregs.cr0 |= 1ull << 28);
+	EXPECT_SREGS_REFUSED(sregs.cr0 &= ~CR0_PG);
+	EXPECT_SREGS_REFUSED(sregs.cr4 |= 1ull << 15);
+	EXPECT_SREGS_REFUSED(sregs.cr4 |= 1ull << 31);
+	EXPECT_SREGS_REFUSED(sregs.cr8 = 16);
+	EXPECT_SREGS_REFUSED(sregs.cr8 = ~0ull);
+	EXPECT_SREGS_REFUSED(sregs.efer |= 1ull << 1);
+	EXPECT_SREGS_REFUSED(sregs.efer |= 1ull << 63);
+	EXPECT_SREGS_REFUSED(sregs.apic_base ^= 1ull << 12);
+	EXPECT_SREGS_REFUSED(sregs.interrupt_bitmap[0] = 3ull << 40);
+	EXPECT_SREGS_REFUSED(sregs.interrupt_bitmap[1] = sregs.interrupt_bitmap[2] = 1);
+}
+
+TEST_F(regs, long_mode_code_needs_long_mode)
+{
+	vcpu_set_protected_mode(self->vcpu);
+	EXPECT_SREGS_REFUSED(sregs.efer |= EFER_LMA);
+	EXPECT_SREGS_REFUSED(sregs.cs.l = 1);
+	if (self->is_shvm)
+		EXPECT_SREGS_REFUSED(sregs.cr4 |= CR4_PCIDE);
+}
+
+TEST_F(regs, impossible_segments)
+{
+	if (!self->is_shvm)
+		SKIP(return, "KVM checks segments at entry");
+	EXPECT_SREGS_REFUSED(sregs.fs.base = NON_CANONICAL);
+	EXPECT_SREGS_REFUSED(sregs.gs.base = ~NON_CANONICAL);
+	EXPECT_SREGS_REFUSED(sregs.tr.base = NON_CANONICAL);
+	EXPECT_SREGS_REFUSED(sregs.ldt.base = NON_CANONICAL);
+	EXPECT_SREGS_REFUSED(sregs.gdt.base = NON_CANONICAL);
+	EXPECT_SREGS_REFUSED(sregs.idt.base = NON_CANONICAL);
+	EXPECT_SREGS_REFUSED(sregs.ds.type = 16);
+	EXPECT_SREGS_REFUSED(sregs.ss.dpl = 4);
+	EXPECT_SREGS_REFUSED(sregs.es.present = 2);
+	EXPECT_SREGS_REFUSED(sregs.cs.l = 3);
+	EXPECT_SREGS_REFUSED(sregs.tr.s = 0xff);
+	EXPECT_SREGS_REFUSED(sregs.fs.g = 2);
+	EXPECT_SREGS_REFUSED(sregs.fs.db = 2);
+	EXPECT_SREGS_REFUSED(sregs.fs.avl = 2);
+	EXPECT_SREGS_REFUSED(sregs.ldt.unusable = 2);
+	EXPECT_SREGS_REFUSED(sregs.gs.padding = 1);
+	EXPECT_SREGS_REFUSED(sregs.gdt.padding[2] = 1);
+	EXPECT_SREGS_REFUSED(sregs.idt.padding[0] = 1);
+}
+
+/* A CPU can be in these modes; shvm cannot, and says so when it is to run. */
+TEST_F(regs, modes_that_do_not_run)
+{
+	struct shvm_sregs sregs, real;
+	struct shvm_regs regs;
+
+	if (!self->is_shvm)
+		SKIP(return, "KVM runs them");
+	vcpu_ioctl(vcpu_create_bare(self->vm, 1), SHVM_GET_SREGS, &real);
+	ASSERT_EQ(0, set(SREGS, &real));
+	ASSERT_EQ(SHVM_EXIT_INTERNAL_ERROR, vcpu_run(self->vcpu));
+	EXPECT_EQ(SHVM_INTERNAL_ERROR_MODE, self->vcpu->run->internal.suberror);
+	EXPECT_EQ(SHVM_MODE_REAL, self->vcpu->run->internal.data[0]);
+
+	vcpu_set_protected_mode(self->vcpu);	/* and 2-level paging */
+	get(SREGS, &sregs);
+	sregs.cr0 |= CR0_PG;
+	sregs.cr3 = self->vm->root;
+	ASSERT_EQ(0, set(SREGS, &sregs));
+	ASSERT_EQ(SHVM_EXIT_INTERNAL_ERROR, vcpu_run(self->vcpu));
+	EXPECT_EQ(SHVM_INTERNAL_ERROR_MODE, self->vcpu->run->internal.suberror);
+	EXPECT_EQ(SHVM_MODE_PAGING, self->vcpu->run->internal.data[0]);
+	sregs.cr4 |= CR4_PAE;			/* 3-level */
+	ASSERT_EQ(0, set(SREGS, &sregs));
+	ASSERT_EQ(SHVM_EXIT_INTERNAL_ERROR, vcpu_run(self->vcpu));
+	EXPECT_EQ(SHVM_MODE_PAGING, self->vcpu->run->internal.data[0]);
+
+	vcpu_set_protected_mode(self->vcpu);
+	get(REGS, &regs);
+	regs.rflags |= RFLAGS_VM;
+	ASSERT_EQ(0, set(REGS, &regs));
+	ASSERT_EQ(SHVM_EXIT_INTERNAL_ERROR, vcpu_run(self->vcpu));
+	EXPECT_EQ(SHVM_INTERNAL_ERROR_MODE, self->vcpu->run->internal.suberror);
+	EXPECT_EQ(SHVM_MODE_VM86, self->vcpu->run->internal.data[0]);
+
+	vcpu_set_long_mode(self->vcpu);
+	vcpu_set_entry(self->vcpu, guest_done, 0, 0);
+	EXPECT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
+}
+
+GUEST_CODE static void guest_control_registers(void)
+{
+	u64 cr8, fs;
+
+	asm volatile("mov %%cr8, %0" : "=r"(cr8));
+	asm volatile("mov %%fs:0, %0" : "=r"(fs));
+	GUEST_ASSERT_EQ(5, cr8);
+	GUEST_ASSERT_EQ(0xfeedface, fs);
+	GUEST_ASSERT_EQ(0x123456789000, guest_read_cr2());
+	guest_write_cr2(0xabcdef);
+	asm volatile("mov %0, %%cr8" : : "r"(2ull));
+	guest_write_cr4(guest_read_cr4() | CR4_PGE);
+	guest_write_cr0(guest_read_cr0() & ~CR0_WP);
+	GUEST_DONE();
+}
+
+TEST_F(regs, guest_sees_sregs_and_changes_them)
+{
+	u64 page = vm_alloc_pages(self->vm, 1);
+	struct shvm_sregs sregs;
+
+	*(u64 *)vm_hva(self->vm, page + 0x10) = 0xfeedface;
+	get(SREGS, &sregs);
+	sregs.fs.base = page + 0x10;
+	sregs.cr2 = 0x123456789000;
+	sregs.cr8 = 5;
+	ASSERT_EQ(0, set(SREGS, &sregs));
+	self->vcpu->run->cr8 = 5;
+	vcpu_set_entry(self->vcpu, guest_control_registers, 0, 0);
+	ASSERT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
+	get(SREGS, &sregs);
+	EXPECT_EQ(0xabcdef, sregs.cr2);
+	EXPECT_EQ(2, sregs.cr8);
+	EXPECT_EQ(2, self->vcpu->run->cr8);
+	EXPECT_EQ(CR4_PGE, sregs.cr4 & CR4_PGE);
+	EXPECT_EQ(0, sregs.cr0 & CR0_WP);
+}
+
+/* ---- MSRs ---- */
+
+struct one_msr {
+	struct shvm_msrs head;
+	struct shvm_msr_entry entry;
+};
+
+static int vcpu_get_msr(struct test_vcpu *vcpu, u32 index, u64 *data)
+{
+	struct one_msr msr = { .head.nmsrs = 1, .entry.index = index };
+	int ret = __vcpu_ioctl(vcpu, SHVM_GET_MSRS, &msr);
+
+	*data = msr.entry.data;
+	return ret;
+}
+
+static int vcpu_set_msr(struct test_vcpu *vcpu, u32 index, u64 data)
+{
+	struct one_msr msr = { .head.nmsrs = 1, .entry = { .index = index, .data = data } };
+
+	return __vcpu_ioctl(vcpu, SHVM_SET_MSRS, &msr);
+}
+
+#define get_msr(index, data)	vcpu_get_msr(self->vcpu, index, data)
+#define set_msr(index, data)	vcpu_set_msr(self->vcpu, index, data)
+
+static struct shvm_msr_list *msr_list(void)
+{
+	struct shvm_msr_list *list = calloc(1, sizeof(*list) + 4096 * sizeof(u32));
+	int dev = test_dev_open();
+
+	list->nmsrs = 4096;
+	test_ioctl(dev, SHVM_GET_MSR_INDEX_LIST, "SHVM_GET_MSR_INDEX_LIST", (u64)list);
+	close(dev);
+	return list;
+}
+
+/* What is listed can be read, and what was read can be written: VMMs rely on it. */
+TEST_F(regs, listed_msrs_work)
+{
+	struct shvm_msr_list *list = msr_list();
+	u64 data;
+	u32 i;
+
+	if (!self->is_shvm)
+		SKIP(return, "KVM lists some that depend on CPUID");
+	for (i = 0; i < list->nmsrs; i++) {
+		data = 0;
+		EXPECT_EQ(1, get_msr(list->indices[i], &data))
+			TH_LOG("cannot read MSR %#x", list->indices[i]);
+		EXPECT_EQ(1, set_msr(list->indices[i], data))
+			TH_LOG("cannot write MSR %#x back", list->indices[i]);
+	}
+	free(list);
+}
+
+TEST_F(regs, msrs_round_trip)
+{
+	static const struct { u32 index; u64 value; } msrs[] = {
+		{ MSR_SYSENTER_CS, 0x10 }, { MSR_SYSENTER_ESP, 0xffff888012345678 },
+		{ MSR_SYSENTER_EIP, 0xffffffff81234567 }, { MSR_PAT, 0x0007040600070406 },
+		{ MSR_STAR, 0x0023001000000000 }, { MSR_LSTAR, 0xffffffff81000000 },
+		{ MSR_CSTAR, 0xffffffff81000040 }, { MSR_SFMASK, 0x47700 },
+		{ MSR_FS_BASE, 0x00007f1234567890 }, { MSR_GS_BASE, 0xffff888000000000 },
+		{ MSR_KERNEL_GS_BASE, 0xffff88801fc00000 },
+	};
+	struct shvm_sregs sregs;
+	u64 data;
+	u32 i;
+
+	for (i = 0; i < ARRAY_LEN(msrs); i++)
+		EXPECT_EQ(1, set_msr(msrs[i].index, msrs[i].value));
+	for (i = 0; i < ARRAY_LEN(msrs); i++) {
+		EXPECT_EQ(1, get_msr(msrs[i].index, &data));
+		EXPECT_EQ(msrs[i].value, data)
+			TH_LOG("MSR %#x", msrs[i].index);
+	}
+	get(SREGS, &sregs);
+	EXPECT_EQ(0x00007f1234567890, sregs.fs.base);
+	EXPECT_EQ(0xffff888000000000, sregs.gs.base);
+}
+
+TEST_F(regs, msrs_refused)
+{
+	u64 data = 0;
+
+	EXPECT_EQ(0, get_msr(MSR_NONE, &data));
+	EXPECT_EQ(0, set_msr(MSR_NONE, 0));
+	EXPECT_EQ(0, set_msr(MSR_LSTAR, NON_CANONICAL));
+	EXPECT_EQ(0, set_msr(MSR_CSTAR, NON_CANONICAL));
+	EXPECT_EQ(0, set_msr(MSR_FS_BASE, NON_CANONICAL));
+	EXPECT_EQ(0, set_msr(MSR_GS_BASE, NON_CANONICAL));
+	EXPECT_EQ(0, set_msr(MSR_KERNEL_GS_BASE, NON_CANONICAL));
+	EXPECT_EQ(0, set_msr(MSR_EFER, 1ull << 63));
+	if (self->is_shvm) {	/* depends on the back end there */
+		EXPECT_EQ(0, set_msr(MSR_PAT, 0x0007040600070402));
+		EXPECT_EQ(0, set_msr(MSR_PAT, 8));
+		EXPECT_EQ(0, set_msr(MSR_SYSENTER_EIP, NON_CANONICAL));
+		EXPECT_EQ(0, set_msr(MSR_SYSENTER_ESP, NON_CANONICAL));
+	}
+}
+
+TEST_F(regs, msrs_stop_at_the_first_bad_one)
+{
+	struct {
+		struct shvm_msrs head;
+		struct shvm_msr_entry entries[3];
+	} msrs = {
+		.head.nmsrs = 3,
+		.entries = { { .index = MSR_STAR, .data = 0x111100000000 },
+			     { .index = MSR_NONE, .data = 2 },
+			     { .index = MSR_SYSENTER_CS, .data = 0x3333 } },
+	};
+	u64 data;
+
+	ASSERT_EQ(1, set_msr(MSR_SYSENTER_CS, 0x44));
+	EXPECT_EQ(1, set(MSRS, &msrs));
+	EXPECT_EQ(1, get_msr(MSR_STAR, &data));
+	EXPECT_EQ(0x111100000000, data);
+	EXPECT_EQ(1, get_msr(MSR_SYSENTER_CS, &data));
+	EXPECT_EQ(0x44, data);
+	msrs.entries[0].data = 0;
+	EXPECT_EQ(1, __vcpu_ioctl(self->vcpu, SHVM_GET_MSRS, &msrs));
+	EXPECT_EQ(0x111100000000, msrs.entries[0].data);
+	EXPECT_EQ(0x3333, msrs.entries[2].data);
+}
+
+GUEST_CODE static void guest_msrs(void)
+{
+	struct guest_fault fault;
+
+	GUEST_ASSERT_EQ(0xffffffff81000000, guest_rdmsr(MSR_LSTAR));
+	GUEST_ASSERT_EQ(0xffff88801fc00000, guest_rdmsr(MSR_KERNEL_GS_BASE));
+	GUEST_ASSERT_EQ(0x0007040600070406, guest_rdmsr(MSR_PAT));
+	guest_wrmsr(MSR_LSTAR, 0xffffffff82000000);
+	guest_wrmsr(MSR_KERNEL_GS_BASE, 0x1234);
+	fault = GUEST_TRY("rdmsr", /* none */, "c"(MSR_NONE), "a"(0), "d"(0));
+	GUEST_ASSERT_EQ(13, fault.vector);
+	GUEST_ASSERT_EQ(0, fault.error);
+	fault = GUEST_TRY("wrmsr", /* none */, "c"(MSR_NONE), "a"(0), "d"(0));
+	GUEST_ASSERT_EQ(13, fault.vector);
+	fault = GUEST_TRY("wrmsr", /* none */, "c"(MSR_LSTAR), "a"(0), "d"(0x8000));
+	GUEST_ASSERT_EQ(13, fault.vector);
+	GUEST_DONE();
+}
+
+TEST_F(regs, guest_sees_msrs_and_changes_them)
+{
+	u64 data;
+
+	ASSERT_EQ(1, set_msr(MSR_LSTAR, 0xffffffff81000000));
+	ASSERT_EQ(1, set_msr(MSR_KERNEL_GS_BASE, 0xffff88801fc00000));
+	ASSERT_EQ(1, set_msr(MSR_PAT, 0x0007040600070406));
+	vcpu_set_entry(self->vcpu, guest_msrs, 0, 0);
+	ASSERT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
+	EXPECT_EQ(1, get_msr(MSR_LSTAR, &data));
+	EXPECT_EQ(0xffffffff82000000, data);
+	EXPECT_EQ(1, get_msr(MSR_KERNEL_GS_BASE, &data));
+	EXPECT_EQ(0x1234, data);
+}
+
+GUEST_CODE static void guest_swapgs(void)
+{
+	u64 inner, outer;
+
+	asm volatile("swapgs; mov %%gs:0, %0; swapgs" : "=r"(inner));
+	asm volatile("mov %%gs:0, %0" : "=r"(outer));
+	GUEST_SYNC2(inner, outer);
+	GUEST_DONE();
+}
+
+TEST_F(regs, swapgs)
+{
+	u64 page = vm_alloc_pages(self->vm, 1);
+
+	*(u64 *)vm_hva(self->vm, page) = 0x1111;
+	ASSERT_EQ(1, set_msr(MSR_KERNEL_GS_BASE, page));
+	vcpu_set_entry(self->vcpu, guest_swapgs, 0, 0);
+	ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu));
+	EXPECT_EQ(0x1111, self->vcpu->uc[0]);
+	EXPECT_EQ((u64)self->vcpu->cpu->self, self->vcpu->uc[1]);
+}
+
+GUEST_CODE static void guest_reads_tsc(void)
+{
+	u32 lo, hi;
+
+	asm volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	GUEST_SYNC((u64)hi << 32 | lo);
+	GUEST_DONE();
+}
+
+TEST_F(regs, tsc)
+{
+	/* Not every back end of KVM can offset the TSC. */
+	const u64 start = self->is_shvm ? 1ull << 50 : 0;
+	u64 before, after;
+
+	ASSERT_EQ(1, set_msr(MSR_TSC, start));
+	ASSERT_EQ(1, get_msr(MSR_TSC, &before));
+	EXPECT_LE(start, before);
+	vcpu_set_entry(self->vcpu, guest_reads_tsc, 0, 0);
+	ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu));
+	ASSERT_EQ(1, get_msr(MSR_TSC, &after));
+	EXPECT_LE(before, self->vcpu->uc[0]);
+	EXPECT_LE(self->vcpu->uc[0], after);
+	if (self->is_shvm)
+		EXPECT_LT(after, start + (1ull << 40));
+}
+
+TEST_F(regs, tsc_khz)
+{
+	int khz = __vcpu_ioctl(self->vcpu, SHVM_GET_TSC_KHZ, 0);
+
+	ASSERT_LT(0, khz);
+	EXPECT_EQ(0, __vcpu_ioctl(self->vcpu, SHVM_SET_TSC_KHZ, khz));
+	EXPECT_EQ(0, __vcpu_ioctl(self->vcpu, SHVM_SET_TSC_KHZ, 0));
+	if (self->is_shvm) {
+		EXPECT_EQ(0, __vcpu_ioctl(self->vcpu, SHVM_SET_TSC_KHZ, khz + khz / 5000));
+		EXPECT_EQ(0, __vcpu_ioctl(self->vcpu, SHVM_SET_TSC_KHZ, khz - khz / 5000));
+		EXPECT_EQ(-EINVAL, __vcpu_ioctl(self->vcpu, SHVM_SET_TSC_KHZ, khz + khz / 3000));
+		EXPECT_EQ(-EINVAL, __vcpu_ioctl(self->vcpu, SHVM_SET_TSC_KHZ, khz - khz / 3000));
+		EXPECT_EQ(-EINVAL, __vcpu_ioctl(self->vcpu, SHVM_SET_TSC_KHZ, 1));
+		EXPECT_EQ(-EINVAL, __vcpu_ioctl(self->vcpu, SHVM_SET_TSC_KHZ, ~0ul));
+	}
+	EXPECT_EQ(khz, __vcpu_ioctl(self->vcpu, SHVM_GET_TSC_KHZ, 0));
+}
+
+/* ---- FPU ---- */
+
+static struct shvm_fpu some_fpu(void)
+{
+	struct shvm_fpu fpu = { .fcw = 0x027f, .fsw = 0x3800, .ftwx = 0x81, .mxcsr = 0x1fa0 };
+	int i, j;
+
+	for (i = 0; i < 8; i++)
+		for (j = 0; j < 10; j++)
+			fpu.fpr[i][j] = i * 16 + j;
+	for (i = 0; i < 16; i++)
+		for (j = 0; j < 16; j++)
+			fpu.xmm[i][j] = i * 16 + j;
+	fpu.last_opcode = 0x123;
+	fpu.last_ip = 0x40000123;
+	fpu.last_dp = 0x40000456;
+	return fpu;
+}
+
+TEST_F(regs, fpu_round_trip)
+{
+	struct shvm_fpu in = some_fpu(), out;
+
+	ASSERT_EQ(0, set(FPU, &in));
+	memset(&out, 0x5a, sizeof(out));
+	get(FPU, &out);
+	if (!self->is_shvm)	/* KVM leaves it out */
+		out.mxcsr = in.mxcsr;
+	EXPECT_EQ(0, memcmp(&in, &out, sizeof(in)));
+}
+
+TEST_F(regs, fpu_refused)
+{
+	struct shvm_fpu good, bad, out;
+
+	if (!self->is_shvm)
+		SKIP(return, "KVM ignores these fields");
+	get(FPU, &good);
+	bad = some_fpu();
+	bad.mxcsr = 1u << 31;
+	EXPECT_EQ(-EINVAL, set(FPU, &bad));
+	bad = some_fpu();
+	bad.pad1 = 1;
+	EXPECT_EQ(-EINVAL, set(FPU, &bad));
+	bad = some_fpu();
+	bad.pad2 = 1;
+	EXPECT_EQ(-EINVAL, set(FPU, &bad));
+	get(FPU, &out);
+	EXPECT_EQ(0, memcmp(&good, &out, sizeof(out)));
+}
+
+GUEST_DATA static u8 fpu_image[512] __attribute__((aligned(16))) = { 0 };
+
+GUEST_CODE static void guest_fpu(u64 with_x87)
+{
+	asm volatile("fxsave64 %0" : "=m"(fpu_image));
+	asm volatile("movdqa %xmm15, %xmm0");
+	asm volatile("fninit");
+	if (with_x87)
+		asm volatile("fld1");
+	GUEST_DONE();
+}
+
+TEST_F(regs, guest_sees_fpu_and_changes_it)
+{
+	static const u8 one[10] = { 0, 0, 0, 0, 0, 0, 0, 0x80, 0xff, 0x3f };
+	struct shvm_fpu in = some_fpu(), out;
+	u8 *image = *vm_sym(self->vm, fpu_image);
+
+	ASSERT_EQ(0, set(FPU, &in));
+	vcpu_set_entry(self->vcpu, guest_fpu, self->is_shvm, 0);	/* kvm_pvm stumbles over it */
+	ASSERT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
+	EXPECT_EQ(0x7f, image[0]);
+	EXPECT_EQ(0x02, image[1]);
+	EXPECT_EQ(0, memcmp(image + 160, in.xmm, sizeof(in.xmm)));
+	EXPECT_EQ(0, memcmp(image + 32, in.fpr[0], 10));
+	if (self->is_shvm)
+		EXPECT_EQ(in.mxcsr, *(u32 *)(image + 24));
+	get(FPU, &out);
+	EXPECT_EQ(0, memcmp(out.xmm[0], in.xmm[15], 16));
+	EXPECT_EQ(0x037f, out.fcw);
+	EXPECT_EQ(self->is_shvm ? 0x80 : 0, out.ftwx);
+	if (self->is_shvm)
+		EXPECT_EQ(0, memcmp(out.fpr[0], one, 10));
+}
+
+/* This process uses SSE itself between two runs: neither sees the other's registers. */
+TEST_F(regs, fpu_is_not_shared_with_the_host)
+{
+	struct shvm_fpu in = some_fpu(), out;
+	u8 mine[16], after[16];
+
+	memset(mine, 0xee, sizeof(mine));
+	ASSERT_EQ(0, set(FPU, &in));
+	asm volatile("movdqu %0, %%xmm7" : : "m"(mine));
+	ASSERT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
+	asm volatile("movdqu %%xmm7, %0" : "=m"(after));
+	get(FPU, &out);
+	EXPECT_EQ(0, memcmp(out.xmm[7], in.xmm[7], 16));
+	EXPECT_NE(0, memcmp(after, in.xmm[7], 16));
+}
+
+/* ---- events ---- */
+
+GUEST_CODE static void guest_counts(void)
+{
+	struct guest_cpu *cpu = guest_cpu();
+
+	GUEST_SYNC(1);
+	asm volatile("sti; nop; cli");
+	GUEST_SYNC2(cpu->ex.vector, cpu->nr_exceptions);
+	GUEST_DONE();
+}
+
+TEST_F(regs, events_round_trip)
+{
+	struct shvm_vcpu_events in, out;
+
+	memset(&in, 0x5a, sizeof(in));
+	get(VCPU_EVENTS, &in);
+	EXPECT_EQ(0, in.exception.injected | in.exception.pending | in.interrupt.injected |
+		     in.nmi.injected | in.nmi.pending | in.nmi.masked | in.interrupt.shadow);
+	EXPECT_EQ(SHVM_VCPUEVENT_VALID_NMI_PENDING | SHVM_VCPUEVENT_VALID_SHADOW,
+		  in.flags & (SHVM_VCPUEVENT_VALID_NMI_PENDING | SHVM_VCPUEVENT_VALID_SHADOW));
+	in.nmi.masked = 1;
+	in.nmi.pending = 1;
+	in.interrupt.injected = 1;
+	in.interrupt.nr = 0x42;
+	ASSERT_EQ(0, set(VCPU_EVENTS, &in));
+	get(VCPU_EVENTS, &out);
+	EXPECT_EQ(0, memcmp(&in, &out, sizeof(in)));
+}
+
+TEST_F(regs, events_refused)
+{
+	struct shvm_vcpu_events good, bad, out;
+
+	get(VCPU_EVENTS, &good);
+#define EXPECT_EVENTS_REFUSED(statement)				\
+	do {								\
+		bad = good;						\
+		statement;						\
+		EXPECT_EQ(-EINVAL, set(VCPU_EVENTS, &bad))		\
+			TH_LOG("%s", #statement);			\
+	} while (0)
+	EXPECT_EVENTS_REFUSED(bad.flags = 1u << 31);
+	EXPECT_EVENTS_REFUSED((bad.exception.injected = 1, bad.exception.nr = 32));
+	EXPECT_EVENTS_REFUSED((bad.exception.injected = 1, bad.exception.nr = 2));
+	if (self->is_shvm) {
+		EXPECT_EVENTS_REFUSED(bad.interrupt.shadow = 4);
+		EXPECT_EVENTS_REFUSED(bad.smi.smm = 1);
+		EXPECT_EVENTS_REFUSED(bad.smi.pending = 1);
+		EXPECT_EVENTS_REFUSED(bad.smi.latched_init = 1);
+		EXPECT_EVENTS_REFUSED(bad.triple_fault.pending = 1);
+		EXPECT_EVENTS_REFUSED(bad.reserved[25] = 1);
+		EXPECT_EVENTS_REFUSED(bad.exception_has_payload = 1);
+		EXPECT_EVENTS_REFUSED(bad.exception_payload = 1);
+		EXPECT_EVENTS_REFUSED(bad.nmi.pad = 1);
+		EXPECT_EVENTS_REFUSED(bad.flags |= 2);
+	}
+	get(VCPU_EVENTS, &out);
+	EXPECT_EQ(0, memcmp(&good, &out, sizeof(out)));
+}
+
+GUEST_CODE static void record_and_skip(struct guest_frame *frame)
+{
+	(void)frame;	/* the exception was set from outside: return to where it came */
+}
+
+TEST_F(regs, injected_exception_is_delivered)
+{
+	struct shvm_vcpu_events events;
+	struct guest_cpu *cpu = self->vcpu->cpu;
+
+	vm_sym(self->vm, guest_handlers)[0][13] = record_and_skip;
+	vcpu_set_entry(self->vcpu, guest_counts, 0, 0);
+	get(VCPU_EVENTS, &events);
+	events.exception.injected = 1;
+	events.exception.nr = 13;
+	events.exception.has_error_code = 1;
+	events.exception.error_code = 0x1230;
+	ASSERT_EQ(0, set(VCPU_EVENTS, &events));
+	ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu));
+	EXPECT_EQ(1, cpu->count[13]);
+	EXPECT_EQ(0x1230, cpu->ex.error);
+	EXPECT_EQ((u64)guest_counts, cpu->ex.rip);
+	get(VCPU_EVENTS, &events);
+	EXPECT_EQ(0, events.exception.injected);
+}
+
+TEST_F(regs, set_regs_drops_an_exception)
+{
+	struct shvm_vcpu_events events;
+
+	get(VCPU_EVENTS, &events);
+	events.exception.injected = 1;
+	events.exception.nr = 6;
+	ASSERT_EQ(0, set(VCPU_EVENTS, &events));
+	vcpu_set_entry(self->vcpu, guest_counts, 0, 0);
+	get(VCPU_EVENTS, &events);
+	if (self->is_shvm)
+		EXPECT_EQ(0, events.exception.injected);
+	EXPECT_EQ(0, events.exception.pending);
+}
+
+TEST_F(regs, nmi_masked_is_kept_back)
+{
+	struct shvm_vcpu_events events;
+	struct guest_cpu *cpu = self->vcpu->cpu;
+
+	vcpu_set_entry(self->vcpu, guest_counts, 0, 0);
+	get(VCPU_EVENTS, &events);
+	events.nmi.masked = 1;
+	ASSERT_EQ(0, set(VCPU_EVENTS, &events));
+	vcpu_ioctl(self->vcpu, SHVM_NMI, 0);
+	ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu));
+	EXPECT_EQ(0, cpu->count[2]);
+	get(VCPU_EVENTS, &events);
+	EXPECT_EQ(1, events.nmi.masked);
+	EXPECT_EQ(1, events.nmi.pending);
+	events.nmi.masked = 0;
+	ASSERT_EQ(0, set(VCPU_EVENTS, &events));
+	ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu));
+	EXPECT_EQ(1, cpu->count[2]);
+	EXPECT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
+}
+
+TEST_F(regs, interrupt_bitmap_is_the_interrupt)
+{
+	struct shvm_interrupt irq = { .irq = 0x91 };
+	struct shvm_vcpu_events events;
+	struct shvm_sregs sregs;
+
+	vcpu_ioctl(self->vcpu, SHVM_INTERRUPT, &irq);
+	get(SREGS, &sregs);
+	EXPECT_EQ(1ull << 0x11, sregs.interrupt_bitmap[2]);
+	EXPECT_EQ(0, sregs.interrupt_bitmap[0] | sregs.interrupt_bitmap[1] |
+		     sregs.interrupt_bitmap[3]);
+	get(VCPU_EVENTS, &events);
+	EXPECT_EQ(1, events.interrupt.injected);
+	EXPECT_EQ(0x91, events.interrupt.nr);
+	EXPECT_EQ(0, events.interrupt.soft);
+	events.interrupt.injected = 0;
+	ASSERT_EQ(0, set(VCPU_EVENTS, &events));
+	get(SREGS, &sregs);
+	EXPECT_EQ(0, sregs.interrupt_bitmap[2]);
+}
+
+/* ---- debug registers ---- */
+
+GUEST_CODE static void guest_debugregs(void)
+{
+	u64 db0, db3;
+
+	asm volatile("mov %%db0, %0" : "=r"(db0));
+	asm volatile("mov %%db3, %0" : "=r"(db3));
+	asm volatile("mov %0, %%db1" : : "r"(0x40001234ull));
+	GUEST_SYNC2(db0, db3);
+	GUEST_DONE();
+}
+
+TEST_F(regs, debugregs)
+{
+	struct shvm_debugregs in, out;
+
+	get(DEBUGREGS, &in);
+	EXPECT_EQ(0xffff0ff0, in.dr6);
+	EXPECT_EQ(0x400, in.dr7);
+	in.db[0] = 0x1000;
+	in.db[1] = 0x2000;
+	in.db[2] = 0xffff888000003000;
+	in.db[3] = 0x4000;
+	in.dr6 = 0xffff0ff1;
+	ASSERT_EQ(0, set(DEBUGREGS, &in));
+	get(DEBUGREGS, &out);
+	EXPECT_EQ(0, memcmp(&in, &out, sizeof(in)));
+	vcpu_set_entry(self->vcpu, guest_debugregs, 0, 0);
+	ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu));
+	EXPECT_EQ(0x1000, self->vcpu->uc[0]);
+	EXPECT_EQ(0x4000, self->vcpu->uc[1]);
+	get(DEBUGREGS, &out);
+	EXPECT_EQ(0x40001234, out.db[1]);
+	EXPECT_EQ(in.db[2], out.db[2]);
+}
+
+TEST_F(regs, debugregs_refused)
+{
+	struct shvm_debugregs good, bad, out;
+
+	get(DEBUGREGS, &good);
+	bad = good;
+	bad.dr6 |= 1ull << 32;
+	EXPECT_EQ(-EINVAL, set(DEBUGREGS, &bad));
+	bad = good;
+	bad.dr7 |= 1ull << 63;
+	EXPECT_EQ(-EINVAL, set(DEBUGREGS, &bad));
+	bad = good;
+	bad.flags = 1;
+	EXPECT_EQ(-EINVAL, set(DEBUGREGS, &bad));
+	if (self->is_shvm) {
+		bad = good;
+		bad.reserved[8] = 1;
+		EXPECT_EQ(-EINVAL, set(DEBUGREGS, &bad));
+	}
+	get(DEBUGREGS, &out);
+	EXPECT_EQ(0, memcmp(&good, &out, sizeof(out)));
+}
+
+/* ---- MP state ---- */
+
+TEST_F(regs, mp_state)
+{
+	struct shvm_mp_state state = { .mp_state = 99 };
+	u32 bad;
+
+	get(MP_STATE, &state);
+	EXPECT_EQ(SHVM_MP_STATE_RUNNABLE, state.mp_state);
+	EXPECT_EQ(0, set(MP_STATE, &state));
+	state.mp_state = ~0u;
+	EXPECT_EQ(-EINVAL, set(MP_STATE, &state));
+	if (!self->is_shvm)	/* depends on the irqchip there */
+		return;
+	for (bad = 1; bad < 16; bad++) {
+		state.mp_state = bad;
+		if (bad != SHVM_MP_STATE_HALTED)
+			EXPECT_EQ(-EINVAL, set(MP_STATE, &state));
+	}
+	state.mp_state = SHVM_MP_STATE_HALTED;
+	EXPECT_EQ(0, set(MP_STATE, &state));
+	state.mp_state = 99;
+	get(MP_STATE, &state);
+	EXPECT_EQ(SHVM_MP_STATE_HALTED, state.mp_state);
+	/* An NMI ends the halt. */
+	vcpu_ioctl(self->vcpu, SHVM_NMI, 0);
+	ASSERT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
+	EXPECT_EQ(1, self->vcpu->cpu->count[2]);
+	get(MP_STATE, &state);
+	EXPECT_EQ(SHVM_MP_STATE_RUNNABLE, state.mp_state);
+}
+
+/* ---- CPUID ---- */
+
+struct cpuid_array {
+	struct shvm_cpuid2 head;
+	struct shvm_cpuid_entry2 entries[SHVM_MAX_CPUID_ENTRIES];
+};
+
+static void cpuid_get(struct test_vcpu *vcpu, struct cpuid_array *cpuid)
+{
+	memset(cpuid, 0, sizeof(*cpuid));
+	cpuid->head.nent = SHVM_MAX_CPUID_ENTRIES;
+	vcpu_ioctl(vcpu, SHVM_GET_CPUID2, cpuid);
+}
+
+static u32 cpuid_add(struct cpuid_array *cpuid, u32 function, u32 index, u32 eax)
+{
+	cpuid->entries[cpuid->head.nent] = (struct shvm_cpuid_entry2){
+		.function = function, .index = index, .eax = eax,
+		.flags = SHVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+	};
+	return cpuid->head.nent++;
+}
+
+GUEST_CODE static void guest_cpuid_leaves(void)
+{
+	u32 out[4];
+
+	guest_cpuid(0x40000010, 0, out);
+	GUEST_ASSERT_EQ(0x1111, out[0]);
+	guest_cpuid(0x40000010, 1, out);
+	GUEST_ASSERT_EQ(0x2222, out[0]);
+	GUEST_DONE();
+}
+
+TEST_F(regs, cpuid)
+{
+	static struct cpuid_array in, out;
+	int i, ret;
+
+	cpuid_get(self->vcpu, &in);
+	ASSERT_LT(0, in.head.nent);
+	for (i = 0; i < in.head.nent; i++)	/* room for the own leaves */
+		if (in.entries[i].function == 0x40000000)
+			in.entries[i].eax = 0x40000010;
+	cpuid_add(&in, 0x40000010, 0, 0x1111);
+	cpuid_add(&in, 0x40000010, 1, 0x2222);
+	ASSERT_EQ(0, set(CPUID2, &in));
+	cpuid_get(self->vcpu, &out);
+	EXPECT_EQ(in.head.nent, out.head.nent);
+	for (i = 0; i < out.head.nent; i++)
+		EXPECT_EQ(in.entries[i].function, out.entries[i].function);
+	vcpu_set_entry(self->vcpu, guest_cpuid_leaves, 0, 0);
+	ret = vcpu_run(self->vcpu);
+	EXPECT_EQ(EXIT_DONE, ret);
+	/* From now on it is fixed. */
+	cpuid_get(self->vcpu, &in);
+	EXPECT_EQ(0, set(CPUID2, &in));
+	in.entries[in.head.nent - 1].eax ^= 1;
+	EXPECT_EQ(-EINVAL, set(CPUID2, &in));
+	in.entries[in.head.nent - 1].eax ^= 1;
+	in.head.nent--;
+	EXPECT_EQ(-EINVAL, set(CPUID2, &in));
+}
+
+TEST_F(regs, cpuid_refused)
+{
+	static struct cpuid_array good, bad, out;
+
+	if (!self->is_shvm)
+		SKIP(return, "KVM ignores these fields");
+	cpuid_get(self->vcpu, &good);
+	bad = good;
+	bad.entries[0].flags |= 8;
+	EXPECT_EQ(-EINVAL, set(CPUID2, &bad));
+	bad = good;
+	bad.entries[0].padding[1] = 1;
+	EXPECT_EQ(-EINVAL, set(CPUID2, &bad));
+	bad = good;
+	bad.head.padding = 1;
+	EXPECT_EQ(-EINVAL, set(CPUID2, &bad));
+	cpuid_get(self->vcpu, &out);
+	EXPECT_EQ(0, memcmp(&good, &out, sizeof(out)));
+}
+
+SHVM_TEST_MAIN
