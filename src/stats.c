@@ -35,6 +35,7 @@ static void stats_add_mmu(struct shvm_mmu *mmu, struct shvm_stats *out)
 	out->pt_writes = atomic64_read(&s->table_writes);
 	out->unshadows = atomic64_read(&s->unshadows);
 	out->shadow_pages = atomic_read(&mmu->nr_sps);
+	out->shadow_pages_max = READ_ONCE(mmu->nr_sps_max);
 	out->shadow_budget = shvm_mmu_budget(mmu);
 	out->reclaims = atomic64_read(&s->reclaimed);
 	out->rmap_entries = atomic64_read(&s->rmap_entries);

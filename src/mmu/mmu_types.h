@@ -115,6 +115,7 @@ struct shvm_mmu {
 	spinlock_t sps_lock;		/* rank 6a */
 	struct list_head sps;		/* every shadow page, oldest first */
 	atomic_t nr_sps;
+	u32 nr_sps_max;			/* most of them at any time; sps_lock */
 	u64 births;			/* shadow pages ever created; sps_lock */
 	u32 budget;			/* most shadow pages */
 	bool budget_is_set;		/* by user space; else it follows the slots */

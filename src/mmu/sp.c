@@ -59,8 +59,8 @@ static void sps_add(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	shvm_lock_leaf(&mmu->sps_lock);
 	sp->born = ++mmu->births;
 	list_add_tail(&sp->link, &mmu->sps);
+	WRITE_ONCE(mmu->nr_sps_max, max_t(u32, mmu->nr_sps_max, atomic_inc_return(&mmu->nr_sps)));
 	shvm_unlock_leaf(&mmu->sps_lock);
-	atomic_inc(&mmu->nr_sps);
 	atomic64_inc(&mmu->stats.sp_created);
 }
 
