@@ -168,9 +168,10 @@ static int table_store_locked(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
 		if (gfn_eq(sp->gfn, table) && !sp->role.direct)
 			store_zap(mmu, sp, st);
 	ret = store_now(slot, st);
-	smp_mb__before_atomic();	/* the store is visible before installers are let in again */
+	/* The store is visible before installers are let in again, and we read after that. */
+	smp_mb__before_atomic();
 	atomic_dec(&slot_gfn_state(slot, table)->writers);
-	smp_mb__after_atomic();
+	smp_mb__after_atomic();	/* our read in entry_refresh() follows */
 	*idle = true;
 	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, table), hash,
 				 lockdep_is_held(&mmu->lock))
@@ -187,12 +188,11 @@ static int table_store(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
 	bool idle = false;
 	int ret;
 
-	/* Pairs with shvm_sp_fill(): either it sees writers, or we see tracked. */
 	atomic_inc(&state->writers);
-	smp_mb__after_atomic();
+	smp_mb__after_atomic();	/* pairs with shvm_sp_fill(): it sees writers, or we see tracked */
 	if (!READ_ONCE(state->tracked)) {
 		ret = store_now(slot, st);
-		smp_mb__before_atomic();
+		smp_mb__before_atomic();	/* the store before installers are let in */
 		atomic_dec(&state->writers);
 		return ret;
 	}
@@ -213,7 +213,7 @@ static enum shvm_mem_result mem_store(struct shvm_mmu_vcpu *mv, const struct shv
 	hva_t to = hva(0);
 	int tries, idx, err = 0;
 
-	/* The page may be taken away again between fault-in and store; each time is host progress. */
+	/* The page may be taken away between fault-in and store; each time is host progress. */
 	for (tries = 0; tries < 16; tries++) {
 		if (shvm_cache_fill(mv))
 			return SHVM_MEM_FAULT;

@@ -9,7 +9,7 @@ u64 shvm_spte_table(const struct shvm_sp *child, u8 acc)
 {
 	u64 spte = shvm_arch_table_hpa(child->spt).v | SPTE_P | SPTE_A;
 
-	/* With CR0.WP = 0 the leaf carries all rights: a supervisor may write what the guest denies. */
+	/* With CR0.WP = 0 the leaf carries all rights: supervisors may write what it denies. */
 	if (!child->role.wp)
 		return spte | SPTE_W | SPTE_U;
 	if (acc & GPT_ACC_W)
@@ -72,7 +72,7 @@ static void drop_leaf(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int ind
 	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), f);
 	unsigned long *head;
 
-	if (SHVM_MMU_BUG_ON(mmu, !slot))
+	if (SHVM_MMU_BROKEN_IF(mmu, !slot))
 		return;
 	head = slot_rmap_head(slot, f);
 	shvm_lock_rmap(head);
@@ -90,7 +90,7 @@ static void drop_table(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int in
 	struct shvm_sp *child = shvm_arch_table_owner(hpa(old & SPTE_FRAME));
 
 	shvm_lock_sp_child(child);
-	SHVM_MMU_BUG_ON(mmu, !shvm_chain_del(&child->parents, &sp->spt[index]));
+	SHVM_MMU_BROKEN_IF(mmu, !shvm_chain_del(&child->parents, &sp->spt[index]));
 	shvm_unlock_sp(child);
 	shvm_tlb_owe(&mmu->tlb);
 }

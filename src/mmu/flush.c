@@ -52,7 +52,7 @@ bool shvm_inval_is_stale(struct shvm_mmu *mmu, u64 seq)
 void shvm_mmu_invalidate_begin(struct shvm_mmu *mmu)
 {
 	atomic_inc(&mmu->inval.active);
-	smp_mb__after_atomic();	/* pairs with shvm_inval_is_stale(): active before any head is read */
+	smp_mb__after_atomic();	/* pairs with shvm_inval_is_stale(): active before the heads */
 }
 
 void shvm_mmu_invalidate_end(struct shvm_mmu *mmu)

@@ -11,9 +11,9 @@
 /* Outcome of a shadow page fault. */
 enum shvm_pf_result {
 	SHVM_PF_FIXED,		/* mapped: enter the guest again */
-	SHVM_PF_RETRY,		/* something moved: enter again, the fault will come back if it must */
+	SHVM_PF_RETRY,		/* something moved: enter again, the fault may come back */
 	SHVM_PF_REFLECT,	/* the guest's own fault: inject #PF with pf->guest_error */
-	SHVM_PF_EMULATE,	/* MMIO (no slot, or write to read-only memory), or a write to a table */
+	SHVM_PF_EMULATE,	/* MMIO (no slot, or a write to read-only memory), or a table */
 	SHVM_PF_USER,		/* host memory is not there: RUN returns -EFAULT */
 	SHVM_PF_NOMEM,		/* budget or host memory is exhausted: RUN returns -ENOMEM */
 };
@@ -22,7 +22,7 @@ struct shvm_pf {
 	/* in */
 	gva_t addr;
 	u32 error;		/* as VT-x reports it */
-	u32 flags;		/* SHVM_ACCESS_IMPLICIT (CPL 3 and not a user access), SHVM_ACCESS_AC */
+	u32 flags;		/* SHVM_ACCESS_IMPLICIT (CPL 3, not a user access), _AC */
 	/* out */
 	u32 guest_error;	/* REFLECT: the error code that the guest must see */
 	gpa_t gpa;		/* EMULATE: where addr leads */
@@ -30,11 +30,11 @@ struct shvm_pf {
 };
 
 /* Why memory is accessed, for the software walk (emulator). */
-#define SHVM_ACCESS_WRITE	(1u << 1)	/* same bits as the #PF error code */
-#define SHVM_ACCESS_USER	(1u << 2)
-#define SHVM_ACCESS_FETCH	(1u << 4)
-#define SHVM_ACCESS_IMPLICIT	(1u << 8)	/* implicit supervisor access: EFLAGS.AC does not excuse */
-#define SHVM_ACCESS_AC		(1u << 9)	/* EFLAGS.AC is set */
+#define SHVM_ACCESS_WRITE	BIT(1)	/* same bits as the #PF error code */
+#define SHVM_ACCESS_USER	BIT(2)
+#define SHVM_ACCESS_FETCH	BIT(4)
+#define SHVM_ACCESS_IMPLICIT	BIT(8)	/* implicit supervisor access: AC does not excuse */
+#define SHVM_ACCESS_AC		BIT(9)	/* EFLAGS.AC is set */
 
 /* Outcome of an access to guest-physical memory. */
 enum shvm_mem_result {
@@ -42,7 +42,7 @@ enum shvm_mem_result {
 	SHVM_MEM_MMIO,		/* no slot, or a write to a read-only slot */
 	SHVM_MEM_FAULT,		/* the host cannot provide the page: -EFAULT to user space */
 	SHVM_MEM_LOST,		/* compare-exchange only: the old value did not match */
-	SHVM_MEM_RETRY,		/* the table was unshadowed meanwhile or is busy: enter the guest again */
+	SHVM_MEM_RETRY,		/* something moved: enter the guest again */
 };
 
 /* --- VM life (mmu.c) --- */
@@ -81,7 +81,7 @@ void shvm_mmu_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr);
  */
 int shvm_mmu_prepare(struct shvm_mmu_vcpu *mv);
 hpa_t shvm_mmu_root(const struct shvm_mmu_vcpu *mv);	/* for the CR3 field of the VMCS */
-void shvm_mmu_root_obsolete(struct shvm_mmu_vcpu *mv);	/* SHVM_REQ_RELOAD_ROOT: drop the loaded root */
+void shvm_mmu_root_obsolete(struct shvm_mmu_vcpu *mv);	/* on SHVM_REQ_RELOAD_ROOT */
 
 /* --- faults and accesses; may sleep; vcpu thread with SRCU not held (fault.c, access.c) --- */
 enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);

@@ -10,7 +10,7 @@
 #include "locks.h"
 
 /* An invariant of ours is broken: warn once, stop this VM. Returns the condition. */
-#define SHVM_MMU_BUG_ON(mmu, cond) ({					\
+#define SHVM_MMU_BROKEN_IF(mmu, cond) ({					\
 	bool shvm_bad = !!(cond);					\
 	if (WARN_ONCE(shvm_bad, "shvm: %s\n", #cond))			\
 		shvm_arch_broken(mmu);					\

@@ -32,7 +32,7 @@ static void sp_track(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_slot 
 	struct shvm_gfn_state *state = slot_gfn_state(slot, sp->gfn);
 
 	shvm_lock_rmap(head);
-	SHVM_MMU_BUG_ON(mmu, state->tracked == U16_MAX);
+	SHVM_MMU_BROKEN_IF(mmu, state->tracked == U16_MAX);
 	WRITE_ONCE(state->tracked, state->tracked + 1);
 	shvm_rmap_write_protect(&mmu->tlb, head);
 	/* Also what others took away and have not flushed yet: "not writable" is not "no entry". */
@@ -45,7 +45,7 @@ static void sp_untrack(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), sp->gfn);
 	unsigned long *head;
 
-	if (SHVM_MMU_BUG_ON(mmu, !slot))
+	if (SHVM_MMU_BROKEN_IF(mmu, !slot))
 		return;
 	head = slot_rmap_head(slot, sp->gfn);
 	shvm_lock_rmap(head);
@@ -91,7 +91,7 @@ struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role r
 		if (!slot || READ_ONCE(slot->invalid))
 			return NULL;
 	}
-	if (SHVM_MMU_BUG_ON(mmu, !mv->cache.nr_sp))
+	if (SHVM_MMU_BROKEN_IF(mmu, !mv->cache.nr_sp))
 		return NULL;
 	sp = mv->cache.sp[--mv->cache.nr_sp];
 	sp->gfn = f;
