@@ -23,10 +23,12 @@ static void trouble_stall(void)
 
 static int __init trouble_init(void)
 {
+	int *nothing = (int *)8;
+
 	if (!strcmp(kind, "warn"))
 		WARN_ON(1);
 	else if (!strcmp(kind, "oops"))
-		WRITE_ONCE(*(volatile int *)8, 0);
+		WRITE_ONCE(*nothing, 0);
 	else if (!strcmp(kind, "stall"))
 		trouble_stall();
 	else
