@@ -37,8 +37,11 @@ common:
 	push %r14
 	push %r15
 	cld
-	cmpq $0x80, 15 * 8(%rsp)
+	cmpq $user_exit, 17 * 8(%rsp)
+	jne 1f
+	cmpq $6, 15 * 8(%rsp)		/* not an interrupt that came just there */
 	je to_kernel
+1:
 	mov %rsp, %rdi
 	mov %rsp, %rbp			/* the CPU has aligned the stack, but the pushes differ */
 	and $-16, %rsp
@@ -97,6 +100,6 @@ guest_call_user:
 
 	.section guest_utext, "ax"
 user_exit:
-	int $0x80
+	ud2				/* a fault works everywhere; INT n does not with kvm_pvm */
 
 	.section .note.GNU-stack, "", @progbits
