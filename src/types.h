@@ -6,6 +6,7 @@
 #ifndef SHVM_TYPES_H
 #define SHVM_TYPES_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 
 /* Guest virtual (linear), guest physical, host virtual and host physical addresses in bytes. */
@@ -20,12 +21,12 @@ typedef struct { u64 v; } hfn_t;
 typedef struct { u64 v; } sfn_t;
 
 #define SHVM_PAGE_SHIFT		12
-#define SHVM_PAGE_SIZE		(1ULL << SHVM_PAGE_SHIFT)
+#define SHVM_PAGE_SIZE		BIT_ULL(SHVM_PAGE_SHIFT)
 
 /* Guest-physical addresses that a memory slot may hold: 44 bits, so a gfn fits 32 bits. */
 #define SHVM_GPA_BITS		44
 #define SHVM_GFN_BITS		(SHVM_GPA_BITS - SHVM_PAGE_SHIFT)
-#define SHVM_MAX_GFN		(1ULL << SHVM_GFN_BITS)
+#define SHVM_MAX_GFN		BIT_ULL(SHVM_GFN_BITS)
 
 static inline gva_t gva(u64 v) { return (gva_t){ v }; }
 static inline gpa_t gpa(u64 v) { return (gpa_t){ v }; }

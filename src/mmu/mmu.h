@@ -96,21 +96,21 @@ int shvm_mmu_translate(struct shvm_mmu_vcpu *mv, gva_t addr, u32 access, gpa_t *
 enum shvm_mem_result shvm_mmu_read(struct shvm_mmu *mmu, gpa_t at, void *buf, u32 len);
 enum shvm_mem_result shvm_mmu_write(struct shvm_mmu_vcpu *mv, gpa_t at, const void *buf, u32 len);
 enum shvm_mem_result shvm_mmu_cmpxchg(struct shvm_mmu_vcpu *mv, gpa_t at, const void *old,
-				      const void *new, u32 len);	/* len 1, 2, 4, 8, 16; aligned */
+				      const void *new, u32 len);	/* 1, 2, 4, 8, 16 */
 
 /* Drop every shadow of a guest table so that plain stores reach it. True: something was dropped. */
 bool shvm_mmu_unshadow(struct shvm_mmu *mmu, gfn_t table);
 
 /* --- VM-wide (zap.c, reclaim.c); may sleep --- */
 void shvm_mmu_zap_all(struct shvm_mmu *mmu);		/* no SPTE is left and no TLB holds one */
-void shvm_mmu_settle(struct shvm_mmu *mmu);		/* wait until no TLB holds a right that was taken */
+void shvm_mmu_settle(struct shvm_mmu *mmu);	/* until no TLB holds a right that was taken */
 void shvm_mmu_slots_changed(struct shvm_mmu *mmu);	/* new table is published: default budget */
 /* Around a slot's removal: faults that looked it up before do not install. */
 void shvm_mmu_invalidate_begin(struct shvm_mmu *mmu);
 void shvm_mmu_invalidate_end(struct shvm_mmu *mmu);
 int shvm_mmu_set_budget(struct shvm_mmu *mmu, u64 pages);	/* 0: default from guest size */
 u64 shvm_mmu_budget(const struct shvm_mmu *mmu);
-int shvm_mmu_audit(struct shvm_mmu *mmu);		/* debug: 0 or -EUCLEAN; vCPUs are stopped */
+int shvm_mmu_audit(struct shvm_mmu *mmu);	/* debug: 0 or -EUCLEAN; vCPUs are stopped */
 
 /* --- memory slots: rmap/slot.h; the table is swapped by memslot.c under slots_lock --- */
 

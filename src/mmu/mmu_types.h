@@ -65,7 +65,7 @@ struct shvm_sp {
 	gfn_t gfn;			/* guest table, or first frame mapped (direct) */
 	union shvm_role role;
 	u64 *spt;			/* 512 entries in a page of its own */
-	u32 *gfns;			/* level 1, not direct: frame of each present leaf; sp->lock */
+	u32 *gfns;			/* level 1, not direct: frame of each leaf; sp->lock */
 
 	struct hlist_node hash;		/* bucket lock to add, mmu->lock for writing to remove */
 	struct list_head link;		/* mmu->sps; mmu->sps_lock */
@@ -77,7 +77,7 @@ struct shvm_sp {
 	u64 tlb_owed;			/* not filled before mmu->tlb.done has reached this */
 	unsigned long parents;		/* chain of entries that point here, see chain.h */
 
-	u64 stamp;			/* mmu->clock at the last CR3 load or fault; racy by design */
+	u64 stamp;			/* mmu->clock at the last load or fault; racy by design */
 	bool is_root;			/* was loaded as a root once: pinned until recycled */
 };
 
@@ -109,7 +109,7 @@ struct shvm_mmu {
 	struct srcu_struct srcu;
 	struct shvm_slots __rcu *slots;
 
-	rwlock_t lock;			/* rank 5: read to fault and map, write to unlink and free */
+	rwlock_t lock;			/* rank 5: read to map, write to unlink and free */
 	struct shvm_bucket *hash;	/* [1 << SHVM_HASH_BITS] by gfn */
 
 	spinlock_t sps_lock;		/* rank 6a */

@@ -154,7 +154,7 @@ void shvm_mmu_zap_all(struct shvm_mmu *mmu)
 	shvm_lock_leaf(&mmu->sps_lock);
 	last = mmu->births;
 	shvm_unlock_leaf(&mmu->sps_lock);
-	/* New pages are born at the tail with a higher number: the work is bounded by what is here. */
+	/* New pages are born at the tail with a higher number: what is here bounds the work. */
 	do {
 		idx = srcu_read_lock(&mmu->srcu);
 		shvm_lock_mmu_write(mmu);

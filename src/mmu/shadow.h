@@ -21,7 +21,6 @@
 #define SHVM_FAULT_SPS		4
 #define SHVM_FAULT_CHAINS	8
 
-
 static inline unsigned int sp_index(const u64 *sptep)
 {
 	return ((unsigned long)sptep / sizeof(u64)) % SHVM_SPT_ENTRIES;
@@ -66,6 +65,7 @@ struct shvm_kill_list {
 	struct list_head sps;
 	bool root_died;
 };
+
 /* mmu->lock for writing, SRCU: unlink a page from everything. orphans: its children fall too. */
 void shvm_sp_kill(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_list *dead,
 		  bool orphans);
@@ -87,6 +87,7 @@ struct shvm_leaf {
 	u64 spte;
 	u64 seq;		/* from shvm_inval_begin_read() */
 };
+
 /* Install; W is dropped if the frame is tracked. False: retry. */
 bool shvm_entry_install(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
 			const struct shvm_leaf *leaf);
@@ -95,6 +96,6 @@ u64 shvm_spte_leaf(union shvm_role role, u8 acc, bool dirty, const struct shvm_h
 		   u32 access);
 
 /* --- reclaim.c --- */
-int shvm_make_room(struct shvm_mmu_vcpu *mv);		/* SHVM_FAULT_SPS fit the budget; or -ENOMEM */
+int shvm_make_room(struct shvm_mmu_vcpu *mv);	/* SHVM_FAULT_SPS fit the budget; or -ENOMEM */
 
 #endif

@@ -90,7 +90,7 @@ static int invalidate_range_start(struct mmu_notifier *mn, const struct mmu_noti
 	atomic64_inc(&mmu->stats.inv_calls);
 	shvm_mmu_invalidate_begin(mmu);
 	range_walk(mmu, range->start, range->end, &op);
-	/* Also for rights that somebody else took and has not flushed: the frame may be in a TLB. */
+	/* Also for rights that somebody else took and has not flushed yet. */
 	shvm_mmu_settle(mmu);
 	return 0;
 }

@@ -56,7 +56,7 @@ bool shvm_chain_needs_block(unsigned long word)
 {
 	const struct shvm_chain *first = word_chain(word);
 
-	return first ? first->nr == SHVM_CHAIN_BLOCK : word_single(word) != NULL;
+	return first ? first->nr == SHVM_CHAIN_BLOCK : !!word_single(word);
 }
 
 void shvm_chain_add(unsigned long *word, u64 *sptep, struct shvm_chain **spare)
@@ -126,7 +126,7 @@ u32 shvm_chain_count(unsigned long word)
 {
 	const struct shvm_chain *first = word_chain(word);
 
-	return first ? first->total : word_single(word) != NULL;
+	return first ? first->total : !!word_single(word);
 }
 
 u64 *shvm_chain_first(unsigned long word)

@@ -22,10 +22,11 @@
 
 struct shvm_chain {
 	struct shvm_chain *next;
-	u32 nr;				/* entries in this block; only the first may be partly full */
+	u32 nr;				/* entries here; only the first block may be partly full */
 	u32 total;			/* in the first block: entries of the whole chain */
 	u64 *entry[SHVM_CHAIN_BLOCK];
 };
+
 static_assert(sizeof(struct shvm_chain) == 64);
 
 /*
@@ -83,6 +84,7 @@ struct shvm_chain_iter {
 	u64 *single;
 	u32 pos;
 };
+
 struct shvm_chain_iter shvm_chain_iter(unsigned long word);
 u64 *shvm_chain_next(struct shvm_chain_iter *it);
 

@@ -53,7 +53,7 @@ struct shvm_slot *shvm_slots_find(const struct shvm_slots *slots, gfn_t f)
 	u32 lo = 0, hi = slots->nr, mid;
 	struct shvm_slot *slot;
 
-	/* Invariant: every slot below lo ends at or before f, every slot from hi on starts after f. */
+	/* Invariant: slots below lo end at or before f, slots from hi on start after f. */
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
 		slot = slots->slot[array_index_nospec(mid, slots->nr)];

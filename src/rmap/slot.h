@@ -7,11 +7,12 @@
 #ifndef SHVM_SLOT_H
 #define SHVM_SLOT_H
 
+#include <linux/bits.h>
 #include <linux/nospec.h>
 
 #include "../types.h"
 
-#define SHVM_SLOT_READONLY	(1u << 0)	/* guest writes become MMIO exits */
+#define SHVM_SLOT_READONLY	BIT(0)	/* guest writes become MMIO exits */
 
 /*
  * State of one guest frame.

@@ -7,7 +7,7 @@
  * notrap      0  0              0           guest entry is not present: the guest's own fault
  * trap        1  all ones       0           the guest may have something here: fault and look
  * table       1  shadow table   0           non-leaf
- * leaf        1  host frame     LEAF (+HOSTW)
+ * page        1  host frame     LEAF (+HOSTW)
  *
  * When HW.W may be set in a leaf (level 1, docs/mmu.md "Write permission"):
  *
