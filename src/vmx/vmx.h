@@ -23,7 +23,6 @@ void shvm_vmx_unload(struct shvm_vcpu *vcpu);		/* preemption off; host MSRs back
 
 /* --- running (run.c, exit.c, inject.c) --- */
 enum shvm_next shvm_vmx_run(struct shvm_vcpu *vcpu);	/* enter, short path loop, then the exit's handler */
-void shvm_vmx_kick(struct shvm_vcpu *vcpu);		/* any context: force a running guest out */
 
 /* --- registers (state.c) --- */
 u64 shvm_vmx_rip(struct shvm_vcpu *vcpu);
@@ -38,6 +37,7 @@ u64 shvm_vmx_segment_base(struct shvm_vcpu *vcpu, enum shvm_seg seg);
 void shvm_vmx_get_dtable(struct shvm_vcpu *vcpu, bool idt, struct shvm_dtable *out);
 void shvm_vmx_set_dtable(struct shvm_vcpu *vcpu, bool idt, const struct shvm_dtable *in);
 unsigned int shvm_vmx_cpl(struct shvm_vcpu *vcpu);
+bool shvm_vmx_is_64bit(struct shvm_vcpu *vcpu);		/* long mode and CS.L */
 void shvm_vmx_update_cr0(struct shvm_vcpu *vcpu);	/* vcpu->cr0 -> VMCS value, mask, shadow */
 void shvm_vmx_update_cr4(struct shvm_vcpu *vcpu);
 void shvm_vmx_update_efer(struct shvm_vcpu *vcpu);	/* IA-32e control, user-return EFER (SCE) */
@@ -46,6 +46,8 @@ void shvm_vmx_update_exceptions(struct shvm_vcpu *vcpu);	/* exception bitmap, #P
 u32 shvm_vmx_interruptibility(struct shvm_vcpu *vcpu);	/* SDM 25.4.2: STI 1, MOV SS 2, NMI 8 */
 void shvm_vmx_set_interruptibility(struct shvm_vcpu *vcpu, u32 val);
 void shvm_vmx_skip_insn(struct shvm_vcpu *vcpu);	/* past the exiting instruction; clears STI/MOV SS blocking; TF -> pending #DB */
+/* The same for an instruction that software finished: RIP becomes next_rip. */
+void shvm_vmx_retire_insn(struct shvm_vcpu *vcpu, u64 next_rip);
 /* MSRs that VT-x holds: 0 and *val, or -ENOENT if not one of them. */
 int shvm_vmx_get_msr(struct shvm_vcpu *vcpu, u32 index, u64 *val);
 int shvm_vmx_set_msr(struct shvm_vcpu *vcpu, u32 index, u64 val);

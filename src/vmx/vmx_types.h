@@ -5,10 +5,16 @@
 #ifndef SHVM_VMX_TYPES_H
 #define SHVM_VMX_TYPES_H
 
+#include <linux/bits.h>
 #include <linux/list.h>
 #include <linux/types.h>
 
 struct shvm_vmcs;
+
+/* Bits of shvm_vmx_cached.valid and .dirty. */
+#define SHVM_VMX_REG_RIP	BIT(0)
+#define SHVM_VMX_REG_RSP	BIT(1)
+#define SHVM_VMX_REG_RFLAGS	BIT(2)
 
 /* Register fields read from the VMCS since the last exit (valid) or to be written (dirty). */
 struct shvm_vmx_cached {
@@ -16,25 +22,44 @@ struct shvm_vmx_cached {
 	u32 valid, dirty;
 };
 
+/* What the last VM exit reported; read while interrupts are still off. */
+struct shvm_vmx_exit {
+	u32 reason;			/* all 32 bits */
+	u32 intr_info, intr_error;	/* exceptions and NMIs only */
+	u32 insn_len;
+	u64 qualification;
+	u32 idt_vectoring;		/* event whose delivery the exit broke; bit 31: valid */
+};
+
+/* Host state of the thread that runs the vCPU; saved by host.c when it loads the guest's. */
+struct shvm_vmx_host {
+	u64 cr3, cr4;			/* last written to the VMCS */
+	u64 fs_base, gs_base;		/* last written to the VMCS */
+	u64 kernel_gs_base;		/* of the user thread */
+	u64 xcr0;			/* 0: the CPU has no XSAVE */
+	unsigned long debugctl;
+	u16 fs, gs, ds, es, ldt;	/* selectors; nearly always 0 */
+};
+
 struct shvm_vmx_vcpu {
 	struct shvm_vmcs *vmcs;		/* region, 4 KiB */
-	struct list_head resident;	/* on the list of the CPU in vcpu->cpu; IRQs off */
+	u64 *msr_bitmap;		/* 4 KiB */
+	struct list_head resident;	/* on the list of the CPU in vcpu->cpu; IRQs off there */
+	unsigned long host_rsp;		/* last written to the VMCS, by entry.S */
 	bool launched;			/* VMRESUME instead of VMLAUNCH */
-	u32 exit_reason;		/* of the last exit, whole 32 bits */
-	u32 exit_intr_info;
-	u32 exit_insn_len;
-	u64 exit_qualification;
-	u32 idt_vectoring;		/* event whose delivery the exit broke */
-	u32 idt_vectoring_error;
-	u32 cpu_ctl;			/* primary processor-based controls now in the VMCS */
+	bool enterable;			/* the segment and mode checks passed and still hold */
+	bool failed;			/* the last entry failed before it loaded guest state */
+	u32 insn_error;			/* then: VM-instruction error */
+	u32 injected;			/* what went into the VM-entry interruption field, or 0 */
+	bool guest_msrs_loaded;		/* KERNEL_GS_BASE is the guest's, selectors are saved */
+	u32 cpu_ctl;			/* primary processor-based controls in the VMCS */
+	u32 entry_ctl;			/* VM-entry controls in the VMCS */
 	u32 exception_bitmap;
-	u64 host_cr3, host_cr4;		/* last written to the VMCS */
-	u64 host_fs_base, host_gs_base;
-	u64 guest_kernel_gs_base;
-	u64 spec_ctrl;
+	u64 kernel_gs_base;		/* of the guest, while not in the MSR */
+	u64 root;			/* last written to GUEST_CR3 */
+	struct shvm_vmx_exit exit;
 	struct shvm_vmx_cached regs;
-	bool guest_msrs_loaded;		/* FS/GS/KERNEL_GS and segment selectors are the guest's */
-	u64 *msr_bitmap;
+	struct shvm_vmx_host host;
 };
 
 #endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Into the guest and out again. Nothing else in the module runs with guest values in registers,
+ * and nothing between VM exit and the end of the RSB fill may execute a RET or an indirect branch:
+ * the guest has filled the predictors that they would use. docs/security.md lists what is done
+ * here against which weakness.
+ */
+#include <linux/linkage.h>
+#include <asm/alternative.h>
+#include <asm/asm.h>
+#include <asm/cpufeatures.h>
+#include <asm/msr-index.h>
+#include <asm/nospec-branch.h>
+#include <asm/percpu.h>
+#include <asm/unwind_hints.h>
+
+/* Index into gpr[]: enum shvm_gpr, hardware numbering. */
+#define RAX	(0 * 8)
+#define RCX	(1 * 8)
+#define RDX	(2 * 8)
+#define RBX	(3 * 8)
+#define RBP	(5 * 8)
+#define RSI	(6 * 8)
+#define RDI	(7 * 8)
+#define R8	(8 * 8)
+#define R9	(9 * 8)
+#define R10	(10 * 8)
+#define R11	(11 * 8)
+#define R12	(12 * 8)
+#define R13	(13 * 8)
+#define R14	(14 * 8)
+#define R15	(15 * 8)
+
+#define VMCS_HOST_RSP	0x6c14
+
+/* Kernels before the split have one selection of VERW for all purposes. */
+#ifdef VM_CLEAR_CPU_BUFFERS
+#define CLEAR_BUFFERS	VM_CLEAR_CPU_BUFFERS
+#elif defined(CLEAR_CPU_BUFFERS)
+#define CLEAR_BUFFERS	CLEAR_CPU_BUFFERS
+#else
+#define CLEAR_BUFFERS
+#endif
+
+/*
+ * The host runs with IBRS set while in the kernel (legacy IBRS): such a CPU wants it written after
+ * each rise in privilege, even if it is 1. The guest has no access to SPEC_CTRL and runs with the
+ * host's value, so otherwise there is nothing to restore.
+ */
+.macro RESTORE_SPEC_CTRL
+	ALTERNATIVE "jmp .Lspec_ctrl_done", "", X86_FEATURE_KERNEL_IBRS
+	movl	$MSR_IA32_SPEC_CTRL, %ecx
+	movl	PER_CPU_VAR(x86_spec_ctrl_current), %eax
+	movl	PER_CPU_VAR(x86_spec_ctrl_current + 4), %edx
+	wrmsr
+	lfence
+.Lspec_ctrl_done:
+.endm
+
+	.section .noinstr.text, "ax"
+
+/*
+ * int shvm_vmx_enter_asm(u64 *gpr, bool resume, unsigned long *host_rsp)
+ *
+ * Stack while the guest runs: gpr, then the callee-saved registers.
+ */
+SYM_FUNC_START(shvm_vmx_enter_asm)
+	pushq	%rbp
+	pushq	%rbx
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	pushq	%rdi
+
+	/* HOST_RSP changes only when the thread comes by another call path. */
+	cmpq	%rsp, (%rdx)
+	je	.Lrsp_is_known
+	movl	$VMCS_HOST_RSP, %eax
+	vmwrite	%rsp, %rax
+	jbe	.Lfail_early
+	movq	%rsp, (%rdx)
+.Lrsp_is_known:
+
+	/* CF = resume; it survives the loads and VERW, which changes ZF only. */
+	btl	$0, %esi
+
+	movq	RAX(%rdi), %rax
+	movq	RCX(%rdi), %rcx
+	movq	RDX(%rdi), %rdx
+	movq	RBX(%rdi), %rbx
+	movq	RBP(%rdi), %rbp
+	movq	RSI(%rdi), %rsi
+	movq	R8(%rdi), %r8
+	movq	R9(%rdi), %r9
+	movq	R10(%rdi), %r10
+	movq	R11(%rdi), %r11
+	movq	R12(%rdi), %r12
+	movq	R13(%rdi), %r13
+	movq	R14(%rdi), %r14
+	movq	R15(%rdi), %r15
+	movq	RDI(%rdi), %rdi
+
+	/* Last, so that no load of ours refills the buffers. */
+	CLEAR_BUFFERS
+
+	jc	.Lresume
+.Llaunch:
+	vmlaunch
+	jmp	.Lfail
+.Lresume:
+	vmresume
+	jbe	.Lfail			/* always, and the unwinder sees how we get further */
+	_ASM_EXTABLE(.Llaunch, .Lfail)
+	_ASM_EXTABLE(.Lresume, .Lfail)
+
+/* HOST_RIP. All general registers but RSP hold the guest's values. */
+SYM_INNER_LABEL(shvm_vmx_exit_point, SYM_L_GLOBAL)
+	ENDBR
+	pushq	%rax
+	movq	8(%rsp), %rax
+	popq	RAX(%rax)
+	movq	%rcx, RCX(%rax)
+	movq	%rdx, RDX(%rax)
+	movq	%rbx, RBX(%rax)
+	movq	%rbp, RBP(%rax)
+	movq	%rsi, RSI(%rax)
+	movq	%rdi, RDI(%rax)
+	movq	%r8, R8(%rax)
+	movq	%r9, R9(%rax)
+	movq	%r10, R10(%rax)
+	movq	%r11, R11(%rax)
+	movq	%r12, R12(%rax)
+	movq	%r13, R13(%rax)
+	movq	%r14, R14(%rax)
+	movq	%r15, R15(%rax)
+	xorl	%ebx, %ebx		/* the return value, out of the way of the fill */
+	jmp	.Lclean
+
+.Lfail:
+	movl	$1, %ebx
+.Lclean:
+	/* No value of the guest's choice is left for speculation to use as an address. */
+	xorl	%eax, %eax
+	xorl	%ecx, %ecx
+	xorl	%edx, %edx
+	xorl	%ebp, %ebp
+	xorl	%esi, %esi
+	xorl	%edi, %edi
+	xorl	%r8d, %r8d
+	xorl	%r9d, %r9d
+	xorl	%r10d, %r10d
+	xorl	%r11d, %r11d
+	xorl	%r12d, %r12d
+	xorl	%r13d, %r13d
+	xorl	%r14d, %r14d
+	xorl	%r15d, %r15d
+
+	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
+	RESTORE_SPEC_CTRL
+	CLEAR_BRANCH_HISTORY_VMEXIT
+
+	movl	%ebx, %eax
+.Lout:
+	addq	$8, %rsp		/* gpr */
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	RET
+
+.Lfail_early:
+	movl	$1, %eax
+	jmp	.Lout
+SYM_FUNC_END(shvm_vmx_enter_asm)

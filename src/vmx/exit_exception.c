@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exits by exceptions: #PF goes to the shadow MMU, #AC and #DB go back to the guest after a detour
+ * (their delivery could otherwise loop in the CPU), machine checks and NMIs were the host's and
+ * have been handled when interrupts were still off.
+ */
+#include <linux/cpufeature.h>
+#include <asm/cpu.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
+
+#include "../x86/x86.h"
+#include "vmx_internal.h"
+
+static enum shvm_next run_error(struct shvm_vcpu *vcpu, int err)
+{
+	vcpu->run_error = err;
+	return SHVM_NEXT_ERROR;
+}
+
+/*
+ * The fault came up while the CPU delivered an event, so there is no instruction to emulate. If the
+ * handler's stack lies in a guest page table, that table is no longer shadowed and the delivery is
+ * tried again; if it lies in MMIO, that is where it ends.
+ */
+static enum shvm_next fault_in_delivery(struct shvm_vcpu *vcpu, const struct shvm_pf *pf)
+{
+	if (pf->tracked && shvm_mmu_unshadow(&vcpu->vm->mmu, gpa_to_gfn(pf->gpa)))
+		return SHVM_NEXT_ENTER;
+	return shvm_vmx_internal_error(vcpu, SHVM_INTERNAL_ERROR_DELIVERY_EV);
+}
+
+static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
+{
+	const struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
+	struct shvm_pf pf = {
+		.addr = gva(exit->qualification),
+		.error = exit->intr_error,
+	};
+
+	switch (shvm_mmu_fault(&vcpu->mmu, &pf)) {
+	case SHVM_PF_FIXED:
+	case SHVM_PF_RETRY:
+		return SHVM_NEXT_ENTER;
+	case SHVM_PF_REFLECT:
+		shvm_event_page_fault(vcpu, pf.addr, pf.guest_error);
+		return SHVM_NEXT_ENTER;
+	case SHVM_PF_EMULATE:
+		if (exit->idt_vectoring & SHVM_INTR_VALID)
+			return fault_in_delivery(vcpu, &pf);
+		return shvm_insn_emulate_fault(vcpu, pf.addr, pf.error & SHVM_ACCESS_WRITE,
+					       pf.tracked);
+	case SHVM_PF_USER:
+		return run_error(vcpu, -EFAULT);
+	case SHVM_PF_NOMEM:
+		return run_error(vcpu, -ENOMEM);
+	}
+	SHVM_BUG_ON(vcpu->vm, true);
+	return run_error(vcpu, -EIO);
+}
+
+/* Exit qualification of #DB, same places as in DR6 (SDM table 28-1). */
+#define DB_CAUSES	0x600fULL
+#define DB_BREAKPOINTS	0xfULL
+#define DR7_GD		BIT(13)
+
+/* INT1 is a trap that the CPU reports at the instruction itself: the handler sees the next one. */
+static enum shvm_next exit_debug(struct shvm_vcpu *vcpu)
+{
+	const struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
+	u32 blocked;
+
+	if (SHVM_INTR_TYPE(exit->intr_info) == SHVM_INTR_PRIV_EXCEPTION) {
+		blocked = shvm_vmx_interruptibility(vcpu);
+		shvm_vmx_set_interruptibility(vcpu, blocked &
+					      ~(SHVM_BLOCK_STI | SHVM_BLOCK_MOV_SS));
+		shvm_vmx_set_rip(vcpu, shvm_vmx_rip(vcpu) + exit->insn_len);
+	}
+	vcpu->dr6 = (vcpu->dr6 & ~DB_BREAKPOINTS) | (exit->qualification & DB_CAUSES);
+	/* Entering the handler clears GD (SDM 18.2.4). */
+	if (vcpu->dr7 & DR7_GD) {
+		vcpu->dr7 &= ~(u64)DR7_GD;
+		shvm_vmx_update_dr7(vcpu);
+	}
+	shvm_event_exception(vcpu, X86_TRAP_DB);
+	return SHVM_NEXT_ENTER;
+}
+
+/* Otherwise the host's detection of split locks is what raised #AC. */
+static bool alignment_check_is_guests(struct shvm_vcpu *vcpu)
+{
+	if (!boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT))
+		return true;
+	return shvm_vmx_cpl(vcpu) == 3 && (vcpu->cr0 & X86_CR0_AM) &&
+	       (shvm_vmx_rflags(vcpu) & X86_EFLAGS_AC);
+}
+
+static enum shvm_next exit_alignment_check(struct shvm_vcpu *vcpu)
+{
+	if (!alignment_check_is_guests(vcpu) && handle_guest_split_lock(shvm_vmx_rip(vcpu)))
+		return SHVM_NEXT_ENTER;
+	shvm_event_exception_error(vcpu, X86_TRAP_AC, vcpu->vmx.exit.intr_error);
+	return SHVM_NEXT_ENTER;
+}
+
+enum shvm_next shvm_vmx_exit_exception(struct shvm_vcpu *vcpu)
+{
+	u32 info = vcpu->vmx.exit.intr_info;
+
+	if (SHVM_INTR_TYPE(info) == SHVM_INTR_NMI)
+		return SHVM_NEXT_ENTER;
+	switch (SHVM_INTR_VECTOR(info)) {
+	case X86_TRAP_PF:
+		return exit_page_fault(vcpu);
+	case X86_TRAP_DB:
+		return exit_debug(vcpu);
+	case X86_TRAP_AC:
+		return exit_alignment_check(vcpu);
+	case X86_TRAP_MC:
+		return SHVM_NEXT_ENTER;
+	default:
+		return shvm_vmx_internal_error(vcpu, SHVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
+	}
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Running the guest. shvm_vmx_run() enters with interrupts off and stays in a short loop for exits
+ * that need no lock, no FPU and no interrupts; every other exit is handed to its handler with
+ * interrupts on. vcpu->mode and vcpu->requests: the protocol is drawn in vcpu.c.
+ */
+#include <linux/nospec.h>
+#include <linux/sched.h>
+#include <asm/special_insns.h>
+#include <asm/trapnr.h>
+
+#include "../compat/guest.h"
+#include "../compat/host_event.h"
+#include "vmx_internal.h"
+
+static void root_load(struct shvm_vcpu *vcpu)
+{
+	u64 root = shvm_mmu_root(&vcpu->mmu).v;
+
+	if (vcpu->vmx.root == root)
+		return;
+	vcpu->vmx.root = root;
+	vmcs_write_natural(GUEST_CR3, root);
+}
+
+/* No tracing, no RCU, no lockdep from here on until the kernel knows that the guest has left. */
+static noinstr void guest_enter(struct shvm_vcpu *vcpu)
+{
+	struct shvm_vmx_vcpu *vmx = &vcpu->vmx;
+
+	shvm_guest_state_enter();
+	if (vcpu->cr2 != native_read_cr2())
+		native_write_cr2(vcpu->cr2);
+	vmx->failed = shvm_vmx_enter_asm(vcpu->gpr, vmx->launched, &vmx->host_rsp);
+	vcpu->cr2 = native_read_cr2();
+	shvm_guest_state_exit();
+}
+
+static void exit_count(struct shvm_vcpu *vcpu, u32 reason)
+{
+	u32 last = ARRAY_SIZE(vcpu->stats.exit_reason) - 1;
+	u32 index = min_t(u32, reason & 0xffff, last);
+
+	vcpu->stats.exits++;
+	vcpu->stats.exit_reason[array_index_nospec(index, last + 1)]++;
+}
+
+/* The fields are gone once another VMCS is current, so they are read at once. */
+static void exit_read(struct shvm_vcpu *vcpu)
+{
+	struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
+
+	exit->reason = vmcs_read32(VM_EXIT_REASON);
+	exit_count(vcpu, exit->reason);
+	if (unlikely(exit->reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
+		exit->idt_vectoring = 0;
+		exit->qualification = vmcs_read_natural(EXIT_QUALIFICATION);
+		return;
+	}
+	vcpu->vmx.launched = true;
+	exit->idt_vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+	exit->qualification = vmcs_read_natural(EXIT_QUALIFICATION);
+	exit->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+	exit->intr_info = 0;
+	if ((u16)exit->reason == EXIT_REASON_EXCEPTION_NMI) {
+		exit->intr_info = vmcs_read32(VM_EXIT_INTR_INFO);
+		exit->intr_error = vmcs_read32(VM_EXIT_INTR_ERROR_CODE);
+	}
+}
+
+static bool entry_failed(const struct shvm_vcpu *vcpu)
+{
+	return vcpu->vmx.failed || (vcpu->vmx.exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY);
+}
+
+/*
+ * A request that comes in here finds mode == SHVM_IN_GUEST and sends an IPI, which ends the next
+ * entry before its first instruction; looking at the requests only saves that entry.
+ */
+static void enter_loop(struct shvm_vcpu *vcpu)
+{
+	for (;;) {
+		shvm_vmx_regs_flush(vcpu);
+		root_load(vcpu);
+		guest_enter(vcpu);
+		if (unlikely(vcpu->vmx.failed)) {
+			vcpu->vmx.insn_error = vmcs_read32(VM_INSTRUCTION_ERROR);
+			return;
+		}
+		shvm_vmx_regs_forget(vcpu);
+		exit_read(vcpu);
+		if (unlikely(entry_failed(vcpu)))
+			return;
+		shvm_vmx_inject_done(vcpu);
+		if (!shvm_vmx_exit_short(vcpu))
+			return;
+		vcpu->stats.exits_short++;
+		vcpu->vmx.exit.reason = SHVM_VMX_EXIT_DONE;
+		if (READ_ONCE(vcpu->requests))
+			return;
+	}
+}
+
+/* NMIs and machine checks were meant for the host; interrupts still off. */
+static void host_events(struct shvm_vcpu *vcpu)
+{
+	const struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
+
+	if (unlikely(vcpu->vmx.failed))
+		return;
+	if (unlikely((u16)exit->reason == EXIT_REASON_MCE_DURING_VMENTRY))
+		shvm_host_machine_check();
+	if ((u16)exit->reason != EXIT_REASON_EXCEPTION_NMI || !(exit->intr_info & SHVM_INTR_VALID))
+		return;
+	if (SHVM_INTR_TYPE(exit->intr_info) == SHVM_INTR_NMI)
+		shvm_host_nmi();
+	else if (unlikely(SHVM_INTR_VECTOR(exit->intr_info) == X86_TRAP_MC))
+		shvm_host_machine_check();
+}
+
+/* The VMCS may be somewhere else only while its CPU goes offline or the machine reboots. */
+static bool is_loaded_here(const struct shvm_vcpu *vcpu)
+{
+	return vcpu->cpu == smp_processor_id() && shvm_vmx_is_on();
+}
+
+/* Interrupts off. False: something came up, the guest was not entered. */
+static bool try_enter(struct shvm_vcpu *vcpu)
+{
+	/* Full barrier: pairs with the one in shvm_vcpu_kick(). */
+	smp_store_mb(vcpu->mode, SHVM_IN_GUEST);
+	vcpu->vmx.exit.reason = SHVM_VMX_EXIT_DONE;
+	vcpu->vmx.failed = false;
+	if (shvm_vcpu_work_pending(vcpu) || unlikely(!is_loaded_here(vcpu)))
+		return false;
+
+	shvm_vmx_inject(vcpu);
+	shvm_vmx_host_enter(vcpu);
+	shvm_guest_timing_enter();
+	if (shvm_vmx_check_entry(vcpu))
+		enter_loop(vcpu);
+	else
+		vcpu->vmx.exit.reason = SHVM_VMX_EXIT_REFUSED;
+	shvm_vmx_host_leave(vcpu);
+	shvm_host_guest_ran();
+	return true;
+}
+
+/*
+ * Interrupts that ended the guest are taken where they are switched on, still inside the guest's
+ * time slice, so that the tick is accounted to the guest.
+ */
+static void enter_and_leave(struct shvm_vcpu *vcpu)
+{
+	bool entered;
+
+	preempt_disable();
+	shvm_vmx_host_save(vcpu);
+	local_irq_disable();
+	entered = try_enter(vcpu);
+	/* Release: whoever sees it has our last use of the shadow tables behind it. */
+	smp_store_release(&vcpu->mode, SHVM_OUTSIDE_GUEST);
+	if (entered) {
+		host_events(vcpu);
+		local_irq_enable();
+		/* STI takes effect one instruction later: CLI must not be that one. */
+		asm volatile("nop");
+		local_irq_disable();
+		shvm_guest_timing_exit();
+	}
+	local_irq_enable();
+	preempt_enable();
+}
+
+/**
+ * shvm_vmx_run - enter the guest, come back with an exit, handle it
+ * @vcpu: a root is loaded, the state is enterable, the guest's FPU is in the registers
+ *
+ * Interrupts on; may sleep. Return: what to do next; SHVM_NEXT_ENTER also if the guest was not
+ * entered because something is to be looked at first.
+ */
+enum shvm_next shvm_vmx_run(struct shvm_vcpu *vcpu)
+{
+	enter_and_leave(vcpu);
+	return shvm_vmx_exit_handle(vcpu);
+}

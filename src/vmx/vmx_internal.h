@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of src/vmx share with each other and with nobody else.
+ */
+#ifndef SHVM_VMX_INTERNAL_H
+#define SHVM_VMX_INTERNAL_H
+
+#include "../vm.h"
+#include "vmcs.h"
+#include "vmx.h"
+
+/* --- caps.c --- */
+
+/* Control values for this CPU; constant after shvm_vmx_caps_probe(). */
+struct shvm_vmx_caps {
+	u32 revision;
+	u32 pin_ctl, cpu_ctl, secondary_ctl, exit_ctl, entry_ctl;	/* base values */
+	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;	/* must be 1, may be 1 */
+};
+
+extern struct shvm_vmx_caps shvm_vmx_caps;
+int shvm_vmx_caps_probe(void);
+
+/* --- enable.c --- */
+bool shvm_vmx_is_on(void);		/* on this CPU; preemption off */
+#ifdef SHVM_DEBUG
+void shvm_vmx_selftest(void);
+#else
+static inline void shvm_vmx_selftest(void) { }
+#endif
+
+/* --- vmcs.c --- */
+struct shvm_vmcs *shvm_vmcs_alloc(int node);
+void shvm_vmcs_free(struct shvm_vmcs *vmcs);
+void shvm_vmcs_clear_cpu(void);		/* VMCLEAR all that is resident here; IRQs off */
+void shvm_vmcs_init_cpus(void);
+
+/* --- init.c --- */
+void shvm_vmx_init_vmcs(struct shvm_vcpu *vcpu);	/* controls, host constants, reset state */
+
+/* --- host.c --- */
+void shvm_vmx_host_set_cpu(int cpu);			/* per-CPU host fields of the current VMCS */
+void shvm_vmx_host_save(struct shvm_vcpu *vcpu);	/* before running; preemption off */
+void shvm_vmx_host_restore(struct shvm_vcpu *vcpu);	/* before anybody else runs; preemption off */
+void shvm_vmx_host_enter(struct shvm_vcpu *vcpu);	/* IRQs off, before the entry loop */
+void shvm_vmx_host_leave(struct shvm_vcpu *vcpu);	/* IRQs off, after it */
+
+/* --- uret.c: MSRs that stay the guest's until the thread returns to user space --- */
+void shvm_uret_load(struct shvm_vcpu *vcpu);		/* preemption off */
+void shvm_uret_drop_cpu(void);				/* host values back; IRQs off */
+void shvm_uret_module_init(void);
+
+/* --- entry.S --- */
+/* 0: the guest ran and left; 1: VMLAUNCH/VMRESUME failed. Clobbers nothing but the usual. */
+int shvm_vmx_enter_asm(u64 *gpr, bool resume, unsigned long *host_rsp);
+extern const char shvm_vmx_exit_point[];		/* HOST_RIP */
+
+/* --- inject.c --- */
+void shvm_vmx_inject(struct shvm_vcpu *vcpu);		/* IRQs off, no way back before the entry */
+void shvm_vmx_inject_done(struct shvm_vcpu *vcpu);	/* after an exit: take back what broke */
+
+/* --- exit.c --- */
+enum shvm_next shvm_vmx_exit_handle(struct shvm_vcpu *vcpu);
+enum shvm_next shvm_vmx_internal_error(struct shvm_vcpu *vcpu, u32 suberror);
+/* True: done, enter again. IRQs off: takes no lock that is waited for, no FPU, no run page. */
+bool shvm_vmx_exit_short(struct shvm_vcpu *vcpu);
+
+/* --- exit_exception.c, exit_cr.c --- */
+enum shvm_next shvm_vmx_exit_exception(struct shvm_vcpu *vcpu);
+enum shvm_next shvm_vmx_exit_cr(struct shvm_vcpu *vcpu);
+enum shvm_next shvm_vmx_exit_dr(struct shvm_vcpu *vcpu);
+bool shvm_vmx_exit_cr3_short(struct shvm_vcpu *vcpu);	/* as shvm_vmx_exit_short() */
+
+/* --- segment.c --- */
+const char *shvm_vmx_segment_rule(struct shvm_vcpu *vcpu);
+
+/* --- state.c --- */
+void shvm_vmx_regs_forget(struct shvm_vcpu *vcpu);	/* after an exit */
+void shvm_vmx_regs_flush(struct shvm_vcpu *vcpu);	/* before an entry */
+void shvm_vmx_cpu_ctl_set(struct shvm_vcpu *vcpu, u32 bits, bool on);
+
+/* --- check.c: SDM 27.3 rules about guest state; true: the entry will be accepted --- */
+#ifdef SHVM_DEBUG
+bool shvm_vmx_check_entry(struct shvm_vcpu *vcpu);
+#else
+static inline bool shvm_vmx_check_entry(struct shvm_vcpu *vcpu) { return true; }
+#endif
+
+/* Beside the hardware's exit reasons: nothing is left to handle; the entry checker said no. */
+#define SHVM_VMX_EXIT_DONE	0xfffe
+#define SHVM_VMX_EXIT_REFUSED	0xfffd
+
+/* SDM 25.4.2, table 25-3. */
+#define SHVM_BLOCK_STI		BIT(0)
+#define SHVM_BLOCK_MOV_SS	BIT(1)
+#define SHVM_BLOCK_NMI		BIT(3)
+
+/* SDM table 25-17 and 25.9.2: interruption information. */
+#define SHVM_INTR_VALID		BIT(31)
+#define SHVM_INTR_NMI_UNBLOCK	BIT(12)
+#define SHVM_INTR_HAS_ERROR	BIT(11)
+#define SHVM_INTR_TYPE_SHIFT	8
+#define SHVM_INTR_VECTOR(i)	((i) & 0xff)
+#define SHVM_INTR_TYPE(i)	(((i) >> SHVM_INTR_TYPE_SHIFT) & 7)
+
+enum shvm_intr_type {
+	SHVM_INTR_EXTERNAL = 0,
+	SHVM_INTR_NMI = 2,
+	SHVM_INTR_HW_EXCEPTION = 3,
+	SHVM_INTR_SOFT_INT = 4,
+	SHVM_INTR_PRIV_EXCEPTION = 5,
+	SHVM_INTR_SOFT_EXCEPTION = 6,
+};
+
+#define SHVM_DR7_FIXED		0x400
+
+/* SDM 25.4.2: pending debug exceptions. */
+#define SHVM_PENDING_DBG_BS	BIT(14)
+
+#endif
