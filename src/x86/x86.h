@@ -42,9 +42,10 @@ void shvm_cpuid_init(struct shvm_vcpu *vcpu);	/* no leaves yet */
 void shvm_cpuid_destroy(struct shvm_vcpu *vcpu);
 /* Fills at most max entries. Return: how many there are. No vCPU needed. */
 int shvm_cpuid_supported(struct shvm_cpuid_entry2 *entries, u32 max);
+u64 shvm_cpuid_host_cr4(void);	/* optional CR4 bits that this host can give; cpuid_host.c */
 
 /* msr.c: 0, or 1 = #GP(0). from_user: SET_MSRS may set what WRMSR may not. */
-void shvm_msr_reset(struct shvm_vcpu *vcpu);	/* at creation; the TSC starts with that of vCPU 0 */
+void shvm_msr_reset(struct shvm_vcpu *vcpu);	/* at creation; TSC as that of vCPU 0 */
 int shvm_msr_read(struct shvm_vcpu *vcpu, u32 index, u64 *val);
 int shvm_msr_write(struct shvm_vcpu *vcpu, u32 index, u64 val, bool from_user);
 extern const u32 shvm_msr_list[];
@@ -58,14 +59,13 @@ void shvm_fpu_unload(struct shvm_vcpu *vcpu);
 int shvm_fpu_get(struct shvm_vcpu *vcpu, struct shvm_fpu *out);
 int shvm_fpu_set(struct shvm_vcpu *vcpu, const struct shvm_fpu *in);
 int shvm_xcr0_write(struct shvm_vcpu *vcpu, u64 val);	/* XSETBV; 0 or 1 = #GP(0) */
-/* Around VM entry, interrupts off: XCR0 is the guest's only there. */
-void shvm_fpu_enter_xcr0(const struct shvm_vcpu *vcpu);
-void shvm_fpu_leave_xcr0(const struct shvm_vcpu *vcpu);
+u64 shvm_fpu_supported_xcr0(void);	/* 0 without XSAVE */
 
 /* insn.c: run the emulator at the current RIP. */
 enum shvm_next shvm_insn_emulate(struct shvm_vcpu *vcpu);
 /* A write fault at addr on a tracked or unmapped page brought us here. */
-enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, gva_t addr, bool write, bool tracked);
+enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, gva_t addr, bool write,
+				       bool tracked);
 /* Port I/O exit of a non-string IN/OUT: no decoding needed (SDM 28.2.1 qualification). */
 enum shvm_next shvm_insn_port_io(struct shvm_vcpu *vcpu, u16 port, u32 size, bool in);
 /* At the start of RUN: take user space's answer and go on with the instruction. */

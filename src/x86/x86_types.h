@@ -32,7 +32,6 @@ struct shvm_events {
 	u8 irq_queued_vector;
 	u8 nmi_pending;		/* at most 2 wait; guarded by atomic access */
 	bool nmi_injected;
-	bool nmi_masked;
 	bool triple_fault;
 	u32 insn_len;		/* of the soft event that is re-queued */
 };
@@ -51,18 +50,17 @@ struct shvm_cpuid {
 /* msr.c: MSRs held in software. */
 struct shvm_msr_state {
 	u64 star, lstar, cstar, fmask;		/* loaded through user-return notifiers */
-	u64 tsc_aux, pat, misc_enable, mtrr_def_type;
+	u64 pat, misc_enable, mtrr_def_type;
 	u64 mtrr_fixed[11], mtrr_var[16];
 	u64 tsc_offset;
 	u32 tsc_khz;
 	u64 tsc_adjust;
-	u64 mcg_status;
 };
 
 /* fpu.c */
 struct shvm_fpu_state {
 	struct fpu_guest guest;
-	u64 xcr0;
+	u64 xcr0;		/* the guest's; src/vmx loads it around VM entry */
 };
 
 /*
@@ -96,6 +94,8 @@ struct shvm_insn {
 	bool port_in;		/* WAIT_PORT: direction */
 	bool halted;		/* the instruction was HLT */
 	int error;		/* negative errno that ended the run of the emulator */
+	bool fault_tracked;	/* a store to a shadowed table at fault_la brought us here */
+	u64 fault_la;
 	/* Progress check for instructions that cannot be emulated: bounded retries. */
 	u64 stuck_key;		/* of the registers at the last retry */
 	int stuck_tries;
