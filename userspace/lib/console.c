@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include "diag.h"
+#include "util.h"
 
 #define CONSOLE_ESCAPE 0x01 /* Ctrl-A */
 #define CONSOLE_IDLE_MS 5
@@ -34,15 +36,15 @@ static int console_flush_fd;
 static int console_limit_fd;
 
 static struct termios console_saved;
-static volatile sig_atomic_t console_is_raw;
+static atomic_bool console_is_raw; /* lock-free: signal handlers use it */
 
 static pthread_mutex_t console_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint8_t console_buf[4096];
+static u8 console_buf[4096];
 static size_t console_len;
 static bool console_timer_armed;
 
 /* Input that the guest has not taken yet; only the console's thread touches these. */
-static uint8_t console_pending[256];
+static u8 console_pending[256];
 static size_t console_pending_len;
 
 /* The guest's current line; only the thread that calls console_put() touches these. */
@@ -52,10 +54,8 @@ static unsigned int console_phrases;
 
 void console_restore(void)
 {
-	if (!console_is_raw)
-		return;
-	console_is_raw = 0;
-	tcsetattr(STDIN_FILENO, TCSANOW, &console_saved);
+	if (atomic_exchange(&console_is_raw, false))
+		tcsetattr(STDIN_FILENO, TCSANOW, &console_saved);
 }
 
 /* Async-signal-safe: tcsetattr() and raise() only. SA_RESETHAND has brought back the default. */
@@ -67,13 +67,13 @@ static void console_fatal_signal(int sig)
 
 static void console_catch_signals(void)
 {
-	static const int fatal[] = { SIGHUP,  SIGINT, SIGQUIT, SIGTERM, SIGILL, SIGABRT,
-				     SIGFPE,  SIGBUS, SIGSEGV, SIGSYS,  SIGALRM };
+	static const int fatal[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGILL, SIGABRT,
+				     SIGFPE, SIGBUS, SIGSEGV, SIGSYS,  SIGALRM };
 	struct sigaction sa = { .sa_handler = console_fatal_signal,
 				.sa_flags = SA_RESETHAND | SA_NODEFER };
 	size_t i;
 
-	for (i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(fatal); i++)
 		sigaction(fatal[i], &sa, NULL);
 }
 
@@ -91,12 +91,12 @@ static void console_take_terminal(void)
 	raw.c_lflag &= ~(ECHO | ICANON | IEXTEN | ISIG);
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
-	console_is_raw = 1;
+	console_is_raw = true;
 	if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) < 0)
 		die(NULL, "cannot set the terminal to raw mode: %s", strerror(errno));
 }
 
-static void console_write(const uint8_t *data, size_t len)
+static void console_write(const u8 *data, size_t len)
 {
 	struct pollfd writable = { .fd = STDOUT_FILENO, .events = POLLOUT };
 
@@ -153,13 +153,13 @@ static void console_watch_line(void)
 	size_t i;
 
 	console_line[console_line_len] = '\0';
-	for (i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(phrases); i++)
 		if (strstr(console_line, phrases[i].text))
 			console_phrases |= phrases[i].said;
 	console_line_len = 0;
 }
 
-void console_put(uint8_t byte)
+void console_put(u8 byte)
 {
 	if (byte == '\n')
 		console_watch_line();
@@ -191,17 +191,18 @@ static void console_help(void)
 	      "Ctrl-A h       this help\n"
 	      "Ctrl-A x       end the guest at once\n"
 	      "Ctrl-A r       print the guest's registers\n"
-	      "Ctrl-A Ctrl-A  send Ctrl-A to the guest\n", stderr);
+	      "Ctrl-A Ctrl-A  send Ctrl-A to the guest\n",
+	      stderr);
 }
 
 /* Takes the escape sequences out of @data in place; returns what is left for the guest. */
-static size_t console_unescape(uint8_t *data, size_t len)
+static size_t console_unescape(u8 *data, size_t len)
 {
 	static bool escaped;
 	size_t i, out = 0;
 
 	for (i = 0; i < len; i++) {
-		uint8_t c = data[i];
+		u8 c = data[i];
 
 		if (!escaped && c == CONSOLE_ESCAPE) {
 			escaped = true;
@@ -238,7 +239,7 @@ static void console_deliver(void)
 static bool console_read(void)
 {
 	size_t space = sizeof(console_pending) - console_pending_len;
-	uint8_t data[sizeof(console_pending)];
+	u8 data[sizeof(console_pending)];
 	ssize_t n;
 
 	n = read(STDIN_FILENO, data, sizeof(data));
@@ -257,7 +258,7 @@ static bool console_read(void)
 
 static bool console_fd_expired(const struct pollfd *p)
 {
-	uint64_t count;
+	u64 count;
 
 	return (p->revents & POLLIN) && read(p->fd, &count, sizeof(count)) == sizeof(count);
 }
@@ -283,7 +284,7 @@ static void *console_loop(void *arg)
 			{ .fd = want ? STDIN_FILENO : -1, .events = POLLIN },
 		};
 
-		if (poll(p, sizeof(p) / sizeof(p[0]), -1) < 0)
+		if (poll(p, ARRAY_SIZE(p), -1) < 0)
 			continue;
 		console_fd_expired(&p[0]);
 		if (console_fd_expired(&p[1]))

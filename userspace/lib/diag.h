@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "util.h"
+
 #define DIAG_EXIT_SETUP 1 /* status of die(): nothing was run, or the host failed */
 
 /* Name printed before each message; call first. Starts the clock of diag_seconds(). */
@@ -21,14 +23,11 @@ double diag_seconds(void);
  * Prints "program: cause", then "program: cure" if there is one, and exits with DIAG_EXIT_SETUP.
  * The terminal is restored by an atexit handler of the console.
  */
-__attribute__((noreturn, format(printf, 2, 3)))
-void die(const char *cure, const char *cause, ...);
+__noreturn __printf(2, 3) void die(const char *cure, const char *cause, ...);
 
-__attribute__((format(printf, 1, 2)))
-void note(const char *fmt, ...);
+__printf(1, 2) void note(const char *fmt, ...);
 
 /* With --verbose: one line per finished stage, with the time since the previous one. */
-__attribute__((format(printf, 1, 2)))
-void stage(const char *fmt, ...);
+__printf(1, 2) void stage(const char *fmt, ...);
 
 #endif

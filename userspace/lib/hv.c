@@ -59,7 +59,7 @@ static void hv_die_vm(const char *path, int err)
 	const char *cure = "the kernel log (dmesg) may say more";
 
 	if (err == EBUSY)
-		cure = "another hypervisor holds VT-x: end its VMs or unload it (rmmod kvm_intel); see dmesg";
+		cure = "another hypervisor holds VT-x: end its VMs or unload it (rmmod kvm_intel)";
 	else if (err == EOPNOTSUPP || err == ENODEV)
 		cure = "the CPU has no VT-x or the firmware has locked it off; see dmesg";
 	else if (err == EMFILE || err == ENFILE)
@@ -81,7 +81,7 @@ static void hv_chip_create(struct hv *hv)
 
 void hv_vm_create(struct hv *hv)
 {
-	uint64_t identity = HV_IDENTITY_MAP_ADDR;
+	u64 identity = HV_IDENTITY_MAP_ADDR;
 
 	hv->vm_fd = ioctl(hv->dev_fd, SHVM_CREATE_VM, 0);
 	if (hv->vm_fd < 0)
@@ -95,7 +95,7 @@ void hv_vm_create(struct hv *hv)
 	hv_chip_create(hv);
 }
 
-void hv_memory_add(struct hv *hv, uint64_t gpa, void *host, uint64_t size)
+void hv_memory_add(struct hv *hv, u64 gpa, void *host, u64 size)
 {
 	struct shvm_userspace_memory_region region = {
 		.slot = hv->nr_slots++,

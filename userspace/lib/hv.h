@@ -13,6 +13,8 @@
 
 #include <linux/shvm.h>
 
+#include "util.h"
+
 struct hv {
 	const char *path;
 	int dev_fd;
@@ -35,7 +37,7 @@ int hv_cap(struct hv *hv, unsigned long cap);
 
 /* Makes the VM with its PIC and PIT. */
 void hv_vm_create(struct hv *hv);
-void hv_memory_add(struct hv *hv, uint64_t gpa, void *host, uint64_t size);
+void hv_memory_add(struct hv *hv, u64 gpa, void *host, u64 size);
 void hv_vcpu_create(struct hv *hv);
 
 /* Any thread. Level of an ISA interrupt line; wakes a vCPU that waits in HLT. */

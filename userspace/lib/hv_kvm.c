@@ -17,7 +17,8 @@ void hv_kvm_chip_create(struct hv *hv)
 
 	if (!hv_cap(hv, KVM_CAP_IRQCHIP) || !hv_cap(hv, KVM_CAP_PIT2))
 		die("a newer hypervisor module is needed",
-		    "%s has neither SHVM_CAP_PIC_PIT nor KVM_CAP_IRQCHIP and KVM_CAP_PIT2", hv->path);
+		    "%s has neither SHVM_CAP_PIC_PIT nor KVM_CAP_IRQCHIP and KVM_CAP_PIT2",
+		    hv->path);
 	if (ioctl(hv->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
 		die(NULL, "%s cannot create the irqchip: %s", hv->path, strerror(errno));
 	if (ioctl(hv->vm_fd, KVM_CREATE_PIT2, &pit) < 0)

@@ -18,48 +18,48 @@
 #define AT_FADT (GPA_ACPI + 0x100)
 #define AT_DSDT (GPA_ACPI + 0x200)
 
-#define FADT_FLAG_WBINVD (1 << 0)
-#define FADT_FLAG_PROC_C1 (1 << 2)
-#define FADT_FLAG_PWR_BUTTON (1 << 4) /* set: there is no fixed power button */
-#define FADT_FLAG_SLP_BUTTON (1 << 5) /* set: there is no fixed sleep button */
-#define FADT_FLAG_FIX_RTC (1 << 6) /* set: no RTC wake bit in PM1 */
-#define FADT_BOOT_NO_VGA (1 << 2)
+#define FADT_FLAG_WBINVD BIT(0)
+#define FADT_FLAG_PROC_C1 BIT(2)
+#define FADT_FLAG_PWR_BUTTON BIT(4) /* set: there is no fixed power button */
+#define FADT_FLAG_SLP_BUTTON BIT(5) /* set: there is no fixed sleep button */
+#define FADT_FLAG_FIX_RTC BIT(6) /* set: no RTC wake bit in PM1 */
+#define FADT_BOOT_NO_VGA BIT(2)
 #define FADT_NO_C2 0x0fff
 #define FADT_NO_C3 0x0fff
 #define CMOS_CENTURY 0x32
 #define GAS_IO 1
 
 /* Name (_S5, Package (4) { 5, 5, 0, 0 }): the SLP_TYP values for PM1a and PM1b. */
-static const uint8_t acpi_aml[] = {
-	0x08, '_', 'S', '5', '_', 0x12, 0x08, 0x04,
-	0x0a, PM1_SLP_TYP_S5, 0x0a, PM1_SLP_TYP_S5, 0x00, 0x00,
+static const u8 acpi_aml[] = {
+	0x08,		'_',  'S',  '5', '_', 0x12, 0x08, 0x04, 0x0a, PM1_SLP_TYP_S5, 0x0a,
+	PM1_SLP_TYP_S5, 0x00, 0x00,
 };
 
-static void put16(uint8_t *p, uint16_t v)
+static void put16(u8 *p, u16 v)
 {
 	memcpy(p, &v, sizeof(v));
 }
 
-static void put32(uint8_t *p, uint32_t v)
+static void put32(u8 *p, u32 v)
 {
 	memcpy(p, &v, sizeof(v));
 }
 
-static void put64(uint8_t *p, uint64_t v)
+static void put64(u8 *p, u64 v)
 {
 	memcpy(p, &v, sizeof(v));
 }
 
-static uint8_t acpi_checksum(const uint8_t *p, size_t len)
+static u8 acpi_checksum(const u8 *p, size_t len)
 {
-	uint8_t sum = 0;
+	u8 sum = 0;
 
 	while (len--)
 		sum += *p++;
 	return -sum;
 }
 
-static void put_gas(uint8_t *p, uint16_t port, uint8_t bytes)
+static void put_gas(u8 *p, u16 port, u8 bytes)
 {
 	p[0] = GAS_IO;
 	p[1] = bytes * 8;
@@ -68,7 +68,7 @@ static void put_gas(uint8_t *p, uint16_t port, uint8_t bytes)
 }
 
 /* The body is in place already: the checksum covers it. */
-static void acpi_finish(uint8_t *p, const char *signature, uint8_t revision, uint32_t length)
+static void acpi_finish(u8 *p, const char *signature, u8 revision, u32 length)
 {
 	memcpy(p, signature, 4);
 	put32(p + 4, length);
@@ -81,7 +81,7 @@ static void acpi_finish(uint8_t *p, const char *signature, uint8_t revision, uin
 	p[9] = acpi_checksum(p, length);
 }
 
-static void fadt_build(uint8_t *p)
+static void fadt_build(u8 *p)
 {
 	put32(p + 36, AT_FACS);
 	put32(p + 40, AT_DSDT);
@@ -103,7 +103,7 @@ static void fadt_build(uint8_t *p)
 	acpi_finish(p, "FACP", 3, FADT_LENGTH);
 }
 
-static void rsdp_build(uint8_t *p)
+static void rsdp_build(u8 *p)
 {
 	memcpy(p, "RSD PTR ", 8);
 	memcpy(p + 9, "SHVM  ", 6);
@@ -116,7 +116,7 @@ static void rsdp_build(uint8_t *p)
 
 void acpi_build(struct machine *m)
 {
-	uint8_t *p = memory_at(m, GPA_ACPI, GPA_ACPI_END - GPA_ACPI);
+	u8 *p = memory_at(m, GPA_ACPI, GPA_ACPI_END - GPA_ACPI);
 
 	rsdp_build(p + (AT_RSDP - GPA_ACPI));
 

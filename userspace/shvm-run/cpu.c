@@ -3,6 +3,7 @@
  * The vCPU as the kernel's 64-bit entry finds it: CPUID, a few MSRs, flat segments, identity page
  * tables for the first 4 GiB.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,28 +13,28 @@
 #include "machine.h"
 
 #define CPUID_MAX_ENTRIES 256
-#define CPUID_1_EDX_APIC (1u << 9)
-#define CPUID_1_EDX_HTT (1u << 28)
-#define CPUID_1_ECX_X2APIC (1u << 21)
-#define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
+#define CPUID_1_EDX_APIC BIT(9)
+#define CPUID_1_EDX_HTT BIT(28)
+#define CPUID_1_ECX_X2APIC BIT(21)
+#define CPUID_1_ECX_TSC_DEADLINE BIT(24)
 
 #define MSR_MISC_ENABLE 0x1a0
 #define MISC_ENABLE_FAST_STRING 1
 
-#define CR0_PE (1u << 0)
-#define CR0_MP (1u << 1)
-#define CR0_ET (1u << 4)
-#define CR0_NE (1u << 5)
-#define CR0_WP (1u << 16)
-#define CR0_PG (1u << 31)
-#define CR4_PAE (1u << 5)
-#define EFER_LME (1u << 8)
-#define EFER_LMA (1u << 10)
+#define CR0_PE BIT(0)
+#define CR0_MP BIT(1)
+#define CR0_ET BIT(4)
+#define CR0_NE BIT(5)
+#define CR0_WP BIT(16)
+#define CR0_PG BIT(31)
+#define CR4_PAE BIT(5)
+#define EFER_LME BIT(8)
+#define EFER_LMA BIT(10)
 #define RFLAGS_FIXED 2
 
-#define PTE_P (1ULL << 0)
-#define PTE_W (1ULL << 1)
-#define PTE_PS (1ULL << 7)
+#define PTE_P BIT_ULL(0)
+#define PTE_W BIT_ULL(1)
+#define PTE_PS BIT_ULL(7)
 
 #define SEL_CODE 0x10 /* the boot protocol's __BOOT_CS and __BOOT_DS */
 #define SEL_DATA 0x18
@@ -44,7 +45,8 @@
 
 /*
  * One CPU, no LAPIC (the machine has an 8259 pair only), hence no performance counters either:
- * they could interrupt nobody. Leaves that count CPUs say one.
+ * they could interrupt nobody. Leaves that count CPUs say one. The CPU's name is the host's; KVM
+ * leaves it empty.
  */
 static void cpuid_adjust(struct shvm_cpuid_entry2 *e)
 {
@@ -57,6 +59,12 @@ static void cpuid_adjust(struct shvm_cpuid_entry2 *e)
 		break;
 	case 0x4:
 		e->eax &= 0x00003fff;
+		break;
+	case 0x80000002:
+	case 0x80000003:
+	case 0x80000004:
+		if (!(e->eax | e->ebx | e->ecx | e->edx))
+			__cpuid(e->function, e->eax, e->ebx, e->ecx, e->edx);
 		break;
 	case 0xa:
 	case 0xb:
@@ -85,7 +93,7 @@ static struct shvm_cpuid2 *cpuid_supported(struct machine *m)
 void cpu_set_cpuid(struct machine *m, bool hypervisor_leaves)
 {
 	struct shvm_cpuid2 *cpuid = cpuid_supported(m);
-	uint32_t i, kept = 0;
+	u32 i, kept = 0;
 
 	for (i = 0; i < cpuid->nent; i++) {
 		struct shvm_cpuid_entry2 e = cpuid->entries[i];
@@ -118,10 +126,10 @@ void cpu_set_msrs(struct machine *m)
 
 static void page_tables_build(struct machine *m)
 {
-	uint64_t *pml4 = memory_at(m, GPA_PAGE_TABLES, 6 * 4096);
-	uint64_t *pdpt = pml4 + 512;
-	uint64_t *pd = pml4 + 1024;
-	uint64_t i;
+	u64 *pml4 = memory_at(m, GPA_PAGE_TABLES, 6 * 4096);
+	u64 *pdpt = pml4 + 512;
+	u64 *pd = pml4 + 1024;
+	u64 i;
 
 	pml4[0] = (GPA_PAGE_TABLES + 4096) | PTE_P | PTE_W;
 	for (i = 0; i < 4; i++)
@@ -132,7 +140,7 @@ static void page_tables_build(struct machine *m)
 
 static void gdt_build(struct machine *m)
 {
-	uint64_t *gdt = memory_at(m, GPA_GDT, 0x30);
+	u64 *gdt = memory_at(m, GPA_GDT, 0x30);
 
 	gdt[SEL_CODE / 8] = 0x00af9b000000ffffULL; /* 64-bit code, present, accessed */
 	gdt[SEL_DATA / 8] = 0x00cf93000000ffffULL; /* flat data */
@@ -140,7 +148,7 @@ static void gdt_build(struct machine *m)
 	gdt[SEL_TSS / 8 + 1] = 0;
 }
 
-static struct shvm_segment segment(uint16_t selector, uint8_t type)
+static struct shvm_segment segment(u16 selector, u8 type)
 {
 	return (struct shvm_segment){
 		.selector = selector,
@@ -154,7 +162,7 @@ static struct shvm_segment segment(uint16_t selector, uint8_t type)
 	};
 }
 
-void cpu_set_entry(struct machine *m, uint64_t rip)
+void cpu_set_entry(struct machine *m, u64 rip)
 {
 	struct shvm_regs regs = {
 		.rip = rip,

@@ -7,17 +7,18 @@
 
 #include "machine.h"
 
-#define EFER_LMA (1u << 10)
-#define CR4_LA57 (1u << 12)
-#define PTE_P (1ULL << 0)
-#define PTE_PS (1ULL << 7)
+#define EFER_LMA BIT(10)
+#define CR4_LA57 BIT(12)
+#define PTE_P BIT_ULL(0)
+#define PTE_PS BIT_ULL(7)
 #define PTE_ADDR 0x000ffffffffff000ULL
 #define CODE_BYTES 16
 
 static void dump_segment(const char *name, const struct shvm_segment *s)
 {
-	fprintf(stderr, "%s %04x base %016llx limit %08x type %x s %u dpl %u p %u l %u db %u g %u%s\n",
-		name, s->selector, (unsigned long long)s->base, s->limit, s->type, s->s, s->dpl,
+	fprintf(stderr, "%s %04x base %016llx limit %08x ", name, s->selector,
+		(unsigned long long)s->base, s->limit);
+	fprintf(stderr, "type %x s %u dpl %u p %u l %u db %u g %u%s\n", s->type, s->s, s->dpl,
 		s->present, s->l, s->db, s->g, s->unusable ? " unusable" : "");
 }
 
@@ -25,15 +26,15 @@ static void dump_general(const struct shvm_regs *r)
 {
 	const struct {
 		const char *name;
-		uint64_t value;
+		u64 value;
 	} regs[] = {
-		{ "rax", r->rax }, { "rbx", r->rbx }, { "rcx", r->rcx }, { "rdx", r->rdx },
-		{ "rsi", r->rsi }, { "rdi", r->rdi }, { "rbp", r->rbp }, { "rsp", r->rsp },
-		{ "r8 ", r->r8 },  { "r9 ", r->r9 },  { "r10", r->r10 }, { "r11", r->r11 },
-		{ "r12", r->r12 }, { "r13", r->r13 }, { "r14", r->r14 }, { "r15", r->r15 },
+		{ "rax", r->rax }, { "rbx", r->rbx },	 { "rcx", r->rcx }, { "rdx", r->rdx },
+		{ "rsi", r->rsi }, { "rdi", r->rdi },	 { "rbp", r->rbp }, { "rsp", r->rsp },
+		{ "r8 ", r->r8 },  { "r9 ", r->r9 },	 { "r10", r->r10 }, { "r11", r->r11 },
+		{ "r12", r->r12 }, { "r13", r->r13 },	 { "r14", r->r14 }, { "r15", r->r15 },
 		{ "rip", r->rip }, { "rfl", r->rflags },
 	};
-	const unsigned int nr = sizeof(regs) / sizeof(regs[0]);
+	const unsigned int nr = ARRAY_SIZE(regs);
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
@@ -42,21 +43,21 @@ static void dump_general(const struct shvm_regs *r)
 }
 
 /* Linear to guest-physical in 4-level long mode; false if not mapped or another mode. */
-static bool dump_translate(struct machine *m, const struct shvm_sregs *s, uint64_t gva, uint64_t *gpa)
+static bool dump_translate(struct machine *m, const struct shvm_sregs *s, u64 gva, u64 *gpa)
 {
-	uint64_t table = s->cr3 & PTE_ADDR;
+	u64 table = s->cr3 & PTE_ADDR;
 	int shift;
 
 	if (!(s->efer & EFER_LMA) || (s->cr4 & CR4_LA57))
 		return false;
 	for (shift = 39; shift >= 12; shift -= 9) {
-		uint64_t *pte = memory_at(m, table + (gva >> shift & 511) * 8, 8);
+		u64 *pte = memory_at(m, table + (gva >> shift & 511) * 8, 8);
 
 		if (!pte || !(*pte & PTE_P))
 			return false;
 		table = *pte & PTE_ADDR;
 		if (shift == 12 || (shift <= 30 && (*pte & PTE_PS))) {
-			uint64_t offset = (1ULL << shift) - 1;
+			u64 offset = (1ULL << shift) - 1;
 
 			*gpa = (table & ~offset) | (gva & offset);
 			return true;
@@ -65,14 +66,14 @@ static bool dump_translate(struct machine *m, const struct shvm_sregs *s, uint64
 	return false;
 }
 
-static void dump_code(struct machine *m, const struct shvm_sregs *s, uint64_t rip)
+static void dump_code(struct machine *m, const struct shvm_sregs *s, u64 rip)
 {
 	unsigned int i;
 
 	fprintf(stderr, "code at rip:");
 	for (i = 0; i < CODE_BYTES; i++) {
-		uint64_t gpa;
-		uint8_t *byte = NULL;
+		u64 gpa;
+		u8 *byte = NULL;
 
 		if (dump_translate(m, s, rip + i, &gpa))
 			byte = memory_at(m, gpa, 1);

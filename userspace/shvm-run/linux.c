@@ -28,14 +28,14 @@
 #define E820_RESERVED 2
 #define E820_ACPI 3
 #define SECTOR 512
-#define MIB (1ULL << 20)
+#define MIB BIT_ULL(20)
 
-#define DEFAULT_CMDLINE "console=ttyS0 nolapic noapic"
+#define DEFAULT_CMDLINE "console=ttyS0 nolapic noapic pci=off"
 
 struct file {
 	const char *path;
-	const uint8_t *data;
-	uint64_t size;
+	const u8 *data;
+	u64 size;
 };
 
 static struct file file_map(const char *path, const char *what)
@@ -69,12 +69,13 @@ static void die_not_bzimage(const struct file *file)
 	if (file->size >= 4 && !memcmp(file->data, "\177ELF", 4))
 		die("give the compressed image: /boot/vmlinuz-* or arch/x86/boot/bzImage",
 		    "%s is an ELF file, not a bzImage", file->path);
-	die("give a Linux kernel for x86, such as /boot/vmlinuz-*", "%s is not a bzImage", file->path);
+	die("give a Linux kernel for x86, such as /boot/vmlinuz-*", "%s is not a bzImage",
+	    file->path);
 }
 
 static void header_read(const struct file *file, struct setup_header *hdr)
 {
-	uint64_t end;
+	u64 end;
 
 	if (file->size < HEADER_OFFSET + sizeof(*hdr))
 		die_not_bzimage(file);
@@ -87,7 +88,8 @@ static void header_read(const struct file *file, struct setup_header *hdr)
 	if (hdr->boot_flag != BOOT_FLAG || hdr->header != HEADER_MAGIC)
 		die_not_bzimage(file);
 	if (hdr->version < PROTOCOL_MIN)
-		die("Linux 3.8 or newer is needed", "%s has boot protocol %d.%02d, too old to be entered in 64-bit mode",
+		die("Linux 3.8 or newer is needed",
+		    "%s has boot protocol %d.%02d, too old to be entered in 64-bit mode",
 		    file->path, hdr->version >> 8, hdr->version & 0xff);
 	if (!(hdr->xloadflags & XLF_KERNEL_64))
 		die("give a 64-bit (amd64) kernel", "%s is a 32-bit kernel", file->path);
@@ -95,40 +97,42 @@ static void header_read(const struct file *file, struct setup_header *hdr)
 		die("give a bzImage", "%s is a zImage, which loads below 1 MiB", file->path);
 }
 
-static uint64_t kernel_load(struct machine *m, const struct file *file,
-			    const struct setup_header *hdr, uint64_t *end)
+static u64 kernel_load(struct machine *m, const struct file *file, const struct setup_header *hdr,
+		       u64 *end)
 {
-	uint64_t setup = ((hdr->setup_sects ? hdr->setup_sects : 4) + 1) * SECTOR;
-	uint64_t size = hdr->syssize * 16ULL;
-	uint64_t base = hdr->pref_address > GPA_HIGH ? hdr->pref_address : GPA_HIGH;
+	u64 setup = ((hdr->setup_sects ? hdr->setup_sects : 4) + 1) * SECTOR;
+	u64 size = hdr->syssize * 16ULL;
+	u64 base = hdr->pref_address > GPA_HIGH ? hdr->pref_address : GPA_HIGH;
 	void *to;
 
 	if (setup >= file->size || size > file->size - setup)
-		die("copy it again", "%s is truncated: %llu bytes, its header promises %llu", file->path,
-		    (unsigned long long)file->size, (unsigned long long)(setup + size));
+		die("copy it again", "%s is truncated: %llu bytes, its header promises %llu",
+		    file->path, (unsigned long long)file->size, (unsigned long long)(setup + size));
 	*end = base + hdr->init_size;
 	if (*end > m->mem.low || GPA_HIGH + size > m->mem.low)
-		die("give more with --mem", "too little memory: %llu MiB, this kernel needs %llu MiB to unpack itself",
-		    (unsigned long long)(m->mem.size / MIB), (unsigned long long)((*end + MIB - 1) / MIB));
+		die("give more with --mem",
+		    "too little memory: %llu MiB, this kernel needs %llu MiB to unpack itself",
+		    (unsigned long long)(m->mem.size / MIB),
+		    (unsigned long long)((*end + MIB - 1) / MIB));
 	to = memory_at(m, GPA_HIGH, size);
 	memcpy(to, file->data + setup, size);
 	return GPA_HIGH;
 }
 
-static void initrd_load(struct machine *m, const char *path, uint64_t kernel_end,
+static void initrd_load(struct machine *m, const char *path, u64 kernel_end,
 			struct setup_header *hdr)
 {
 	struct file file = file_map(path, "initrd");
-	uint64_t top = m->mem.low, at;
+	u64 top = m->mem.low, at;
 
 	if (top > hdr->initrd_addr_max + 1ULL)
 		top = hdr->initrd_addr_max + 1ULL;
 	at = (top - file.size) & ~0xfffULL;
 	if (file.size > top || at < kernel_end)
 		die("give more with --mem, or a smaller initrd",
-		    "the initrd %s (%llu MiB) does not fit: the kernel ends at %llu MiB, the memory that it can use at %llu MiB",
-		    path, (unsigned long long)((file.size + MIB - 1) / MIB),
-		    (unsigned long long)(kernel_end / MIB), (unsigned long long)(top / MIB));
+		    "the initrd %s (%llu MiB) does not fit between the kernel and %llu MiB", path,
+		    (unsigned long long)((file.size + MIB - 1) / MIB),
+		    (unsigned long long)(top / MIB));
 	memcpy(memory_at(m, at, file.size), file.data, file.size);
 	hdr->ramdisk_image = at;
 	hdr->ramdisk_size = file.size;
@@ -144,13 +148,13 @@ static void cmdline_load(struct machine *m, const char *append, struct setup_hea
 	if (max >= GPA_EBDA - GPA_CMDLINE)
 		max = GPA_EBDA - GPA_CMDLINE - 1;
 	if (len > max)
-		die("shorten --append", "the kernel command line has %zu characters, this kernel takes %zu",
-		    len, max);
+		die("shorten --append",
+		    "the kernel command line has %zu characters, this kernel takes %zu", len, max);
 	sprintf(to, "%s%s%s", DEFAULT_CMDLINE, append ? " " : "", append ? append : "");
 	hdr->cmd_line_ptr = GPA_CMDLINE;
 }
 
-static void e820_add(struct boot_params *bp, uint64_t start, uint64_t end, uint32_t type)
+static void e820_add(struct boot_params *bp, u64 start, u64 end, u32 type)
 {
 	bp->e820_table[bp->e820_entries++] = (struct boot_e820_entry){
 		.addr = start,
@@ -170,10 +174,10 @@ static void e820_build(struct machine *m, struct boot_params *bp)
 		e820_add(bp, GPA_4G, GPA_4G + m->mem.size - m->mem.low, E820_RAM);
 }
 
-uint64_t linux_load(struct machine *m, const struct linux_boot *boot)
+u64 linux_load(struct machine *m, const struct linux_boot *boot)
 {
 	struct file kernel = file_map(boot->kernel, "kernel");
-	uint64_t kernel_end, at;
+	u64 kernel_end, at;
 	struct boot_params *bp;
 
 	bp = memory_at(m, GPA_BOOT_PARAMS, sizeof(*bp));

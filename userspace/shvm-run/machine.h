@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "../lib/hv.h"
+#include "../lib/util.h"
 
 /* Exit status of shvm-run; also in the man page. 1 is DIAG_EXIT_SETUP. */
 #define STATUS_OK 0 /* power-off, reboot, halt, or the user ended the guest */
@@ -46,36 +47,36 @@
 #define UART_RX_SIZE 64
 
 struct guest_memory {
-	uint8_t *host; /* all of it, contiguous here */
-	uint64_t size;
-	uint64_t low; /* bytes below GPA_HOLE */
+	u8 *host; /* all of it, contiguous here */
+	u64 size;
+	u64 low; /* bytes below GPA_HOLE */
 };
 
 /* 16550A. @lock guards all of it: vCPU thread and console thread meet here. */
 struct uart {
 	pthread_mutex_t lock;
-	uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
+	u8 ier, fcr, lcr, mcr, scr, dll, dlm;
 	bool thr_empty_pending; /* the transmitter-empty interrupt has not been read yet */
 	bool overrun;
 	bool line; /* level of IRQ_UART */
-	uint8_t rx[UART_RX_SIZE];
+	u8 rx[UART_RX_SIZE];
 	unsigned int rx_head, rx_len;
 };
 
 struct rtc {
-	uint8_t index;
-	uint8_t nvram[128];
+	u8 index;
+	u8 nvram[128];
 };
 
 struct pm1 {
-	uint8_t enable[2];
-	uint8_t control[2];
+	u8 enable[2];
+	u8 control[2];
 };
 
 enum machine_request {
-	REQUEST_STOP = 1 << 0,
-	REQUEST_REGS = 1 << 1,
-	REQUEST_TIMEOUT = 1 << 2,
+	REQUEST_STOP = BIT(0),
+	REQUEST_REGS = BIT(1),
+	REQUEST_TIMEOUT = BIT(2),
 };
 
 struct machine {
@@ -89,14 +90,14 @@ struct machine {
 	bool ended;
 	int status;
 	double first_byte_s; /* 0: the guest has not written to the serial port */
-	uint64_t exits[NR_EXIT_REASONS + 1]; /* last: reasons beyond the table */
-	uint64_t kicks;
+	u64 exits[NR_EXIT_REASONS + 1]; /* last: reasons beyond the table */
+	u64 kicks;
 };
 
 /* memory.c */
-void memory_create(struct machine *m, uint64_t size);
+void memory_create(struct machine *m, u64 size);
 /* Host address of @len bytes of RAM at @gpa, or NULL if they are not all RAM. */
-void *memory_at(struct machine *m, uint64_t gpa, uint64_t len);
+void *memory_at(struct machine *m, u64 gpa, u64 len);
 
 /* linux.c */
 struct linux_boot {
@@ -106,7 +107,7 @@ struct linux_boot {
 };
 
 /* Loads everything and returns the guest-physical address of the 64-bit entry. */
-uint64_t linux_load(struct machine *m, const struct linux_boot *boot);
+u64 linux_load(struct machine *m, const struct linux_boot *boot);
 
 /* acpi.c */
 void acpi_build(struct machine *m);
@@ -114,19 +115,19 @@ void acpi_build(struct machine *m);
 /* cpu.c */
 void cpu_set_cpuid(struct machine *m, bool hypervisor_leaves);
 void cpu_set_msrs(struct machine *m);
-void cpu_set_entry(struct machine *m, uint64_t rip);
+void cpu_set_entry(struct machine *m, u64 rip);
 
 /* uart.c */
 void uart_init(struct machine *m);
-uint8_t uart_in(struct machine *m, uint16_t port);
-void uart_out(struct machine *m, uint16_t port, uint8_t value);
+u8 uart_in(struct machine *m, u16 port);
+void uart_out(struct machine *m, u16 port, u8 value);
 size_t uart_room(struct machine *m); /* any thread */
-void uart_receive(struct machine *m, const uint8_t *data, size_t len); /* any thread */
+void uart_receive(struct machine *m, const u8 *data, size_t len); /* any thread */
 
 /* ports.c */
-uint8_t rtc_in(struct machine *m, uint16_t port);
-void rtc_out(struct machine *m, uint16_t port, uint8_t value);
-void port_access(struct machine *m, uint16_t port, bool out, uint8_t *data, unsigned int size);
+u8 rtc_in(struct machine *m, u16 port);
+void rtc_out(struct machine *m, u16 port, u8 value);
+void port_access(struct machine *m, u16 port, bool out, u8 *data, unsigned int size);
 
 /* run.c */
 void machine_run(struct machine *m);

@@ -17,16 +17,16 @@
 #define SHVM_RUN_VERSION "unknown"
 #endif
 
-#define MIB (1ULL << 20)
+#define MIB BIT_ULL(20)
 #define MEM_DEFAULT (256 * MIB)
 #define MEM_MIN (32 * MIB)
-#define MEM_MAX (1ULL << 40)
+#define MEM_MAX BIT_ULL(40)
 #define TIMEOUT_MAX 1000000000UL
 
 struct options {
 	struct linux_boot boot;
 	const char *dev;
-	uint64_t mem;
+	u64 mem;
 	unsigned int timeout_s;
 	bool verbose;
 	bool stats;
@@ -57,7 +57,7 @@ static const char help_text[] =
 	"\n"
 	"  -k, --kernel FILE    kernel image (bzImage, 64-bit), needed\n"
 	"  -i, --initrd FILE    initramfs\n"
-	"  -a, --append STRING  more kernel parameters, after \"console=ttyS0 nolapic noapic\"\n"
+	"  -a, --append STRING  more kernel parameters, after \"console=ttyS0 nolapic noapic pci=off\"\n"
 	"  -m, --mem SIZE       guest memory, with suffix K, M or G (default 256M)\n"
 	"  -d, --dev FILE       hypervisor device (default /dev/shvm; /dev/kvm works too)\n"
 	"      --timeout N      end the guest after N seconds, with status 3\n"
@@ -76,7 +76,12 @@ static void die_usage(const char *fmt, const char *arg)
 	die("shvm-run --help lists the options", fmt, arg);
 }
 
-static uint64_t parse_size(const char *text)
+static void die_size(const char *text)
+{
+	die("give a number with K, M or G, such as 256M", "--mem %s is not a size", text);
+}
+
+static u64 parse_size(const char *text)
 {
 	unsigned long long value;
 	unsigned int shift = 0;
@@ -84,8 +89,8 @@ static uint64_t parse_size(const char *text)
 
 	errno = 0;
 	value = strtoull(text, &end, 10);
-	if (end == text || text[0] == '-' || text[0] == '+' || text[0] == ' ')
-		die_usage("--mem %s is not a size: give a number with K, M or G, such as 256M", text);
+	if (end == text || text[0] < '0' || text[0] > '9')
+		die_size(text);
 	if (*end == 'K' || *end == 'k')
 		shift = 10;
 	else if (*end == 'M' || *end == 'm')
@@ -93,7 +98,7 @@ static uint64_t parse_size(const char *text)
 	else if (*end == 'G' || *end == 'g')
 		shift = 30;
 	if (*end && (!shift || end[1]))
-		die_usage("--mem %s is not a size: give a number with K, M or G, such as 256M", text);
+		die_size(text);
 	if (!shift)
 		die("did you mean M? Give a suffix: K, M or G", "--mem %s has no unit", text);
 	if (errno || value > MEM_MAX >> shift)
@@ -174,7 +179,8 @@ static struct options parse_options(int argc, char **argv)
 	if (optind < argc)
 		die_usage("unexpected argument %s", argv[optind]);
 	if (!o.boot.kernel)
-		die("give one with --kernel /boot/vmlinuz-...; --help lists the options", "no kernel");
+		die("give one with --kernel /boot/vmlinuz-...; --help lists the options",
+		    "no kernel");
 	return o;
 }
 
@@ -183,7 +189,7 @@ static size_t on_room(void *ctx)
 	return uart_room(ctx);
 }
 
-static void on_input(void *ctx, const uint8_t *data, size_t len)
+static void on_input(void *ctx, const u8 *data, size_t len)
 {
 	uart_receive(ctx, data, len);
 }
@@ -207,11 +213,12 @@ static const struct console_ops console_ops = {
 
 static void machine_create(struct machine *m, const struct options *o)
 {
-	uint64_t entry;
+	u64 entry;
 
 	hv_open(&m->hv, o->dev);
 	hv_vm_create(&m->hv);
-	stage("VM created on %s, %s", o->dev, m->hv.own_chip ? "shvm's PIC and PIT" : "KVM's irqchip and PIT");
+	stage("VM created on %s, %s", o->dev,
+	      m->hv.own_chip ? "shvm's PIC and PIT" : "KVM's irqchip and PIT");
 	memory_create(m, o->mem);
 	entry = linux_load(m, &o->boot);
 	acpi_build(m);

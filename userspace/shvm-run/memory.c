@@ -11,16 +11,17 @@
 
 #define MEMORY_ALIGN (2ULL << 20) /* so that the host can use huge pages */
 
-void memory_create(struct machine *m, uint64_t size)
+void memory_create(struct machine *m, u64 size)
 {
 	struct guest_memory *mem = &m->mem;
-	uint8_t *map;
+	u8 *map;
 
 	map = mmap(NULL, size + MEMORY_ALIGN, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (map == MAP_FAILED)
-		die("give less with --mem, or raise ulimit -v", "cannot map %llu MiB of guest memory: %s",
-		    (unsigned long long)size >> 20, strerror(errno));
+		die("give less with --mem, or raise ulimit -v",
+		    "cannot map %llu MiB of guest memory: %s", (unsigned long long)size >> 20,
+		    strerror(errno));
 	map += -(uintptr_t)map & (MEMORY_ALIGN - 1);
 	mem->host = map;
 	mem->size = size;
@@ -30,10 +31,10 @@ void memory_create(struct machine *m, uint64_t size)
 		hv_memory_add(&m->hv, GPA_4G, map + mem->low, size - mem->low);
 }
 
-void *memory_at(struct machine *m, uint64_t gpa, uint64_t len)
+void *memory_at(struct machine *m, u64 gpa, u64 len)
 {
 	struct guest_memory *mem = &m->mem;
-	uint64_t base = 0, size = mem->low;
+	u64 base = 0, size = mem->low;
 
 	if (gpa >= GPA_4G) {
 		base = GPA_4G;

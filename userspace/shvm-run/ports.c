@@ -17,21 +17,21 @@
 #define PM1_SLP_TYP_MASK 7
 
 /* No keyboard: both buffers are always empty. */
-static uint8_t i8042_in(struct machine *m, uint16_t port)
+static u8 i8042_in(struct machine *m, u16 port)
 {
 	(void)m;
 	(void)port;
 	return 0;
 }
 
-static void i8042_out(struct machine *m, uint16_t port, uint8_t value)
+static void i8042_out(struct machine *m, u16 port, u8 value)
 {
 	if (port == I8042_COMMAND && value == I8042_PULSE_RESET)
 		machine_reset(m);
 }
 
 /* Status bits never rise: no timer, no buttons. The SCI is therefore never raised. */
-static uint8_t pm1_in(struct machine *m, uint16_t port)
+static u8 pm1_in(struct machine *m, u16 port)
 {
 	switch (port - PORT_PM1_EVENT) {
 	case 2:
@@ -46,7 +46,7 @@ static uint8_t pm1_in(struct machine *m, uint16_t port)
 	}
 }
 
-static void pm1_out(struct machine *m, uint16_t port, uint8_t value)
+static void pm1_out(struct machine *m, u16 port, u8 value)
 {
 	switch (port - PORT_PM1_EVENT) {
 	case 2:
@@ -67,7 +67,7 @@ static void pm1_out(struct machine *m, uint16_t port, uint8_t value)
 	}
 }
 
-static void debug_exit_out(struct machine *m, uint16_t port, uint8_t value)
+static void debug_exit_out(struct machine *m, u16 port, u8 value)
 {
 	int status = STATUS_DEBUG_BASE + value;
 
@@ -80,9 +80,9 @@ static void debug_exit_out(struct machine *m, uint16_t port, uint8_t value)
 }
 
 static const struct port_range {
-	uint16_t first, last;
-	uint8_t (*in)(struct machine *m, uint16_t port);
-	void (*out)(struct machine *m, uint16_t port, uint8_t value);
+	u16 first, last;
+	u8 (*in)(struct machine *m, u16 port);
+	void (*out)(struct machine *m, u16 port, u8 value);
 } port_map[] = {
 	{ 0x3f8, 0x3ff, uart_in, uart_out }, /* first: nearly all accesses */
 	{ I8042_DATA, I8042_DATA, i8042_in, i8042_out },
@@ -92,22 +92,22 @@ static const struct port_range {
 	{ PORT_PM1_EVENT, PORT_PM1_CONTROL + 1, pm1_in, pm1_out },
 };
 
-static const struct port_range *port_find(uint16_t port)
+static const struct port_range *port_find(u16 port)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(port_map) / sizeof(port_map[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(port_map); i++)
 		if (port >= port_map[i].first && port <= port_map[i].last)
 			return &port_map[i];
 	return NULL;
 }
 
-void port_access(struct machine *m, uint16_t port, bool out, uint8_t *data, unsigned int size)
+void port_access(struct machine *m, u16 port, bool out, u8 *data, unsigned int size)
 {
 	unsigned int i;
 
 	for (i = 0; i < size; i++) {
-		uint16_t p = port + i;
+		u16 p = port + i;
 		const struct port_range *r = port_find(p);
 
 		if (out && r && r->out)

@@ -17,12 +17,12 @@
 #define STATUS_B_24H 0x02
 #define STATUS_D_VALID 0x80
 
-static uint8_t bcd(int value)
+static u8 bcd(int value)
 {
 	return value / 10 << 4 | value % 10;
 }
 
-static uint8_t rtc_read(const struct rtc *rtc)
+static u8 rtc_read(const struct rtc *rtc)
 {
 	time_t now = time(NULL);
 	struct tm tm;
@@ -58,12 +58,12 @@ static uint8_t rtc_read(const struct rtc *rtc)
 	}
 }
 
-uint8_t rtc_in(struct machine *m, uint16_t port)
+u8 rtc_in(struct machine *m, u16 port)
 {
 	return port & 1 ? rtc_read(&m->rtc) : 0xff;
 }
 
-void rtc_out(struct machine *m, uint16_t port, uint8_t value)
+void rtc_out(struct machine *m, u16 port, u8 value)
 {
 	if (port & 1)
 		m->rtc.nvram[m->rtc.index] = value;

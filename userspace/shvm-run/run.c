@@ -14,7 +14,7 @@
 #include "machine.h"
 
 #define SIG_KICK SIGUSR1
-#define RFLAGS_IF (1u << 9)
+#define RFLAGS_IF BIT(9)
 
 void machine_end(struct machine *m, int status)
 {
@@ -87,9 +87,9 @@ static void machine_serve_requests(struct machine *m)
 static void exit_io(struct machine *m)
 {
 	struct shvm_run *run = m->hv.run;
-	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+	u8 *data = (u8 *)run + run->io.data_offset;
 	bool out = run->io.direction == SHVM_EXIT_IO_OUT;
-	uint32_t i;
+	u32 i;
 
 	for (i = 0; i < run->io.count && !m->ended; i++)
 		port_access(m, run->io.port, out, data + i * run->io.size, run->io.size);
@@ -115,9 +115,10 @@ static void exit_hlt(struct machine *m)
 		machine_end(m, STATUS_OK);
 		return;
 	}
-	machine_crash(m, regs.rflags & RFLAGS_IF ?
-			      "the hypervisor returned a halt that an interrupt could have ended" :
-			      "the guest halted with interrupts off and without \"System halted\" on its console");
+	if (regs.rflags & RFLAGS_IF)
+		machine_crash(m, "the hypervisor returned a halt that an interrupt could end");
+	else
+		machine_crash(m, "the guest halted with interrupts off, without announcing it");
 }
 
 static void exit_shutdown(struct machine *m)
@@ -136,13 +137,14 @@ static void exit_internal_error(struct machine *m)
 		[SHVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON] = "an unexpected VM exit",
 	};
 	struct shvm_run *run = m->hv.run;
-	uint32_t i, error = run->internal.suberror;
+	u32 i, error = run->internal.suberror;
 	const char *name = NULL;
 
 	console_flush();
-	if (error < sizeof(names) / sizeof(names[0]))
+	if (error < ARRAY_SIZE(names))
 		name = names[error];
-	note("the hypervisor gave up at %s (internal error %u)", name ? name : "an unknown problem", error);
+	note("the hypervisor gave up at %s (internal error %u)", name ? name : "an unknown problem",
+	     error);
 	for (i = 0; i < run->internal.ndata && i < 16; i++)
 		note("  data[%u] = %#llx", i, (unsigned long long)run->internal.data[i]);
 	dump_registers(m);
@@ -152,7 +154,7 @@ static void exit_internal_error(struct machine *m)
 static void exit_fail_entry(struct machine *m)
 {
 	console_flush();
-	note("the CPU refused to enter the guest, reason %#llx (SDM volume 3, \"VM-instruction error numbers\" and \"basic exit reasons\")",
+	note("the CPU refused to enter the guest, reason %#llx (SDM volume 3, appendix C)",
 	     (unsigned long long)m->hv.run->fail_entry.hardware_entry_failure_reason);
 	dump_registers(m);
 	machine_end(m, STATUS_CRASH);
@@ -160,7 +162,7 @@ static void exit_fail_entry(struct machine *m)
 
 static void exit_dispatch(struct machine *m)
 {
-	uint32_t reason = m->hv.run->exit_reason;
+	u32 reason = m->hv.run->exit_reason;
 
 	m->exits[reason < NR_EXIT_REASONS ? reason : NR_EXIT_REASONS]++;
 	switch (reason) {
@@ -236,7 +238,7 @@ void machine_print_stats(struct machine *m)
 	else
 		fprintf(stderr, "time from start to first serial byte: none was written\n");
 	for (i = 0; i <= NR_EXIT_REASONS; i++) {
-		const char *name = i < sizeof(names) / sizeof(names[0]) ? names[i] : NULL;
+		const char *name = i < ARRAY_SIZE(names) ? names[i] : NULL;
 
 		if (m->exits[i])
 			fprintf(stderr, "exits to user space, reason %u (%s): %llu\n", i,

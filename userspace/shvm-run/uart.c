@@ -50,7 +50,7 @@ void uart_init(struct machine *m)
 	m->uart.dll = 1;
 }
 
-static uint8_t uart_cause(const struct uart *u)
+static u8 uart_cause(const struct uart *u)
 {
 	if ((u->ier & IER_LINE) && u->overrun)
 		return IIR_LINE;
@@ -76,7 +76,7 @@ static void uart_update_line(struct machine *m)
 	hv_irq_set(&m->hv, IRQ_UART, level);
 }
 
-static void uart_rx_push(struct uart *u, uint8_t byte)
+static void uart_rx_push(struct uart *u, u8 byte)
 {
 	if (u->rx_len == UART_RX_SIZE) {
 		u->overrun = true;
@@ -86,9 +86,9 @@ static void uart_rx_push(struct uart *u, uint8_t byte)
 }
 
 /* Emptying the buffer is what the console waits for before it brings more. */
-static uint8_t uart_rx_pop(struct uart *u)
+static u8 uart_rx_pop(struct uart *u)
 {
-	uint8_t byte;
+	u8 byte;
 
 	if (!u->rx_len)
 		return 0;
@@ -99,9 +99,9 @@ static uint8_t uart_rx_pop(struct uart *u)
 	return byte;
 }
 
-static uint8_t uart_lsr(struct uart *u)
+static u8 uart_lsr(struct uart *u)
 {
-	uint8_t lsr = LSR_THR_EMPTY | LSR_IDLE;
+	u8 lsr = LSR_THR_EMPTY | LSR_IDLE;
 
 	if (u->rx_len)
 		lsr |= LSR_DATA;
@@ -111,16 +111,16 @@ static uint8_t uart_lsr(struct uart *u)
 	return lsr;
 }
 
-static uint8_t uart_iir(struct uart *u)
+static u8 uart_iir(struct uart *u)
 {
-	uint8_t cause = uart_cause(u);
+	u8 cause = uart_cause(u);
 
 	if (cause == IIR_THR_EMPTY)
 		u->thr_empty_pending = false;
 	return cause | (u->fcr & FCR_ENABLE ? IIR_FIFO : 0);
 }
 
-static uint8_t uart_msr(const struct uart *u)
+static u8 uart_msr(const struct uart *u)
 {
 	if (!(u->mcr & MCR_LOOP))
 		return MSR_CTS | MSR_DSR | MSR_DCD;
@@ -128,7 +128,7 @@ static uint8_t uart_msr(const struct uart *u)
 	       (u->mcr & MCR_OUT1 ? MSR_RI : 0) | (u->mcr & MCR_OUT2 ? MSR_DCD : 0);
 }
 
-static uint8_t uart_read(struct uart *u, unsigned int reg)
+static u8 uart_read(struct uart *u, unsigned int reg)
 {
 	bool dlab = u->lcr & LCR_DLAB;
 
@@ -152,7 +152,7 @@ static uint8_t uart_read(struct uart *u, unsigned int reg)
 	}
 }
 
-static void uart_transmit(struct machine *m, uint8_t byte)
+static void uart_transmit(struct machine *m, u8 byte)
 {
 	struct uart *u = &m->uart;
 
@@ -166,9 +166,9 @@ static void uart_transmit(struct machine *m, uint8_t byte)
 	console_put(byte);
 }
 
-static void uart_set_ier(struct uart *u, uint8_t value)
+static void uart_set_ier(struct uart *u, u8 value)
 {
-	uint8_t on = value & ~u->ier;
+	u8 on = value & ~u->ier;
 
 	u->ier = value & IER_MASK;
 	if (on & IER_THR_EMPTY)
@@ -177,7 +177,7 @@ static void uart_set_ier(struct uart *u, uint8_t value)
 		console_input_wake();
 }
 
-static void uart_write(struct machine *m, unsigned int reg, uint8_t value)
+static void uart_write(struct machine *m, unsigned int reg, u8 value)
 {
 	struct uart *u = &m->uart;
 	bool dlab = u->lcr & LCR_DLAB;
@@ -212,9 +212,9 @@ static void uart_write(struct machine *m, unsigned int reg, uint8_t value)
 	}
 }
 
-uint8_t uart_in(struct machine *m, uint16_t port)
+u8 uart_in(struct machine *m, u16 port)
 {
-	uint8_t value;
+	u8 value;
 
 	pthread_mutex_lock(&m->uart.lock);
 	value = uart_read(&m->uart, port & 7);
@@ -223,7 +223,7 @@ uint8_t uart_in(struct machine *m, uint16_t port)
 	return value;
 }
 
-void uart_out(struct machine *m, uint16_t port, uint8_t value)
+void uart_out(struct machine *m, u16 port, u8 value)
 {
 	pthread_mutex_lock(&m->uart.lock);
 	uart_write(m, port & 7, value);
@@ -243,7 +243,7 @@ size_t uart_room(struct machine *m)
 	return room;
 }
 
-void uart_receive(struct machine *m, const uint8_t *data, size_t len)
+void uart_receive(struct machine *m, const u8 *data, size_t len)
 {
 	pthread_mutex_lock(&m->uart.lock);
 	while (len--)
