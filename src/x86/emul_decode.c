@@ -58,7 +58,7 @@ static enum shvm_emul_result decode_byte(struct shvm_emul *e, u8 *byte)
 	return EMUL_OK;
 }
 
-/* Little-endian number of @size bytes, sign-extended. */
+/* Little-endian number of @size bytes, 1 to 8, sign-extended. */
 static enum shvm_emul_result decode_number(struct shvm_emul *e, unsigned int size, u64 *val)
 {
 	enum shvm_emul_result r;
@@ -152,6 +152,8 @@ static void decode_sizes(struct shvm_emul *e)
 		d->opsize = 1;
 	if (d->op->flags & INSN_MAX32)
 		d->opsize = min_t(u8, d->opsize, 4);
+	if (d->op->flags & INSN_MIN32)
+		d->opsize = max_t(u8, d->opsize, 4);
 }
 
 static const struct emul_opcode *decode_lookup(const struct emul_insn *d)
@@ -188,7 +190,7 @@ static enum shvm_emul_result decode_address16(struct shvm_emul *e, u8 rm)
 	d->ea = decode_base(e, base[rm]);
 	if (rm < 4)
 		d->ea += e->regs.gpr[rm & 1 ? EMUL_RDI : EMUL_RSI];
-	return decode_number(e, d->mod, &d->disp);
+	return d->mod ? decode_number(e, d->mod, &d->disp) : EMUL_OK;
 }
 
 static enum shvm_emul_result decode_sib(struct shvm_emul *e)

@@ -41,6 +41,9 @@ typedef long long s64;
 #ifndef min_t
 #define min_t(type, a, b) ({ type min_a = (a); type min_b = (b); min_a < min_b ? min_a : min_b; })
 #endif
+#ifndef max_t
+#define max_t(type, a, b) ({ type max_a = (a); type max_b = (b); max_a > max_b ? max_a : max_b; })
+#endif
 #ifndef array_index_nospec
 #define array_index_nospec(index, size) (index)
 #endif

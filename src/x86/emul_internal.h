@@ -104,6 +104,7 @@ enum emul_imm {
 #define INSN_POP	BIT_ULL(21)	/* address is formed after the stack pointer has moved */
 #define INSN_BRANCH	BIT_ULL(22)	/* CPUs differ on 66h in 64-bit mode: refuse it */
 #define INSN_MAX32	BIT_ULL(23)	/* there is no 64-bit form */
+#define INSN_MIN32	BIT_ULL(24)	/* there is no 16-bit form */
 
 typedef enum shvm_emul_result (*emul_exec_fn)(struct shvm_emul *e);
 

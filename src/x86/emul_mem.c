@@ -94,11 +94,11 @@ static enum shvm_emul_result linear_64(struct shvm_emul *e, u8 seg, u64 off, uns
 	return last < *la ? EMUL_UNHANDLED : EMUL_OK;
 }
 
-/* A 16-byte operand is aligned to 8 for this purpose: it has its own check. */
+/* A 16-byte operand has a check of its own, which comes first. */
 static bool misaligned(const struct shvm_emul *e, u64 la, unsigned int size)
 {
-	return e->cpl == 3 && e->cr0 & CR0_AM_BIT && e->regs.rflags & EFL_AC &&
-	       la & (min_t(unsigned int, size, 8) - 1);
+	return e->cpl == 3 && e->cr0 & CR0_AM_BIT && e->regs.rflags & EFL_AC && size < 16 &&
+	       la & (size - 1);
 }
 
 /*

@@ -148,7 +148,10 @@ enum shvm_emul_result emul_exec_xadd(struct shvm_emul *e)
 	return emul_update(e, a, b);
 }
 
-/* Memory is written whether or not it compares equal: SDM vol. 2, CMPXCHG. */
+/*
+ * Memory is written whether or not it compares equal (SDM vol. 2, CMPXCHG); a register is not
+ * even zero-extended if it is not.
+ */
 enum shvm_emul_result emul_exec_cmpxchg(struct shvm_emul *e)
 {
 	struct emul_insn *d = &e->d;
@@ -164,7 +167,7 @@ enum shvm_emul_result emul_exec_cmpxchg(struct shvm_emul *e)
 	if (acc == old)
 		return emul_update(e, old, val);
 	emul_reg_write(e, EMUL_RAX, d->opsize, old);
-	return emul_update(e, old, old);
+	return d->dst.kind == OPND_MEM ? emul_update(e, old, old) : EMUL_OK;
 }
 
 /* Put the two halves of a register pair side by side as memory has them. */

@@ -240,13 +240,14 @@ static enum shvm_emul_result string_repeat(struct shvm_emul *e)
 	return EMUL_OK;
 }
 
+/* Permission for the port is checked even if there is nothing to do. */
 enum shvm_emul_result emul_exec_string(struct shvm_emul *e)
 {
 	enum shvm_emul_result r = EMUL_OK;
 	bool is_io = e->d.opcode < 0x70;
 	u64 count;
 
-	if (is_io && emul_rep_count(e))
+	if (is_io)
 		r = emul_io_check(e, e->regs.gpr[EMUL_RDX], e->d.opsize);
 	if (r != EMUL_OK)
 		return r;

@@ -174,7 +174,8 @@ const struct emul_opcode emul_table_1b[256] = {
 	[0xd1] = { .group = group2_d1, .form = FORM_E },
 	[0xd2] = { .group = group2_d0, .form = FORM_E },
 	[0xd3] = { .group = group2_d1, .form = FORM_E },
-	[0xe0 ... 0xe3] = { .exec = emul_exec_loop, .imm = IMM_8, .flags = INSN_D64 | INSN_BRANCH },
+	[0xe0 ... 0xe3] = { .exec = emul_exec_loop, .imm = IMM_8,
+			    .flags = INSN_D64 | INSN_BRANCH | INSN_NOREP },
 	[0xe4] = { .exec = emul_exec_in, .imm = IMM_8, .flags = INSN_BYTE },
 	[0xe5] = { .exec = emul_exec_in, .imm = IMM_8, .flags = INSN_MAX32 },
 	[0xe6] = { .exec = emul_exec_out, .imm = IMM_8, .flags = INSN_BYTE },
@@ -268,7 +269,7 @@ const struct emul_opcode emul_table_0f[256] = {
 	[0xc0] = { .exec = emul_exec_xadd, .form = FORM_E_G, .flags = RMW | INSN_BYTE },
 	[0xc1] = { .exec = emul_exec_xadd, .form = FORM_E_G, .flags = RMW },
 	[0xc3] = { .exec = emul_exec_mov, .form = FORM_E_G,
-		   .flags = INSN_W | INSN_MEM | INSN_NO66 | INSN_NOREP },	/* movnti */
+		   .flags = INSN_W | INSN_MEM | INSN_NO66 | INSN_NOREP | INSN_MIN32 }, /* movnti */
 	[0xc7] = { .group = group9_c7, .form = FORM_E },
 	[0xc8 ... 0xcf] = { .exec = emul_exec_bswap, .form = FORM_R },
 };
