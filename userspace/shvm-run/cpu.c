@@ -31,6 +31,7 @@
 #define EFER_LME BIT(8)
 #define EFER_LMA BIT(10)
 #define RFLAGS_FIXED 2
+#define APIC_BASE_ENABLE BIT_ULL(11)
 
 #define PTE_P BIT_ULL(0)
 #define PTE_W BIT_ULL(1)
@@ -193,6 +194,9 @@ void cpu_set_entry(struct machine *m, u64 rip)
 	sregs.cr3 = GPA_PAGE_TABLES;
 	sregs.cr4 = CR4_PAE;
 	sregs.efer = EFER_LME | EFER_LMA;
+	/* KVM makes a LAPIC with its PIC; the guest's CPUID shows it while this bit is set. */
+	if (!m->hv.own_chip)
+		sregs.apic_base &= ~APIC_BASE_ENABLE;
 	hv_vcpu_do(&m->hv, SHVM_SET_SREGS, &sregs, "SET_SREGS");
 	hv_vcpu_do(&m->hv, SHVM_SET_REGS, &regs, "SET_REGS");
 }
