@@ -242,32 +242,23 @@ static void regs_store(struct shvm_vcpu *vcpu)
 
 /* ---- results ---- */
 
-/**
- * shvm_insn_internal_error - tell user space that we cannot go on
- * @vcpu: the vCPU
- * @suberror: SHVM_INTERNAL_ERROR_*; with EMULATION the bytes that the emulator fetched are shown
- * Return: SHVM_NEXT_USER.
- */
-enum shvm_next shvm_insn_internal_error(struct shvm_vcpu *vcpu, u32 suberror)
+/* Registers are those before the instruction; the bytes are what the emulator fetched. */
+static enum shvm_next insn_error(struct shvm_vcpu *vcpu)
 {
 	const struct shvm_emul *e = &vcpu->insn.emul;
 	struct shvm_run *run = vcpu->run;
 
 	run->exit_reason = SHVM_EXIT_INTERNAL_ERROR;
 	memset(&run->internal, 0, sizeof(run->internal));
-	run->internal.suberror = suberror;
-	if (suberror != SHVM_INTERNAL_ERROR_EMULATION)
-		return SHVM_NEXT_USER;
-
+	run->internal.suberror = SHVM_INTERNAL_ERROR_EMULATION;
 	run->internal.ndata = 1;
-	if (e->insn_len) {
-		run->internal.ndata = 3;
-		run->emulation_failure.flags =
-			SHVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
-		run->emulation_failure.insn_size = e->insn_len;
-		memcpy(run->emulation_failure.insn_bytes, e->insn,
-		       sizeof(run->emulation_failure.insn_bytes));
-	}
+	if (!e->insn_len)
+		return SHVM_NEXT_USER;
+	run->internal.ndata = 3;
+	run->emulation_failure.flags = SHVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+	run->emulation_failure.insn_size = e->insn_len;
+	memcpy(run->emulation_failure.insn_bytes, e->insn,
+	       sizeof(run->emulation_failure.insn_bytes));
 	return SHVM_NEXT_USER;
 }
 
@@ -312,7 +303,7 @@ static enum shvm_next insn_unhandled(struct shvm_vcpu *vcpu)
 		shvm_event_exception(vcpu, X86_TRAP_UD);
 		return SHVM_NEXT_ENTER;
 	}
-	return shvm_insn_internal_error(vcpu, SHVM_INTERNAL_ERROR_EMULATION);
+	return insn_error(vcpu);
 }
 
 static enum shvm_next insn_fault(struct shvm_vcpu *vcpu)
@@ -442,23 +433,12 @@ static enum shvm_next insn_table_store(struct shvm_vcpu *vcpu)
 	return insn_run(vcpu);
 }
 
-/* The CPU could not deliver an event, as it needs the page at @addr for that. */
-static bool event_is_under_way(const struct shvm_vcpu *vcpu)
-{
-	const struct shvm_events *ev = &vcpu->events;
-
-	return ev->exception.injected || ev->irq_injected || ev->nmi_injected;
-}
-
 /**
  * shvm_insn_emulate_fault - emulate the instruction that met a shadow page fault
- * @vcpu: the vCPU
+ * @vcpu: the vCPU; it was an instruction, not the delivery of an event
  * @addr: linear address of the fault
  * @write: the access was a write
  * @tracked: to a page that holds a shadowed guest table; else the page is no memory for this access
- *
- * If it was not an instruction but the delivery of an event that met the fault, a table loses its
- * shadow, and anything else is an internal error: that delivery can only be done by the CPU.
  * Return: what the run loop does next.
  */
 enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, gva_t addr, bool write,
@@ -466,14 +446,9 @@ enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, gva_t addr, bool 
 {
 	struct shvm_insn *in = &vcpu->insn;
 
-	in->fault_la = addr.v;
-	if (event_is_under_way(vcpu)) {
-		if (tracked && insn_unshadow(vcpu))
-			return SHVM_NEXT_ENTER;
-		return shvm_insn_internal_error(vcpu, SHVM_INTERNAL_ERROR_DELIVERY_EV);
-	}
 	insn_start(vcpu, tracked);
 	in->fault_tracked = tracked;
+	in->fault_la = addr.v;
 	in->emul.must_write = write;
 	in->emul.must_write_gla = addr.v;
 	return tracked ? insn_table_store(vcpu) : insn_run(vcpu);

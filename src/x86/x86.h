@@ -63,7 +63,7 @@ u64 shvm_fpu_supported_xcr0(void);	/* 0 without XSAVE */
 
 /* insn.c: run the emulator at the current RIP. */
 enum shvm_next shvm_insn_emulate(struct shvm_vcpu *vcpu);
-/* A write fault at addr on a tracked or unmapped page brought us here. */
+/* An instruction's access to addr, a shadowed table or no memory, brought us here. */
 enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, gva_t addr, bool write,
 				       bool tracked);
 /* Port I/O exit of a non-string IN/OUT: no decoding needed (SDM 28.2.1 qualification). */
@@ -71,6 +71,5 @@ enum shvm_next shvm_insn_port_io(struct shvm_vcpu *vcpu, u16 port, u32 size, boo
 /* At the start of RUN: take user space's answer and go on with the instruction. */
 enum shvm_next shvm_insn_complete(struct shvm_vcpu *vcpu);
 void shvm_insn_forget(struct shvm_vcpu *vcpu);	/* SET_REGS and friends: drop a pending answer */
-enum shvm_next shvm_insn_internal_error(struct shvm_vcpu *vcpu, u32 suberror);
 
 #endif
