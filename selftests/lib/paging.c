@@ -6,9 +6,6 @@
 
 #include "shvm_test.h"
 
-#define PT_POOL_BASE	0x80000ul
-#define PT_POOL_END	HEAP_BASE
-
 u64 pt_alloc(struct test_vm *vm)
 {
 	u64 gpa = vm->pt_next ?: PT_POOL_BASE;

@@ -24,6 +24,8 @@
 
 #define RAM_SIZE	0x800000ul	/* of vm_create() */
 #define RAM_SLOT	0
+#define PT_POOL_BASE	0x80000ul	/* guest page tables, up to vm->pt_next */
+#define PT_POOL_END	0x200000ul
 #define HEAP_BASE	0x200000ul	/* first page that vm_alloc_pages() hands out */
 #define PAYLOAD_BASE	0x40000000ul	/* where the Makefile links guest_text */
 #define PAYLOAD_UTEXT	0x40080000ul	/* guest_utext, for ring 3 */
