@@ -17,7 +17,8 @@ missing() {
 }
 
 # Every name of the header is compared or pinned by the test.
-for name in $(sed -n 's/^#define \(SHVM[A-Z0-9_]*\)[[:space:]].*/\1/p' "$header"); do
+names=$(sed -n 's/^#define \(SHVM[A-Z0-9_]*\)[[:space:]].*/\1/p' "$header")
+for name in $names; do
 	grep -Eq "X\(($name|${name#SHVM_})[,)]" "$test" || missing "$name" "$header" "$test"
 done
 
@@ -28,7 +29,8 @@ others=$(sed -En "s/^#define ($listed)[[:space:]].*/\1/p" "$header")
 for name in $ioctls $others; do
 	grep -Fq "\`$name\`" "$doc" || missing "$name" "$header" "$doc"
 done
-for name in $(grep -Eo '`SHVM_[A-Z0-9_]+`' "$doc" | tr -d '`' | sort -u); do
+documented=$(grep -Eo "\`SHVM_[A-Z0-9_]+\`" "$doc" | tr -d "\`" | sort -u)
+for name in $documented; do
 	grep -Eq "\<$name\>" "$header" || missing "$name" "$doc" "$header"
 done
 
