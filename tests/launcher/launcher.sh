@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Test of shvm-run: every status, every message, the devices. TAP.
-#   launcher.sh SHVM_RUN KERNEL_DIRECTORY DEVICE
+#   launcher.sh SHVM_RUN KERNEL_DIRECTORY DEVICE [RIVAL]
+# RIVAL is the device of another hypervisor, which is made busy to see what DEVICE says then.
 # For busybox sh; the test machine has no other.
 
 run=$1
 kernels=$2
 dev=$3
+rival=$4
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 count=0
@@ -154,6 +156,18 @@ if [ "$(cat "$tmp/status")" = 1 ] && grep -q "cannot write the guest's console" 
 	result ok "closed output"
 else
 	result bad "closed output"
+fi
+
+if [ -n "$rival" ]; then
+	"$run" --dev "$rival" --mem 64M --kernel "$kernels/spin.bin" >"$tmp/rival" 2>&1 \
+		</dev/null &
+	pid=$!
+	while kill -0 $pid 2>/dev/null && ! grep -q 'no newline' "$tmp/rival"; do
+		sleep 0.1
+	done
+	guest "VT-x is held by another hypervisor" 1 "another hypervisor holds VT-x" exit0
+	kill $pid
+	wait $pid 2>/dev/null
 fi
 
 echo "1..$count"
