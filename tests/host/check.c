@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The tests' own audit: everything that must hold between two steps, worked out from the data of
+ * src/mmu and from guest and host memory, without the helpers of src/mmu. The vCPUs stand still.
+ */
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+
+#include "machine.h"
+
+bool check_behind;
+
+#define ADDR		0x000ffffffffff000ULL
+#define MAX_SPS		NR_TABLES
+
+/* The module's own audit; it is not there in every build. */
+#pragma weak shvm_mmu_audit
+
+struct census {
+	struct shvm_sp *sp[MAX_SPS];
+	u32 nr;
+	u64 leaves, tables;
+};
+
+static struct census census;
+
+static void sp_fail(const struct shvm_sp *sp, int i, const char *what)
+{
+	fail("%s: gfn %llx level %d role %x%s entry %d = %llx", what, sp->gfn.v, sp->role.level,
+	     sp->role.word, sp->role.direct ? " direct" : "", i, i < 0 ? 0 : sp->spt[i]);
+}
+
+#define SP_CHECK(cond, sp, i, what)	do { if (!(cond)) sp_fail(sp, i, what); } while (0)
+
+static bool is_listed(const struct shvm_sp *sp)
+{
+	u32 i;
+
+	for (i = 0; i < census.nr; i++)
+		if (census.sp[i] == sp)
+			return true;
+	return false;
+}
+
+static u32 chain_find(unsigned long word, const u64 *sptep)
+{
+	struct shvm_chain_iter it = shvm_chain_iter(word);
+	u32 n = 0;
+	u64 *p;
+
+	while ((p = shvm_chain_next(&it)))
+		n += p == sptep;
+	return n;
+}
+
+static struct shvm_slot *module_slot(u64 f)
+{
+	return shvm_slots_find(machine->mmu.slots, gfn(f));
+}
+
+static u64 frame_of(const struct shvm_sp *sp, int i)
+{
+	if (sp->role.direct)
+		return sp->gfn.v + ((u64)i << (9 * (sp->role.level - 1)));
+	return sp->gfns[i];
+}
+
+static bool host_writable(u64 f)
+{
+	const struct mslot *s = slot_of(f);
+
+	return !s->readonly && machine->host[page_of(f)].vma == VMA_RW &&
+	       machine->host[page_of(f)].writable;
+}
+
+/* A1, A3, A5 for one leaf. */
+static void check_leaf(const struct shvm_sp *sp, int i)
+{
+	u64 spte = sp->spt[i], f = frame_of(sp, i);
+	struct shvm_slot *slot = module_slot(f);
+	u64 host;
+
+	census.leaves++;
+	SP_CHECK(sp->role.level == 1, sp, i, "large leaf");
+	SP_CHECK(slot && page_of(f) >= 0, sp, i, "leaf without a slot");
+	SP_CHECK(chain_find(*slot_rmap_head(slot, gfn(f)), &sp->spt[i]) == 1, sp, i,
+		 "leaf is not once in its chain");
+	host = machine->host[page_of(f)].frame;
+	SP_CHECK((spte & ADDR) >> 12 == FRAME_BASE + host, sp, i, "leaf of a wrong host frame");
+	if (!(spte & SPTE_W))
+		return;
+	SP_CHECK(!slot_gfn_state(slot, gfn(f))->tracked, sp, i, "a tracked frame is writable");
+	SP_CHECK(host_writable(f), sp, i, "writable, but not for the host");
+	SP_CHECK(spte & SPTE_HOSTW, sp, i, "writable without HOSTW");
+}
+
+static struct shvm_sp *check_child(const struct shvm_sp *sp, int i)
+{
+	struct shvm_sp *child = shvm_arch_table_owner(hpa(sp->spt[i] & ADDR));
+
+	census.tables++;
+	SP_CHECK(is_listed(child), sp, i, "child is not a live page");
+	SP_CHECK(child->role.level + 1 == sp->role.level, sp, i, "child of a wrong level");
+	SP_CHECK(child->filled, sp, i, "child is not filled");
+	SP_CHECK(chain_find(child->parents, &sp->spt[i]) == 1, sp, i,
+		 "entry is not once among the parents of its child");
+	SP_CHECK(!sp->role.direct || child->role.direct, sp, i, "table below a direct page");
+	return child;
+}
+
+static u64 gpte_reserved(const struct shvm_sp *sp, u64 e)
+{
+	u64 bits = ADDR & ~((1ULL << machine->vcpu[0].paging.maxphyaddr) - 1);
+
+	if (!sp->role.nx)
+		bits |= 1ULL << 63;
+	if (sp->role.level == 4)
+		bits |= 0x80;
+	if (sp->role.level == 3 && (e & 0x80))
+		bits |= 0x3fffe000;
+	if (sp->role.level == 2 && (e & 0x80))
+		bits |= 0x1fe000;
+	return bits;
+}
+
+/* Never more than the guest's entry gives; with CR0.WP = 0 the leaf carries all of it. */
+static void check_rights(const struct shvm_sp *sp, int i, u64 e, bool leaf, bool frozen)
+{
+	u64 spte = sp->spt[i];
+
+	if (leaf && (sp->role.level == 1 || sp->role.wp))
+		SP_CHECK(!(spte & SPTE_W) || (e & 0x40) || frozen, sp, i, "writable but clean");
+	if (!sp->role.wp)
+		return;
+	SP_CHECK(!(spte & SPTE_W) || (e & 2), sp, i, "more W than the guest");
+	SP_CHECK(!(spte & SPTE_U) || (e & 4), sp, i, "more U than the guest");
+	SP_CHECK((spte & SPTE_NX) || !(e >> 63), sp, i, "more X than the guest");
+}
+
+/* A4 and A7 for one entry of a page that shadows a guest table. */
+static void check_gpte(const struct shvm_sp *sp, int i, const u8 *table, bool frozen)
+{
+	u64 spte = sp->spt[i], e;
+	struct shvm_sp *child;
+	bool leaf;
+
+	memcpy(&e, table + 8 * i, 8);
+	if (spte == SPTE_NOTRAP) {
+		SP_CHECK(!(e & 1), sp, i, "notrap for a present guest entry");
+		return;
+	}
+	if (spte == shvm_spte_trap)
+		return;
+	SP_CHECK(e & 1, sp, i, "live, but the guest entry is not present");
+	SP_CHECK(!(e & gpte_reserved(sp, e)), sp, i, "live, but the guest entry is reserved");
+	SP_CHECK((e & 0x20) || frozen, sp, i, "live, but the guest entry has A = 0");
+	leaf = sp->role.level == 1 || (e & 0x80);
+	check_rights(sp, i, e, leaf, frozen);
+	if (sp->role.level == 1) {
+		SP_CHECK((e & ADDR) >> 12 == sp->gfns[i], sp, i, "leaf of a wrong guest frame");
+		return;
+	}
+	child = shvm_arch_table_owner(hpa(spte & ADDR));
+	SP_CHECK(child->role.direct == leaf, sp, i, "direct or not");
+	SP_CHECK(child->gfn.v == (e & ADDR) >> 12 ||
+		 (leaf && child->gfn.v == ((e & ADDR) >> 12 & ~1ULL)), sp, i,
+		 "child of a wrong guest frame");
+}
+
+static void check_entry(const struct shvm_sp *sp, int i)
+{
+	u64 spte = sp->spt[i];
+
+	if (spte == SPTE_NOTRAP) {
+		SP_CHECK(!sp->role.direct, sp, i, "notrap in a direct page");
+		return;
+	}
+	if (spte == shvm_spte_trap)
+		return;
+	SP_CHECK(spte & SPTE_P, sp, i, "not present, but not a constant");
+	SP_CHECK(!(spte & ADDR & ~((1ULL << MAXPHYADDR) - 1)), sp, i, "address too high");
+	SP_CHECK(!(spte & 0x7ff0000000000000ULL), sp, i, "bits 62:52");
+	SP_CHECK(!(spte & 0x80), sp, i, "bit 7");
+	if (spte & SPTE_LEAF)
+		check_leaf(sp, i);
+	else
+		check_child(sp, i);
+}
+
+static u32 hash_count(const struct shvm_sp *want)
+{
+	struct shvm_sp *sp;
+	u32 i, n = 0;
+
+	for (i = 0; i < 1 << SHVM_HASH_BITS; i++)
+		hlist_for_each_entry(sp, &machine->mmu.hash[i].head, hash) {
+			n += !want || sp == want;
+			SP_CHECK(is_listed(sp), sp, -1, "hashed, but not in the list");
+		}
+	return n;
+}
+
+static void check_sp(struct shvm_sp *sp)
+{
+	struct shvm_tlb *tlb = &machine->mmu.tlb;
+	const struct mslot *s = slot_of(sp->gfn.v);
+	u8 table[SHVM_PAGE_SIZE];
+	bool exact, frozen;
+	int i;
+
+	SP_CHECK(shvm_arch_table_owner(shvm_arch_table_hpa(sp->spt)) == sp, sp, -1, "owner");
+	if (!sp->filled) {
+		SP_CHECK(!sp->parents, sp, -1, "linked, but not filled");
+		return;
+	}
+	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
+		check_entry(sp, i);
+	if (sp->role.direct)
+		return;
+	SP_CHECK(s, sp, -1, "shadow of a table without a slot");
+	SP_CHECK(sp->tlb_owed <= (u64)atomic64_read(&tlb->done), sp, -1,
+		 "filled before its flush");
+	frozen = s->readonly || machine->host[page_of(sp->gfn.v)].vma != VMA_RW;
+	exact = !check_behind && sp->role.format == SHVM_GPT_64;
+	if (!exact)
+		return;
+	host_peek(page_of(sp->gfn.v), 0, table, sizeof(table));
+	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
+		check_gpte(sp, i, table, frozen);
+}
+
+static u32 shadows_of(u64 f)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < census.nr; i++)
+		n += census.sp[i]->gfn.v == f && !census.sp[i]->role.direct;
+	return n;
+}
+
+/* The other side of A1: chains hold only live leaves of their frame. */
+static u64 check_frame(struct shvm_slot *slot, u64 f)
+{
+	unsigned long *head = slot_rmap_head(slot, gfn(f));
+	const struct shvm_gfn_state *state = slot_gfn_state(slot, gfn(f));
+	struct shvm_chain_iter it = shvm_chain_iter(*head);
+	u64 n = 0;
+	u64 *p;
+
+	CHECK(!(*head & 1), "head of gfn %llx is locked", f);
+	CHECK(!atomic_read(&state->writers), "gfn %llx has writers", f);
+	if (*head || state->tracked)
+		CHECK(state->tracked == shadows_of(f), "gfn %llx: tracked %u, shadows %u", f,
+		      state->tracked, shadows_of(f));
+	while ((p = shvm_chain_next(&it))) {
+		const struct shvm_sp *sp = shvm_arch_table_owner(shvm_arch_table_hpa(p));
+		int i = ((uintptr_t)p & (SHVM_PAGE_SIZE - 1)) / 8;
+
+		CHECK(is_listed(sp), "chain of gfn %llx leads to a dead page", f);
+		SP_CHECK(spte_is_leaf(*p), sp, i, "in a chain, but no leaf");
+		SP_CHECK(frame_of(sp, i) == f, sp, i, "in the chain of a wrong frame");
+		n++;
+	}
+	CHECK(n == shvm_chain_count(*head), "gfn %llx: count %u, entries %llu", f,
+	      shvm_chain_count(*head), n);
+	CHECK(n <= SHVM_CHAIN_MAX, "gfn %llx: %llu entries", f, n);
+	return n;
+}
+
+static u64 check_frames(void)
+{
+	struct shvm_slots *slots = machine->mmu.slots;
+	u64 n = 0, j;
+	u32 i;
+
+	for (i = 0; i < slots->nr; i++)
+		for (j = 0; j < slots->slot[i]->npages; j++)
+			n += check_frame(slots->slot[i], slots->slot[i]->base.v + j);
+	return n;
+}
+
+void check_all(void)
+{
+	struct shvm_mmu *mmu = &machine->mmu;
+	u64 parents = 0, chained;
+	struct shvm_sp *sp;
+	u32 i;
+
+	CHECK(!machine->broken, "the VM is marked as broken");
+	memset(&census, 0, sizeof(census));
+	list_for_each_entry(sp, &mmu->sps, link) {
+		CHECK(census.nr < MAX_SPS, "the list of pages has no end");
+		census.sp[census.nr++] = sp;
+	}
+	CHECK(census.nr == atomic_read(&mmu->nr_sps), "%u pages, but nr_sps is %d", census.nr,
+	      atomic_read(&mmu->nr_sps));
+	CHECK(hash_count(NULL) == census.nr, "hash and list differ in length");
+	for (i = 0; i < census.nr; i++) {
+		parents += shvm_chain_count(census.sp[i]->parents);
+		check_sp(census.sp[i]);
+	}
+	CHECK(parents == census.tables, "%llu parents, %llu entries", parents, census.tables);
+	chained = check_frames();
+	CHECK(chained == census.leaves, "%llu chained, %llu leaves", chained, census.leaves);
+	CHECK(chained == (u64)atomic64_read(&mmu->stats.rmap_entries), "rmap_entries is %lld, not %llu",
+	      atomic64_read(&mmu->stats.rmap_entries), chained);
+	CHECK(!atomic_read(&mmu->inval.active), "an invalidation never ended");
+	if (shvm_mmu_audit && !check_behind)
+		CHECK(!shvm_mmu_audit(mmu), "shvm_mmu_audit() is not satisfied");
+	check_tlbs();
+}
+
+static bool has_filled_shadow(u64 f)
+{
+	struct shvm_sp *sp;
+
+	hlist_for_each_entry(sp, &machine->mmu.hash[hash_64(f, SHVM_HASH_BITS)].head, hash)
+		if (sp->gfn.v == f && !sp->role.direct && sp->filled)
+			return true;
+	return false;
+}
+
+void check_tlbs(void)
+{
+	int i, j;
+
+	for (i = 0; i < machine->nr_vcpus; i++)
+		for (j = 0; j < TLB_SIZE; j++) {
+			const struct tlb_entry *e = &machine->vcpu[i].tlb[j];
+			long page;
+
+			if (!e->valid)
+				continue;
+			page = page_of(e->gfn);
+			CHECK(page >= 0 && e->hfn == FRAME_BASE + machine->host[page].frame,
+			      "vCPU %d: the TLB holds host frame %llx for gfn %llx", i, e->hfn,
+			      e->gfn);
+			CHECK(!e->w || host_writable(e->gfn),
+			      "vCPU %d: gfn %llx is writable in the TLB only", i, e->gfn);
+			CHECK(!e->w || !has_filled_shadow(e->gfn),
+			      "vCPU %d: gfn %llx is a table, but writable in the TLB", i, e->gfn);
+		}
+}
+
+void check_mirror(void)
+{
+	u8 now[SHVM_PAGE_SIZE];
+	u64 page, i;
+
+	for (page = 0; page < HVA_PAGES; page++) {
+		if (machine->host[page].frame < 0 && !machine->host[page].swap)
+			continue;
+		host_peek(page, 0, now, sizeof(now));
+		if (!memcmp(now, machine->mirror[page], sizeof(now)))
+			continue;
+		for (i = 0; now[i] == machine->mirror[page][i]; i++)
+			;
+		fail("page %llu byte %llx is %02x, must be %02x", page, i, now[i],
+		     machine->mirror[page][i]);
+	}
+}

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A vCPU on the hardware: walks the shadow tables as a CPU with VT-x does (CR0.WP and EFER.NXE
+ * always 1), caches what it finds in a TLB, and hands its faults to the module. Nothing here knows
+ * how the module works, but for the address of the root and the frames of the tables.
+ */
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+
+#include "machine.h"
+
+#define MAX_ROUNDS	64
+
+#define PF_P		1u
+#define PF_W		2u
+#define PF_U		4u
+#define PF_RSVD		8u
+#define PF_I		16u
+
+/* Bits of an entry, from the SDM. */
+#define E_P		(1ULL << 0)
+#define E_W		(1ULL << 1)
+#define E_U		(1ULL << 2)
+#define E_A		(1ULL << 5)
+#define E_D		(1ULL << 6)
+#define E_PS		(1ULL << 7)
+#define E_NX		(1ULL << 63)
+#define E_ADDR		0x000ffffffffff000ULL
+#define E_TOO_HIGH	(E_ADDR & ~((1ULL << MAXPHYADDR) - 1))
+#define E_PAE_RSVD	0x7ff0000000000000ULL
+#define PDPTE_RSVD	(0xfff00000000001e6ULL | E_TOO_HIGH)
+
+struct walk {
+	bool w, u, nx, dirty;
+	u64 hfn;
+	u32 fault;		/* reason bits, with bit 31: there is a fault */
+};
+
+#define FAULTED		(1u << 31)
+
+static bool is_64(const struct vcpu *v)
+{
+	return (v->paging.cr0 & X86_CR0_PG) && (v->paging.efer & EFER_LMA);
+}
+
+static bool is_paging(const struct vcpu *v)
+{
+	return v->paging.cr0 & X86_CR0_PG;
+}
+
+/* The rights of a translation against an access; the hardware runs with CR0.WP = 1. */
+static bool refused(const struct vcpu *v, const struct access *a, bool w, bool u, bool nx)
+{
+	/* The module turns SMEP and SMAP off where the guest has paging off. */
+	bool smep = is_paging(v) && (v->paging.cr4 & X86_CR4_SMEP);
+	bool smap = is_paging(v) && (v->paging.cr4 & X86_CR4_SMAP);
+
+	if (a->user && !u)
+		return true;
+	if (a->kind == FETCH)
+		return nx || (smep && !a->user && u);
+	if (!a->user && u && smap && (a->implicit || !a->ac))
+		return true;
+	return a->kind == WRITE && !w;
+}
+
+/* Set A or D as the CPU does, atomically. False: the entry is another one now. */
+static bool mark(u64 *entry, u64 seen, u64 bits)
+{
+	u64 old = seen;
+
+	if ((seen & bits) == bits)
+		return true;
+	return __atomic_compare_exchange_n(entry, &old, seen | bits, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+
+static u64 first_table(const struct vcpu *v, u64 addr, int *level, u32 *fault)
+{
+	u64 pdpte;
+
+	if (is_64(v)) {
+		*level = 4;
+		return v->root;
+	}
+	*level = 2;
+	pdpte = v->pdpte[addr >> 30 & 3];
+	if (!(pdpte & E_P))
+		*fault = FAULTED;
+	return pdpte & E_ADDR;
+}
+
+/* One try. False: an entry changed under the walk, try again. */
+static bool walk_once(const struct vcpu *v, const struct access *a, struct walk *out)
+{
+	struct walk r = { .w = true, .u = true };
+	u64 rsvd = E_TOO_HIGH | (is_64(v) ? 0 : E_PAE_RSVD);
+	u64 *entry, e, table;
+	int level;
+
+	table = first_table(v, a->addr, &level, &r.fault);
+	for (; !r.fault; level--) {
+		entry = machine_table(table) + (a->addr >> (12 + 9 * (level - 1)) & 511);
+		e = __atomic_load_n(entry, __ATOMIC_SEQ_CST);
+		if (!(e & E_P)) {
+			r.fault = FAULTED;
+			break;
+		}
+		if (e & (rsvd | (level == 4 ? E_PS : 0))) {
+			r.fault = FAULTED | PF_P | PF_RSVD;
+			break;
+		}
+		CHECK(level == 1 || !(e & E_PS), "large shadow entry %llx", e);
+		r.w &= !!(e & E_W);
+		r.u &= !!(e & E_U);
+		r.nx |= !!(e & E_NX);
+		if (level == 1)
+			break;
+		if (!mark(entry, e, E_A))
+			return false;
+		table = e & E_ADDR;
+	}
+	if (!r.fault && refused(v, a, r.w, r.u, r.nx))
+		r.fault = FAULTED | PF_P;
+	if (!r.fault) {
+		r.dirty = a->kind == WRITE || (e & E_D);
+		if (!mark(entry, e, E_A | (a->kind == WRITE ? E_D : 0)))
+			return false;
+		r.hfn = (e & E_ADDR) >> 12;
+	}
+	*out = r;
+	return true;
+}
+
+static u32 error_code(const struct access *a, u32 fault)
+{
+	return (fault & ~FAULTED) | (a->kind == WRITE ? PF_W : 0) | (a->user ? PF_U : 0) |
+	       (a->kind == FETCH ? PF_I : 0);
+}
+
+static struct tlb_entry *tlb_slot(struct vcpu *v, u64 addr)
+{
+	u64 page = addr >> 12;
+
+	return &v->tlb[(page ^ page >> 9 ^ page >> 18 ^ page >> 27) % TLB_SIZE];
+}
+
+void vcpu_tlb_clear(struct vcpu *v)
+{
+	memset(v->tlb, 0, sizeof(v->tlb));
+}
+
+void vcpu_exit(struct vcpu *v)
+{
+	vcpu_tlb_clear(v);
+	__atomic_fetch_add(&v->exits, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&v->in_guest, 0, __ATOMIC_SEQ_CST);
+}
+
+bool vcpu_must_exit(struct vcpu *v)
+{
+	return __atomic_load_n(&v->kick, __ATOMIC_SEQ_CST);
+}
+
+/* VM entry: requests, root, then "in guest", then the last look at requests. 0 or -errno. */
+static int vcpu_enter(struct vcpu *v)
+{
+	int tries, err, i;
+
+	for (tries = 0; ; tries++) {
+		__atomic_store_n(&v->kick, 0, __ATOMIC_SEQ_CST);
+		if (__atomic_exchange_n(&v->reload, 0, __ATOMIC_SEQ_CST))
+			shvm_mmu_root_obsolete(&v->mv);
+		err = shvm_mmu_prepare(&v->mv);
+		if (err && (err != -EAGAIN || (!machine->threads && tries == MAX_ROUNDS)))
+			return err;
+		if (err) {
+			sched_yield();
+			continue;
+		}
+		__atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(&v->kick, __ATOMIC_SEQ_CST) &&
+		    !__atomic_load_n(&v->reload, __ATOMIC_SEQ_CST))
+			break;
+		__atomic_store_n(&v->in_guest, 0, __ATOMIC_SEQ_CST);
+	}
+	v->root = shvm_mmu_root(&v->mv).v;
+	CHECK(is_64(v) || v->root < 1ULL << 32, "PAE root at %llx", v->root);
+	if (is_64(v))
+		return 0;
+	for (i = 0; i < 4; i++) {
+		v->pdpte[i] = machine_table(v->root)[i];
+		CHECK(!(v->pdpte[i] & E_P) || !(v->pdpte[i] & PDPTE_RSVD),
+		      "VM entry fails: PDPTE %d is %llx", i, v->pdpte[i]);
+	}
+	return 0;
+}
+
+/* Through TLB and tables. 0: *e is the translation; else FAULTED and the reason. */
+static u32 translate(struct vcpu *v, const struct operation *op, struct tlb_entry **e,
+		     bool *from_tlb)
+{
+	const struct access *a = &op->a;
+	struct tlb_entry *t = tlb_slot(v, a->addr);
+	struct walk w;
+
+	*e = t;
+	*from_tlb = false;
+	if (t->valid && t->page == a->addr >> 12) {
+		/* Stale rights may fault, or the CPU may look again: both are allowed. */
+		if (refused(v, a, t->w, t->u, t->nx)) {
+			if (op->rnd & 1)
+				return FAULTED | PF_P;
+		} else if (a->kind != WRITE || t->dirty) {
+			*from_tlb = true;
+			return 0;
+		}
+	}
+	while (!walk_once(v, a, &w))
+		;
+	if (w.fault)
+		return w.fault;
+	*t = (struct tlb_entry){
+		.valid = true, .w = w.w, .u = w.u, .nx = w.nx, .dirty = w.dirty,
+		.page = a->addr >> 12, .hfn = w.hfn,
+	};
+	return 0;
+}
+
+/* The data of an access that the hardware does. */
+static void perform(struct operation *op, u64 frame, u32 off)
+{
+	u8 *at = host_frame_memory(frame) + off;
+	u32 i;
+
+	CHECK(host_frame_is_live(frame), "the guest uses host frame %llx, which is free", frame);
+	if (op->a.kind != WRITE) {
+		for (i = 0; i < op->len; i++)
+			op->data[i] = __atomic_load_n(at + i, __ATOMIC_RELAXED);
+		return;
+	}
+	if (op->old) {
+		op->lost = memcmp(at, op->old, op->len);
+		if (op->lost)
+			return;
+	}
+	if (op->len == 8 && !((uintptr_t)at & 7)) {
+		u64 v;
+
+		memcpy(&v, op->data, 8);
+		__atomic_store_n((u64 *)at, v, __ATOMIC_RELAXED);
+		return;
+	}
+	for (i = 0; i < op->len; i++)
+		__atomic_store_n(at + i, op->data[i], __ATOMIC_RELAXED);
+}
+
+/* What the instruction emulator does. False: enter again. */
+static bool emulate(struct vcpu *v, struct operation *op, struct outcome *out)
+{
+	u32 access = (op->a.kind == WRITE ? SHVM_ACCESS_WRITE : 0) |
+		     (op->a.kind == FETCH ? SHVM_ACCESS_FETCH : 0) |
+		     (op->a.user ? SHVM_ACCESS_USER : 0) |
+		     (op->a.ac ? SHVM_ACCESS_AC : 0) | (op->a.implicit ? SHVM_ACCESS_IMPLICIT : 0);
+	enum shvm_mem_result ret;
+	gpa_t at;
+	int err;
+
+	err = shvm_mmu_translate(&v->mv, gva(op->a.addr), access, &at, &out->error);
+	if (err == -EAGAIN)
+		return false;
+	if (err) {
+		out->kind = err == 1 ? FAULT : USER;
+		return true;
+	}
+	out->gpa = at.v;
+	out->hardware = false;
+	if (op->a.kind != WRITE)
+		ret = shvm_mmu_read(&machine->mmu, at, op->data, op->len);
+	else if (op->old)
+		ret = shvm_mmu_cmpxchg(&v->mv, at, op->old, op->data, op->len);
+	else
+		ret = shvm_mmu_write(&v->mv, at, op->data, op->len);
+	op->lost = ret == SHVM_MEM_LOST;
+	if (ret == SHVM_MEM_RETRY)
+		return false;
+	out->kind = ret == SHVM_MEM_MMIO ? MMIO : ret == SHVM_MEM_FAULT ? USER : DONE;
+	return true;
+}
+
+/* A #PF exit. False: enter the guest again. */
+static bool exit_fault(struct vcpu *v, struct operation *op, u32 fault, struct outcome *out)
+{
+	struct shvm_pf pf = {
+		.addr = gva(op->a.addr),
+		.error = error_code(&op->a, fault),
+		.flags = (op->a.ac ? SHVM_ACCESS_AC : 0) |
+			 (op->a.implicit ? SHVM_ACCESS_IMPLICIT : 0),
+	};
+
+	switch (shvm_mmu_fault(&v->mv, &pf)) {
+	case SHVM_PF_FIXED:
+	case SHVM_PF_RETRY:
+		return false;
+	case SHVM_PF_REFLECT:
+		out->kind = FAULT;
+		out->error = pf.guest_error;
+		return true;
+	case SHVM_PF_EMULATE:
+		/* An instruction that cannot be emulated: the other way out. */
+		if (pf.tracked && !(op->rnd >> 1 & 31) &&
+		    shvm_mmu_unshadow(&machine->mmu, gpa_to_gfn(pf.gpa)))
+			return false;
+		return emulate(v, op, out);
+	case SHVM_PF_USER:
+		out->kind = USER;
+		out->gpa = pf.gpa.v;
+		return true;
+	case SHVM_PF_NOMEM:
+		out->kind = NOMEM;
+		return true;
+	}
+	fail("shvm_mmu_fault() returned nonsense");
+}
+
+struct outcome vcpu_access(struct vcpu *v, struct operation *op)
+{
+	struct outcome out = { .kind = STUCK };
+	struct tlb_entry *e;
+	u32 fault;
+	int round, err;
+
+	for (round = 0; round < MAX_ROUNDS; round++) {
+		if (machine->threads && v->in_guest && vcpu_must_exit(v))
+			vcpu_exit(v);
+		err = v->in_guest ? 0 : vcpu_enter(v);
+		if (err) {
+			out.kind = err == -EFAULT ? NOROOT : err == -ENOMEM ? NOMEM : STUCK;
+			return out;
+		}
+		fault = translate(v, op, &e, &out.from_tlb);
+		if (!fault) {
+			out.kind = DONE;
+			out.hardware = true;
+			out.hfn = e->hfn;
+			out.tlb = e;
+			perform(op, e->hfn, op->a.addr & (SHVM_PAGE_SIZE - 1));
+			return out;
+		}
+		vcpu_exit(v);
+		out.exits++;
+		if (exit_fault(v, op, fault, &out))
+			return out;
+	}
+	out.kind = STUCK;
+	return out;
+}
+
+void vcpu_set_paging(struct vcpu *v, const struct shvm_paging *p)
+{
+	vcpu_exit(v);
+	v->paging = *p;
+	shvm_mmu_set_paging(&v->mv, p);
+	shvm_mmu_flush_all(&v->mv);
+}
+
+void vcpu_load_cr3(struct vcpu *v, u64 cr3)
+{
+	vcpu_exit(v);
+	v->cr3 = cr3;
+	shvm_mmu_load_cr3(&v->mv, cr3, false);
+}
+
+/* The short exit path: interrupts are off, so nobody can have waited for us in between. */
+void vcpu_load_cr3_fast(struct vcpu *v, u64 cr3)
+{
+	if (!v->in_guest || v->reload || v->kick) {
+		vcpu_load_cr3(v, cr3);
+		return;
+	}
+	vcpu_tlb_clear(v);
+	__atomic_fetch_add(&v->exits, 1, __ATOMIC_SEQ_CST);
+	v->cr3 = cr3;
+	if (shvm_mmu_try_load_cr3(&v->mv, cr3, true)) {
+		v->root = shvm_mmu_root(&v->mv).v;
+		return;
+	}
+	vcpu_exit(v);
+	shvm_mmu_load_cr3(&v->mv, cr3, false);
+}
+
+void vcpu_invlpg(struct vcpu *v, u64 addr)
+{
+	vcpu_exit(v);
+	shvm_mmu_invlpg(&v->mv, gva(addr));
+}

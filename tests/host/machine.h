@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A computer that runs one VM: the VMM's memory with the host's page tables, memory slots, and
+ * CPUs that walk shadow tables as hardware does, through a TLB that forgets only what it must.
+ */
+#ifndef MACHINE_H
+#define MACHINE_H
+
+#include <pthread.h>
+
+#include "mmu/arch.h"
+#include "mmu/mmu.h"
+
+#define MAX_VCPUS	4
+#define MAX_MSLOTS	8
+#define HVA_BASE	0x100000000000ULL
+#define HVA_PAGES	4096
+#define NR_FRAMES	6144
+#define FRAME_BASE	0x8000000ULL	/* first host frame: uses address bit 39 */
+#define NR_TABLES	4096
+#define TABLE_BASE	0x10000ULL	/* frame of the first shadow table */
+#define MAXPHYADDR	40
+#define TLB_SIZE	64
+
+/* What the VMM has mapped at a page of its memory. */
+enum vma { VMA_RW, VMA_RO, VMA_NONE };
+
+struct host_page {
+	int frame;			/* -1: not resident */
+	bool writable;			/* false with VMA_RW: copy on write */
+	enum vma vma;
+	u8 *swap;			/* contents while swapped out */
+};
+
+/* A slot as the tests know it, apart from the module's table. */
+struct mslot {
+	bool used, readonly;
+	u64 base, npages, first;	/* first: page of the VMM's memory */
+};
+
+enum kind { READ, WRITE, FETCH };
+
+struct access {
+	u64 addr;
+	enum kind kind;
+	bool user, ac, implicit;
+};
+
+struct tlb_entry {
+	bool valid, w, u, nx, dirty;
+	u64 page;
+	u64 hfn;
+	u64 gfn;			/* as the oracle saw it when the entry was made */
+};
+
+struct vcpu {
+	struct shvm_mmu_vcpu mv;
+	int id;
+	struct shvm_paging paging;
+	u64 cr3;
+	int in_guest;			/* atomic */
+	int reload, kick;		/* atomic: requests */
+	u64 exits;			/* atomic */
+	u64 root;			/* as the VMCS holds it */
+	u64 pdpte[4];			/* PAE host format: loaded at entry */
+	struct tlb_entry tlb[TLB_SIZE];
+};
+
+struct machine {
+	struct shvm_mmu mmu;
+	struct vcpu vcpu[MAX_VCPUS];
+	int nr_vcpus;
+	bool threads;			/* vCPUs are threads: no oracle, no look at others' TLBs */
+	bool mirrored;			/* mirror[] says what memory must contain */
+
+	pthread_mutex_t host_mutex;	/* changes of the host's page tables; outermost */
+	pthread_rwlock_t mm_lock;	/* host[], frames' life; innermost */
+	pthread_mutex_t slots_mutex;
+	struct host_page host[HVA_PAGES];
+	u8 mirror[HVA_PAGES][SHVM_PAGE_SIZE];
+	struct mslot slot[MAX_MSLOTS];
+
+	u64 invalidations;		/* atomic; also by copy on write */
+	int inject_eintr;		/* 1 in so many look-ups of a host frame is interrupted */
+	int broken;			/* shvm_arch_broken() was called */
+};
+
+extern struct machine *machine;		/* the one that is there */
+
+/* Ends the test with a message; prints how to repeat it. */
+void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+#define CHECK(cond, fmt, ...)	do { if (!(cond)) fail(fmt, ##__VA_ARGS__); } while (0)
+
+/* --- machine.c: the host --- */
+bool machine_create(int nr_vcpus);	/* false: no memory, nothing is left */
+void machine_destroy(void);
+int machine_module_init(void);
+void machine_module_exit(void);
+u8 *host_frame_memory(u64 hfn);
+u64 *machine_table(u64 at);		/* for the CPU: the memory of a shadow table */
+bool host_frame_is_live(u64 hfn);
+void host_swap_out(u64 page);		/* the contents come back with the next use */
+void host_drop(u64 page);		/* as MADV_DONTNEED: comes back as zeros */
+void host_migrate(u64 page);		/* another frame, same contents */
+void host_write_protect(u64 page);	/* copy on write from now on */
+void host_set_vma(u64 page, enum vma vma);
+/* The host or a device looks at and changes memory, unseen by the module. */
+void host_peek(u64 page, u32 off, void *buf, u32 len);
+void host_poke(u64 page, u32 off, const void *buf, u32 len);
+void host_age(u64 first, u64 n, bool clear);
+
+/* --- slots; 0 or -errno --- */
+int slot_add(int id, u64 base, u64 npages, u64 first, bool readonly);
+int slot_delete(int id);
+int slot_move(int id, u64 base);
+const struct mslot *slot_of(u64 f);
+/* Page of the VMM's memory behind a guest frame; -1: no slot. */
+long page_of(u64 f);
+
+/* --- cpu.c: vCPUs --- */
+enum outcome_kind {
+	DONE,		/* gpa, and hfn if the hardware did it */
+	FAULT,		/* the guest gets #PF with error */
+	MMIO,		/* gpa */
+	USER,		/* -EFAULT */
+	NOMEM,
+	NOROOT,		/* CR3 leads outside memory */
+	STUCK,		/* no end */
+};
+
+struct outcome {
+	enum outcome_kind kind;
+	u32 error;
+	u64 gpa, hfn;
+	bool hardware, from_tlb;
+	struct tlb_entry *tlb;	/* hardware: the entry that served it */
+	int exits;
+};
+
+/* A memory access of up to 16 bytes within one page. old: compare-exchange. */
+struct operation {
+	struct access a;
+	u8 data[16];
+	const u8 *old;
+	u32 len;
+	bool lost;		/* out: compare failed */
+	u64 rnd;		/* decides what the hardware is free to decide */
+};
+
+struct outcome vcpu_access(struct vcpu *v, struct operation *op);
+void vcpu_exit(struct vcpu *v);			/* leaves the guest: its TLB is empty */
+void vcpu_set_paging(struct vcpu *v, const struct shvm_paging *p);
+void vcpu_load_cr3(struct vcpu *v, u64 cr3);
+void vcpu_load_cr3_fast(struct vcpu *v, u64 cr3);
+void vcpu_invlpg(struct vcpu *v, u64 addr);
+void vcpu_tlb_clear(struct vcpu *v);
+bool vcpu_must_exit(struct vcpu *v);		/* threads: somebody kicked it */
+
+/* --- oracle.c: what the SDM says --- */
+enum oracle_kind { O_OK, O_FAULT, O_HOST, O_NOROOT };
+
+struct oracle {
+	enum oracle_kind kind;
+	u32 error;
+	u64 gfn;
+	int nr_marks;		/* A and D to be set */
+	struct {
+		u64 gpa, bits;
+	} mark[4];
+	u64 entry[4];		/* guest-physical addresses of the entries that were read */
+	int nr_entries;
+};
+
+void oracle_walk(const struct vcpu *v, const struct access *a, struct oracle *o);
+void oracle_commit(const struct oracle *o);	/* set the marks in the mirror */
+
+/* --- check.c --- */
+void check_all(void);		/* structure and exactness of all shadows; vCPUs stand still */
+void check_mirror(void);	/* memory is what the mirror says */
+void check_tlbs(void);		/* no TLB holds what it must not */
+extern bool check_behind;	/* tables were changed behind the module: no A4, A7 */
+
+/* --- tests --- */
+struct random_options {
+	u64 seed, steps, audit;		/* audit: every so many steps */
+	int config;			/* below NR_CONFIGS */
+	u64 fail_alloc;			/* the Nth allocation fails; 0: none */
+	bool trace;
+};
+
+#define NR_CONFIGS	6
+bool random_run(const struct random_options *opt);	/* true: an allocation failed on purpose */
+void random_failed(void);		/* prints how to repeat it */
+void alloc_run(u64 seed);
+void threads_run(u64 seed, int milliseconds);
+
+struct directed {
+	const char *name;
+	void (*run)(void);
+};
+extern const struct directed directed_tests[];
+extern const int nr_directed;
+
+static inline u64 rnd_next(u64 *state)
+{
+	u64 z = (*state += 0x9e3779b97f4a7c15ULL);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
+#endif

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Runs the tests, each in a process of its own, and says in TAP what came of them.
+ */
+#include <getopt.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "machine.h"
+
+#define MAX_TESTS	128
+#define MAX_JOBS	16
+
+static const char *program, *tsan_program;
+static struct random_options options = { .steps = 100000, .audit = 1000 };
+static u64 total_steps = 1200000;
+
+void fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("# FAILED: ");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+	random_failed();
+	fflush(stdout);
+	abort();
+}
+
+struct test {
+	char name[64];
+	void (*run)(const struct test *t);
+	void (*directed)(void);
+	int config;
+	u64 seed;
+	FILE *log;
+	pid_t pid;
+};
+
+static struct test tests[MAX_TESTS];
+static int nr_tests;
+
+static struct test *test_add(void (*run)(const struct test *t), const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static struct test *test_add(void (*run)(const struct test *t), const char *fmt, ...)
+{
+	struct test *t = &tests[nr_tests++];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(t->name, sizeof(t->name), fmt, ap);
+	va_end(ap);
+	t->run = run;
+	return t;
+}
+
+static void run_directed(const struct test *t)
+{
+	t->directed();
+}
+
+static void run_random(const struct test *t)
+{
+	struct random_options opt = options;
+
+	opt.seed = t->seed;
+	opt.config = t->config;
+	opt.steps = total_steps / NR_CONFIGS / 2;
+	random_run(&opt);
+}
+
+static void run_alloc(const struct test *t)
+{
+	alloc_run(t->seed);
+}
+
+static void run_threads(const struct test *t)
+{
+	threads_run(t->seed, 4000);
+}
+
+static void run_tsan(const struct test *t)
+{
+	execl(tsan_program, tsan_program, "--threads", "4000", NULL);
+	perror(tsan_program);
+	exit(1);
+}
+
+static void list_tests(void)
+{
+	struct test *t;
+	int i, j;
+
+	for (i = 0; i < nr_directed; i++) {
+		t = test_add(run_directed, "%s", directed_tests[i].name);
+		t->directed = directed_tests[i].run;
+	}
+	for (j = 0; j < 2; j++)
+		for (i = 0; i < NR_CONFIGS; i++) {
+			t = test_add(run_random, "random config %d seed %llu", i,
+				     options.seed + j);
+			t->config = i;
+			t->seed = options.seed + j;
+		}
+	test_add(run_alloc, "every allocation fails once");
+	test_add(run_threads, "threads");
+	if (tsan_program)
+		test_add(run_tsan, "threads, TSAN");
+}
+
+static void test_start(struct test *t)
+{
+	t->log = tmpfile();
+	fflush(stdout);
+	t->pid = fork();
+	if (t->pid)
+		return;
+	dup2(fileno(t->log), 1);
+	dup2(fileno(t->log), 2);
+	t->run(t);
+	exit(0);
+}
+
+static bool test_report(struct test *t, int number, int status)
+{
+	bool ok = WIFEXITED(status) && !WEXITSTATUS(status);
+	char line[512];
+
+	rewind(t->log);
+	printf("%sok %d - %s\n", ok ? "" : "not ", number, t->name);
+	while (fgets(line, sizeof(line), t->log))
+		printf("%s%s", line[0] == '#' ? "" : "# ", line);
+	fclose(t->log);
+	fflush(stdout);
+	return ok;
+}
+
+static int run_all(int jobs)
+{
+	int next = 0, running = 0, number = 0, failed = 0, status, i;
+	pid_t pid;
+
+	list_tests();
+	printf("TAP version 13\n1..%d\n", nr_tests);
+	while (number < nr_tests) {
+		for (; running < jobs && next < nr_tests; running++)
+			test_start(&tests[next++]);
+		pid = wait(&status);
+		for (i = 0; i < next; i++)
+			if (tests[i].pid == pid)
+				failed += !test_report(&tests[i], ++number, status);
+		running--;
+	}
+	return failed ? 1 : 0;
+}
+
+static void usage(void)
+{
+	printf("usage: %s [OPTION...]\n"
+	       "Without --config, --test or --threads: all tests, TAP on stdout.\n"
+	       "  --seed N       of the random tests (default: 0)\n"
+	       "  --steps N      steps of one random run, or of all together (default: 1200000)\n"
+	       "  --config N     one random run with this configuration, 0 to %d\n"
+	       "  --audit N      check everything after every N steps (default: 1000, 0: never)\n"
+	       "  --trace        print every step of a single random run\n"
+	       "  --test NAME    one directed test\n"
+	       "  --threads MS   the test with threads, for so many milliseconds\n"
+	       "  --alloc        only the failing allocations\n"
+	       "  --jobs N       tests side by side (default: 2)\n"
+	       "  --tsan FILE    the same program built with TSAN, for the test with threads\n"
+	       "Status: 0 if all passed, 1 if a test failed, 2 for a wrong option.\n",
+	       program, NR_CONFIGS - 1);
+}
+
+static int run_one(const char *name)
+{
+	int i;
+
+	for (i = 0; i < nr_directed; i++)
+		if (!strcmp(name, directed_tests[i].name)) {
+			directed_tests[i].run();
+			printf("ok - %s\n", name);
+			return 0;
+		}
+	fprintf(stderr, "%s: no test is called '%s'\n", program, name);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "seed", 1, NULL, 's' }, { "steps", 1, NULL, 'n' }, { "config", 1, NULL, 'c' },
+		{ "audit", 1, NULL, 'a' }, { "trace", 0, NULL, 't' }, { "test", 1, NULL, 'd' },
+		{ "threads", 1, NULL, 'p' }, { "alloc", 0, NULL, 'f' }, { "jobs", 1, NULL, 'j' },
+		{ "tsan", 1, NULL, 'T' }, { "help", 0, NULL, 'h' }, { }
+	};
+	int c, config = -1, jobs = 2, threads = 0;
+	const char *directed = NULL;
+	bool alloc = false;
+
+	program = argv[0];
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			options.seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'n':
+			options.steps = total_steps = strtoull(optarg, NULL, 0);
+			break;
+		case 'c':
+			config = atoi(optarg);
+			break;
+		case 'a':
+			options.audit = strtoull(optarg, NULL, 0);
+			break;
+		case 't':
+			options.trace = true;
+			break;
+		case 'd':
+			directed = optarg;
+			break;
+		case 'p':
+			threads = atoi(optarg);
+			break;
+		case 'f':
+			alloc = true;
+			break;
+		case 'j':
+			jobs = clamp_t(int, atoi(optarg), 1, MAX_JOBS);
+			break;
+		case 'T':
+			tsan_program = optarg;
+			break;
+		case 'h':
+			usage();
+			return 0;
+		default:
+			return 2;
+		}
+	}
+	if (config >= NR_CONFIGS) {
+		fprintf(stderr, "%s: --config is 0 to %d\n", program, NR_CONFIGS - 1);
+		return 2;
+	}
+	if (directed)
+		return run_one(directed);
+	if (threads)
+		threads_run(options.seed, threads);
+	else if (alloc)
+		alloc_run(options.seed);
+	else if (config < 0)
+		return run_all(jobs);
+	options.config = config;
+	if (config >= 0)
+		random_run(&options);
+	return 0;
+}

@@ -1,0 +1,703 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Random guests on random hosts: a step is one access, store to a table, register load or host
+ * action, and after each the outcome is what the oracle says. One thread; vCPUs take turns and
+ * keep their TLBs while others act. A run is repeated exactly by its seed.
+ */
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+
+#include "machine.h"
+
+/* Guest frames. Tables have a usual level, but any may be used as any. */
+#define LINEAR_L3	8
+#define LINEAR_L2	9
+#define LINEAR_L1	10
+#define TABLES		16
+#define NR_TABLE_FRAMES	48
+#define DATA		64
+#define NR_DATA		32
+#define RO_BASE		0x601
+#define MOVING		3		/* slot that comes, goes and moves */
+#define LINEAR_INDEX	300		/* where the tables of a root map all of slot 0 */
+
+struct config {
+	int vcpus;
+	u64 budget;
+	u8 maxphyaddr;
+	bool gbpages;
+	int modes, slots, host;		/* weights of these actions */
+	int eintr;
+};
+
+static const struct config configs[NR_CONFIGS] = {
+	{ .vcpus = 1, .budget = 2000, .maxphyaddr = 36, .gbpages = true,
+	  .modes = 4, .slots = 1, .host = 10 },
+	{ .vcpus = 2, .budget = 2000, .maxphyaddr = 40, .gbpages = true,
+	  .modes = 4, .slots = 1, .host = 20, .eintr = 50 },
+	{ .vcpus = 3, .budget = 64, .maxphyaddr = 36, .gbpages = false,
+	  .modes = 4, .slots = 1, .host = 20 },
+	{ .vcpus = 3, .budget = 2000, .maxphyaddr = 39, .gbpages = true,
+	  .modes = 0, .slots = 0, .host = 0 },
+	{ .vcpus = 2, .budget = 300, .maxphyaddr = 36, .gbpages = true,
+	  .modes = 40, .slots = 1, .host = 5 },
+	{ .vcpus = 3, .budget = 64, .maxphyaddr = 36, .gbpages = true,
+	  .modes = 10, .slots = 10, .host = 60, .eintr = 7 },
+};
+
+static struct {
+	const struct random_options *opt;
+	const struct config *c;
+	u64 rnd;
+	u64 step;
+	u64 done, faults, mmio, emulated, stale;
+} r;
+
+#define TRACE(fmt, ...) do {						\
+	if (r.opt->trace)						\
+		printf("# %llu: " fmt "\n", r.step, ##__VA_ARGS__);	\
+} while (0)
+
+static u64 rnd(u64 n)
+{
+	return rnd_next(&r.rnd) % n;
+}
+
+static bool chance(u64 percent)
+{
+	return rnd(100) < percent;
+}
+
+static u64 pick_index(int level)
+{
+	static const u16 top[] = { 0, 1, 256, 511 }, other[] = { 0, 1, 2, 511 };
+
+	return level == 4 ? top[rnd(4)] : other[rnd(4)];
+}
+
+static int usual_level(u64 frame)
+{
+	u64 i = frame - TABLES;
+
+	return i < 4 ? 4 : i < 10 ? 3 : i < 20 ? 2 : i < 40 ? 1 : 1 + rnd(4);
+}
+
+static u64 pick_table(int level)
+{
+	if (chance(10) || level < 1)
+		return TABLES + rnd(NR_TABLE_FRAMES);
+	if (level < 3 && chance(6))
+		return RO_BASE + level - 1;
+	switch (level) {
+	case 4:
+		return TABLES + rnd(4);
+	case 3:
+		return TABLES + 4 + rnd(6);
+	case 2:
+		return TABLES + 10 + rnd(10);
+	}
+	return TABLES + 20 + rnd(20);
+}
+
+static u64 pick_page(void)
+{
+	switch (rnd(16)) {
+	case 0:
+	case 1:
+		return TABLES + rnd(NR_TABLE_FRAMES);
+	case 2:
+		return RO_BASE + rnd(4);
+	case 3:
+		return machine->slot[MOVING].base + rnd(8);
+	case 4:
+		return chance(50) ? 0x700 + rnd(4) : 0x100000 + rnd(4);
+	case 5:
+	case 6:
+		return 0x200 + rnd(8);
+	}
+	return DATA + rnd(NR_DATA);
+}
+
+/* What an entry at this level could be. */
+static u64 make_entry(int level)
+{
+	u64 e = 1, frame;
+
+	if ((level == 2 && chance(15)) || (level == 3 && chance(6))) {
+		frame = level == 2 ? rnd(6) * 0x200 : rnd(8) ? 0 : 0x40000;
+		e |= 0x80;
+		if (chance(10))
+			e |= 1ULL << (12 + rnd(19));
+	} else if (level == 1) {
+		frame = pick_page();
+		if (chance(5))
+			e |= 0x80;
+	} else {
+		frame = pick_table(level - 1);
+		if (chance(1))
+			e |= 0x80;
+	}
+	e |= frame << 12;
+	e |= chance(80) ? 2 : 0;
+	e |= chance(75) ? 4 : 0;
+	e |= rnd(2) * 0x20 | rnd(2) * 0x40 | rnd(32) / 28 * 0x100;
+	e |= chance(10) ? 1ULL << 63 : 0;
+	if (chance(8))
+		e |= 1ULL << (9 + rnd(3)) | 1ULL << (52 + rnd(11)) | rnd(4) << 3;
+	if (chance(2))
+		e |= 1ULL << (30 + rnd(22));
+	if (chance(8))
+		e &= ~1ULL;
+	return e;
+}
+
+static void poke64(u64 gpa, u64 value)
+{
+	host_poke(page_of(gpa >> 12), gpa & 0xfff, &value, 8);
+}
+
+static void make_linear_map(void)
+{
+	u64 i;
+
+	for (i = 0; i < 512; i++)
+		poke64(LINEAR_L1 * 4096 + i * 8, i << 12 | 0x8000000000000063);
+	poke64(LINEAR_L2 * 4096, LINEAR_L1 << 12 | 0x63);
+	poke64(LINEAR_L3 * 4096, LINEAR_L2 << 12 | 0x63);
+	for (i = 0; i < 6; i++)
+		poke64((TABLES + i) * 4096 + LINEAR_INDEX * 8, LINEAR_L3 << 12 | 0x63);
+}
+
+static void make_tables(void)
+{
+	static const u16 index[] = { 0, 1, 2, 256, 511 };
+	u64 frame, i, j;
+
+	for (frame = TABLES; frame < TABLES + NR_TABLE_FRAMES; frame++)
+		for (i = 0; i < 5; i++)
+			poke64(frame * 4096 + index[i] * 8, make_entry(usual_level(frame)));
+	for (j = 0; j < 2; j++)
+		for (i = 0; i < 5; i++)
+			poke64((RO_BASE + j) * 4096 + index[i] * 8, make_entry(j + 1));
+}
+
+static u64 pick_addr(const struct vcpu *v)
+{
+	u64 addr = 0;
+	int level;
+
+	if (!(v->paging.cr0 & X86_CR0_PG))
+		return (pick_page() << 12) & 0xffffffff;
+	for (level = 1; level <= 4; level++)
+		addr |= pick_index(level) << (3 + 9 * level);
+	if (chance(2))
+		addr ^= 1ULL << (12 + rnd(35));
+	if (addr >> 47 & 1)
+		addr |= 0xffff000000000000ULL;
+	return addr;
+}
+
+/* --- one access and the verdict on it --- */
+
+static const char *const outcome_name[] = {
+	"done", "fault", "mmio", "user", "nomem", "noroot", "stuck",
+};
+
+static void describe(const struct vcpu *v, const struct operation *op, const struct oracle *o,
+		     const struct outcome *out)
+{
+	printf("# vCPU %d %s%s%s%s %llx len %u cr0 %llx cr3 %llx cr4 %llx efer %llx\n", v->id,
+	       op->a.user ? "user " : "", op->a.kind == READ ? "read" :
+	       op->a.kind == WRITE ? "write" : "fetch", op->a.ac ? " ac" : "",
+	       op->a.implicit ? " implicit" : "", op->a.addr, op->len, v->paging.cr0, v->cr3,
+	       v->paging.cr4, v->paging.efer);
+	printf("# shvm: %s error %x gpa %llx hfn %llx hardware %d tlb %d exits %d\n",
+	       outcome_name[out->kind], out->error, out->gpa, out->hfn, out->hardware,
+	       out->from_tlb, out->exits);
+	printf("# oracle: kind %d error %x gfn %llx marks %d\n", o->kind, o->error, o->gfn,
+	       o->nr_marks);
+}
+
+static void apply(struct operation *op, u64 page, u32 off)
+{
+	u8 *at = &machine->mirror[page][off];
+
+	if (op->a.kind != WRITE) {
+		CHECK(!memcmp(at, op->data, op->len), "the guest reads something else");
+		return;
+	}
+	if (op->old) {
+		CHECK(op->lost == !!memcmp(at, op->old, op->len), "compare-exchange: lost is %d",
+		      op->lost);
+		if (op->lost)
+			return;
+	}
+	memcpy(at, op->data, op->len);
+}
+
+/* Can the host serve the access to this frame? */
+static bool host_can(u64 f, bool write)
+{
+	enum vma vma = machine->host[page_of(f)].vma;
+
+	return vma == VMA_RW || (vma == VMA_RO && !write);
+}
+
+/* What the oracle expects of the module. */
+static enum outcome_kind expectation(const struct operation *op, const struct oracle *o)
+{
+	bool write = op->a.kind == WRITE;
+
+	switch (o->kind) {
+	case O_FAULT:
+		return FAULT;
+	case O_HOST:
+		return USER;
+	case O_NOROOT:
+		return NOROOT;
+	case O_OK:
+		break;
+	}
+	if (page_of(o->gfn) < 0 || (write && slot_of(o->gfn)->readonly))
+		return MMIO;
+	return host_can(o->gfn, write) ? DONE : USER;
+}
+
+static void verify_tables(const struct oracle *o)
+{
+	int i;
+
+	for (i = 0; i < o->nr_entries; i++) {
+		long page = page_of(o->entry[i] >> 12);
+		u64 off = o->entry[i] & 0xfff, now, must;
+
+		if (page < 0)
+			continue;
+		host_peek(page, off, &now, 8);
+		memcpy(&must, &machine->mirror[page][off], 8);
+		CHECK(now == must, "guest entry at %llx is %llx, must be %llx", o->entry[i], now, must);
+	}
+}
+
+static void verify(struct vcpu *v, struct operation *op, struct oracle *o,
+		   const struct outcome *out)
+{
+	u32 off = op->a.addr & 0xfff;
+
+	if (out->from_tlb) {
+		apply(op, page_of(out->tlb->gfn), off);
+		r.stale += o->kind != O_OK || o->gfn != out->tlb->gfn;
+		return;
+	}
+	CHECK(out->kind == expectation(op, o), "%s, must be %s", outcome_name[out->kind],
+	      outcome_name[expectation(op, o)]);
+	if (o->kind == O_FAULT) {
+		CHECK(out->error == o->error, "error code %x, must be %x", out->error, o->error);
+		r.faults++;
+	}
+	if (o->kind == O_OK) {
+		CHECK(!o->nr_marks || out->exits, "no exit, but A or D had to be set");
+		oracle_commit(o);
+	}
+	if (out->kind == MMIO || (out->kind == DONE && !out->hardware))
+		CHECK(out->gpa == (o->gfn << 12 | off), "gpa %llx", out->gpa);
+	r.mmio += out->kind == MMIO;
+	if (out->kind == DONE) {
+		r.done++;
+		r.emulated += !out->hardware;
+		if (out->hardware) {
+			CHECK(out->hfn == FRAME_BASE + machine->host[page_of(o->gfn)].frame,
+			      "a wrong host frame");
+			out->tlb->gfn = o->gfn;
+		}
+		apply(op, page_of(o->gfn), off);
+	}
+	verify_tables(o);
+}
+
+/* What is going on, for a failure. */
+static const struct vcpu *describe_v;
+static const struct operation *describe_op;
+static const struct oracle *describe_o;
+static const struct outcome *describe_out;
+
+static void do_access(struct vcpu *v, struct operation *op)
+{
+	struct outcome out = { 0 };
+	struct oracle o;
+
+	op->rnd = rnd_next(&r.rnd);
+	oracle_walk(v, &op->a, &o);
+	describe_v = v;
+	describe_op = op;
+	describe_o = &o;
+	describe_out = &out;
+	TRACE("vCPU %d %s%d %llx", v->id, op->a.user ? "user " : "", op->a.kind, op->a.addr);
+	out = vcpu_access(v, op);
+	TRACE("  %s gfn %llx hfn %llx tlb %d", outcome_name[out.kind], o.gfn, out.hfn,
+	      out.from_tlb);
+	if (r.opt->fail_alloc && out.kind == NOMEM)
+		return;
+	verify(v, op, &o, &out);
+	describe_v = NULL;
+}
+
+/* --- actions --- */
+
+static void act_access(struct vcpu *v)
+{
+	struct operation op = { .a.addr = pick_addr(v), .len = 1u << rnd(4) };
+	struct oracle o;
+	u64 value;
+
+	op.a.kind = chance(45) ? READ : chance(65) ? WRITE : FETCH;
+	op.a.user = (v->paging.cr0 & X86_CR0_PG) && chance(50);
+	op.a.ac = chance(30);
+	op.a.implicit = !op.a.user && op.a.kind != FETCH && chance(8);
+	op.a.addr |= rnd(4096) & ~(op.len - 1);
+	value = rnd_next(&r.rnd);
+	oracle_walk(v, &op.a, &o);
+	if (o.kind == O_OK && o.gfn - TABLES < NR_TABLE_FRAMES && chance(50)) {
+		op.len = 8;
+		op.a.addr = (op.a.addr & ~0xfffULL) | pick_index(0) * 8;
+		value = make_entry(usual_level(o.gfn));
+	}
+	memcpy(op.data, &value, 8);
+	do_access(v, &op);
+}
+
+/* Where the guest stores to a table: through its map of all memory if that is there. */
+static bool linear_works(const struct vcpu *v, u64 at, u64 *addr)
+{
+	struct access a = { .kind = WRITE };
+	struct oracle o;
+
+	if (v->paging.cr0 & X86_CR0_PG)
+		a.addr = 0xffff000000000000ULL | (u64)LINEAR_INDEX << 39 | at;
+	else
+		a.addr = at;
+	oracle_walk(v, &a, &o);
+	*addr = a.addr;
+	return o.kind == O_OK && o.gfn == at >> 12;
+}
+
+/* As an emulated instruction whose translation is known. */
+static void store_directly(struct vcpu *v, u64 at, struct operation *op)
+{
+	u8 *mirror = &machine->mirror[page_of(at >> 12)][at & 0xfff];
+	enum shvm_mem_result ret;
+
+	vcpu_exit(v);
+	if (op->old)
+		ret = shvm_mmu_cmpxchg(&v->mv, gpa(at), op->old, op->data, op->len);
+	else
+		ret = shvm_mmu_write(&v->mv, gpa(at), op->data, op->len);
+	if (r.opt->fail_alloc && ret == SHVM_MEM_FAULT)
+		return;
+	if (!host_can(at >> 12, true)) {
+		CHECK(ret == SHVM_MEM_FAULT, "store to %llx: result %d", at, ret);
+		return;
+	}
+	op->lost = ret == SHVM_MEM_LOST;
+	CHECK(ret == SHVM_MEM_OK || (op->old && op->lost), "store to %llx: result %d", at, ret);
+	CHECK(!op->old || op->lost == !!memcmp(mirror, op->old, op->len), "lost is %d", op->lost);
+	if (!op->lost)
+		memcpy(mirror, op->data, op->len);
+}
+
+/* A store of any width at any offset, so that two entries become what they could be. */
+static void act_edit(struct vcpu *v)
+{
+	u64 frame = TABLES + rnd(NR_TABLE_FRAMES), at = frame << 12, addr, entry[2];
+	int level = usual_level(frame);
+	struct operation op = { .a.kind = WRITE, .len = 8 };
+	u8 old[16];
+	u32 off = 0;
+
+	at |= pick_index(chance(80) ? level : 0) * 8;
+	if ((at & 0xfff) == 0xff8)
+		at -= 8;
+	memcpy(entry, &machine->mirror[page_of(at >> 12)][at & 0xfff], 16);
+	entry[rnd(2)] = make_entry(level);
+	if (chance(30)) {
+		op.len = 1u << rnd(5);
+		off = rnd(17 - op.len);
+		if (chance(50))
+			off &= ~(op.len - 1);
+	} else if (chance(50)) {
+		off = 8;
+	}
+	memcpy(op.data, (u8 *)entry + off, op.len);
+	at += off;
+	if (chance(20) && !(at & (op.len - 1)) && op.len < 16) {
+		memcpy(old, &machine->mirror[page_of(at >> 12)][at & 0xfff], 16);
+		old[0] ^= chance(20);
+		op.old = old;
+	}
+	TRACE("vCPU %d edits %llx len %u entry %llx %llx%s", v->id, at, op.len, entry[0], entry[1],
+	      op.old ? " cas" : "");
+	if (chance(70) && linear_works(v, at, &addr)) {
+		op.a.addr = addr;
+		op.a.ac = true;
+		do_access(v, &op);
+	} else {
+		store_directly(v, at, &op);
+	}
+}
+
+static void act_cr3(struct vcpu *v)
+{
+	u64 cr3 = (chance(85) ? TABLES + rnd(4) : pick_table(chance(80) ? 3 : 0)) << 12;
+
+	if (chance(3))
+		cr3 = chance(50) ? 0x700000 : RO_BASE << 12;
+	TRACE("vCPU %d cr3 %llx", v->id, cr3);
+	if (chance(50))
+		vcpu_load_cr3_fast(v, cr3);
+	else
+		vcpu_load_cr3(v, cr3);
+}
+
+static void act_mode(struct vcpu *v)
+{
+	struct shvm_paging p = v->paging;
+
+	switch (rnd(6)) {
+	case 0:
+	case 1:
+		p.cr0 ^= X86_CR0_WP;
+		break;
+	case 2:
+		p.cr4 ^= X86_CR4_SMEP;
+		break;
+	case 3:
+		p.cr4 ^= X86_CR4_SMAP;
+		break;
+	case 4:
+		p.efer ^= EFER_NX;
+		break;
+	case 5:
+		p.cr0 ^= X86_CR0_PG;
+		p.efer ^= EFER_LMA;
+		break;
+	}
+	if (!(p.cr0 & X86_CR0_PG) && chance(70)) {
+		p.cr0 |= X86_CR0_PG;
+		p.efer |= EFER_LMA;
+	}
+	TRACE("vCPU %d cr0 %llx cr4 %llx efer %llx", v->id, p.cr0, p.cr4, p.efer);
+	vcpu_set_paging(v, &p);
+}
+
+static u64 pick_host_page(void)
+{
+	long page = page_of(pick_page());
+
+	if (chance(15))
+		page = page_of(pick_table(rnd(5)));
+	return page < 0 ? page_of(DATA) : page;
+}
+
+static void act_host(void)
+{
+	u64 page = pick_host_page(), what = rnd(9);
+
+	TRACE("host action %llu on page %llu", what, page);
+	switch (what) {
+	case 0:
+	case 1:
+		host_swap_out(page);
+		break;
+	case 2:
+		if (page < TABLES || page >= TABLES + NR_TABLE_FRAMES || chance(5))
+			host_drop(page);
+		break;
+	case 3:
+	case 4:
+		host_migrate(page);
+		break;
+	case 5:
+	case 6:
+		host_write_protect(page);
+		break;
+	case 7:
+		host_set_vma(page, chance(50) ? VMA_RO : VMA_NONE);
+		break;
+	case 8:
+		for (page = 0; page < HVA_PAGES; page++)
+			if (machine->host[page].vma != VMA_RW)
+				host_set_vma(page, VMA_RW);
+		break;
+	}
+}
+
+static void act_slots(void)
+{
+	static const u64 bases[] = { 0x7fd, 0xa05, 0x10c1 };
+	u64 base = bases[rnd(3)];
+	int err = 0;
+
+	TRACE("slot %d: used %d base %llx to %llx", MOVING, machine->slot[MOVING].used,
+	      machine->slot[MOVING].base, base);
+	if (!machine->slot[MOVING].used)
+		err = slot_add(MOVING, base, 30, 1100, false);
+	else if (chance(50))
+		err = slot_delete(MOVING);
+	else if (machine->slot[MOVING].base != base)
+		err = slot_move(MOVING, base);
+	CHECK(!err || (err == -ENOMEM && r.opt->fail_alloc), "slot update: %d", err);
+}
+
+static void act_rest(struct vcpu *v)
+{
+	switch (rnd(8)) {
+	case 0:
+		TRACE("unshadow");
+		shvm_mmu_unshadow(&machine->mmu, gfn(pick_table(rnd(5))));
+		break;
+	case 1:
+		if (chance(20)) {
+			TRACE("zap all");
+			shvm_mmu_zap_all(&machine->mmu);
+		}
+		break;
+	case 2:
+		TRACE("budget");
+		CHECK(!shvm_mmu_set_budget(&machine->mmu, chance(20) ? 64 : r.c->budget), "budget");
+		break;
+	case 3:
+		vcpu_exit(v);
+		break;
+	default:
+		host_age(rnd(128), rnd(64), chance(80));
+	}
+}
+
+static void act(void)
+{
+	const struct config *c = r.c;
+	struct vcpu *v = &machine->vcpu[rnd(c->vcpus)];
+	u64 n = rnd(1000 + c->modes + c->slots + c->host);
+
+	if (n < 760)
+		act_access(v);
+	else if (n < 900)
+		act_edit(v);
+	else if (n < 950)
+		act_cr3(v);
+	else if (n < 985)
+		vcpu_invlpg(v, pick_addr(v));
+	else if (n < 1000)
+		act_rest(v);
+	else if (n < 1000 + c->modes)
+		act_mode(v);
+	else if (n < 1000 + c->modes + c->host)
+		act_host();
+	else
+		act_slots();
+}
+
+/* --- a run --- */
+
+static bool make_slots(void)
+{
+	if (slot_add(0, 0, 192, 0, false) || slot_add(1, 0x200, 600, 256, false) ||
+	    slot_add(2, RO_BASE, 40, 1024, true) || slot_add(MOVING, 0x7fd, 30, 1100, false))
+		return false;
+	CHECK(!shvm_mmu_set_budget(&machine->mmu, r.c->budget), "budget");
+	return true;
+}
+
+static void make_vcpus(void)
+{
+	const struct shvm_paging p = {
+		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr4 = X86_CR4_PAE,
+		.efer = EFER_LMA | EFER_LME | EFER_NX, .maxphyaddr = r.c->maxphyaddr,
+		.gbpages = r.c->gbpages,
+	};
+	int i;
+
+	for (i = 0; i < machine->nr_vcpus; i++) {
+		vcpu_set_paging(&machine->vcpu[i], &p);
+		vcpu_load_cr3(&machine->vcpu[i], (TABLES + i) << 12);
+	}
+}
+
+static void check_step(void)
+{
+	u32 used = atomic_read(&machine->mmu.nr_sps);
+
+	CHECK(used <= shvm_mmu_budget(&machine->mmu), "%u pages, budget %llu", used,
+	      shvm_mmu_budget(&machine->mmu));
+	check_tlbs();
+	if (r.opt->audit && !(r.step % r.opt->audit))
+		check_all();
+	if (!(r.step % 5000))
+		check_mirror();
+}
+
+void random_failed(void)
+{
+	if (!r.opt)
+		return;
+	printf("# repeat: --seed %llu --config %d --steps %llu\n", r.opt->seed, r.opt->config,
+	       r.step);
+	if (describe_v)
+		describe(describe_v, describe_op, describe_o, describe_out);
+}
+
+static void run_steps(void)
+{
+	if (!machine_create(r.c->vcpus))
+		return;
+	machine->inject_eintr = r.c->eintr;
+	if (make_slots()) {
+		make_tables();
+		make_linear_map();
+		make_vcpus();
+		for (r.step = 1; r.step <= r.opt->steps; r.step++) {
+			act();
+			check_step();
+		}
+		check_all();
+		check_mirror();
+	}
+	machine_destroy();
+}
+
+bool random_run(const struct random_options *opt)
+{
+	bool fired;
+
+	memset(&r, 0, sizeof(r));
+	r.opt = opt;
+	r.c = &configs[opt->config];
+	r.rnd = opt->seed;
+	shim_alloc_countdown = opt->fail_alloc;
+	if (!machine_module_init()) {
+		run_steps();
+		machine_module_exit();
+	}
+	CHECK(!shim_alloc_live, "%ld objects are left", shim_alloc_live);
+	if (!opt->fail_alloc)
+		printf("# config %d seed %llu: %llu steps, %llu done (%llu emulated), %llu faults, %llu mmio, %llu stale TLB hits\n",
+		       opt->config, opt->seed, opt->steps, r.done, r.emulated, r.faults, r.mmio,
+		       r.stale);
+	fired = opt->fail_alloc && !shim_alloc_countdown;
+	shim_alloc_countdown = 0;
+	r.opt = NULL;
+	return fired;
+}
+
+/* A fixed story, in which each allocation fails once. */
+void alloc_run(u64 seed)
+{
+	struct random_options opt = { .seed = seed, .steps = 80, .audit = 40, .config = 1 };
+	bool fired = true;
+
+	while (fired) {
+		opt.fail_alloc++;
+		fired = random_run(&opt);
+	}
+	printf("# %llu runs\n", opt.fail_alloc);
+}
