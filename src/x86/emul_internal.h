@@ -85,7 +85,6 @@ enum emul_imm {
 #define INSN_LOCK	BIT_ULL(2)	/* LOCK is legal with a memory destination */
 #define INSN_PRIV	BIT_ULL(3)	/* #GP(0) unless CPL is 0 */
 #define INSN_D64	BIT_ULL(4)	/* 64-bit mode: operand size is 64 or 16 bits */
-#define INSN_UD64	BIT_ULL(5)	/* #UD in 64-bit mode */
 #define INSN_ONLY64	BIT_ULL(6)	/* another instruction outside 64-bit mode: refuse */
 #define INSN_MEM	BIT_ULL(7)	/* #UD with a register operand */
 #define INSN_MEMREF	BIT_ULL(8)	/* with a register operand it is another one: refuse */

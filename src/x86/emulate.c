@@ -134,6 +134,7 @@ enum shvm_emul_result shvm_emul_run(struct shvm_emul *e)
 	e->int_shadow = false;
 	e->single_step = false;
 	r = emul_decode(e);
+	e->insn_cached = false;
 	if (r != EMUL_OK)
 		return r;
 	r = insn_check(e);

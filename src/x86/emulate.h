@@ -111,7 +111,8 @@ struct shvm_emul;
  * The last operation of an instruction returning EMUL_OK commits the instruction.
  */
 struct shvm_emul_ops {
-	enum shvm_emul_result (*fetch)(struct shvm_emul *e, u64 linear, void *buf, unsigned int len);
+	enum shvm_emul_result (*fetch)(struct shvm_emul *e, u64 linear, void *buf,
+				       unsigned int len);
 	enum shvm_emul_result (*read)(struct shvm_emul *e, u64 linear, void *buf, unsigned int len,
 				      u64 access);
 	enum shvm_emul_result (*write)(struct shvm_emul *e, u64 linear, const void *buf,
@@ -185,7 +186,7 @@ struct emul_insn {
  * @mode:	   in.
  * @cpl:	   in.
  * @insn_cached:   in. Do not fetch, insn[] and insn_len are those of the run before: the answer
- *		   of user space must meet the instruction that asked.
+ *		   of user space must meet the instruction that asked. Cleared by the run.
  * @must_write:	   in. Refuse with EMUL_RETRY, before any side effect, an instruction that does
  *		   not write to @must_write_gla: another CPU changed it after the exit.
  * @must_write_gla: in.

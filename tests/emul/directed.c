@@ -48,7 +48,7 @@ static bool test_store_widths(void)
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct model *m = model_new(EMUL_MODE64, 0);
 		const struct op_log *l;
 
@@ -111,7 +111,7 @@ static bool test_bit_offsets(void)
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct model *m = model_new(EMUL_MODE64, 0);
 		u64 at = MEM_BASE + PAGE_BYTES + cases[i].distance;
 		enum shvm_emul_result r;
@@ -226,7 +226,8 @@ static bool test_lock_map(void)
 static bool test_user_map(void)
 {
 	static const enum op_kind forbidden[] = {
-		OP_PIO_IN, OP_PIO_OUT, OP_GET_CR, OP_SET_CR, OP_GET_DR, OP_SET_DR, OP_INVLPG, OP_HALT,
+		OP_PIO_IN, OP_PIO_OUT, OP_GET_CR, OP_SET_CR, OP_GET_DR, OP_SET_DR, OP_INVLPG,
+		OP_HALT,
 	};
 	struct model *m = model_new(EMUL_MODE64, 3);
 	unsigned int i, modrm, k;
@@ -241,10 +242,10 @@ static bool test_user_map(void)
 		m->no_ports = true;
 		m->e.cr4 = CR4_UMIP_BIT;
 		run_map_entry(m, modrm & 1 ? "f3" : "48", two_byte, i, modrm);
-		for (k = 0; k < sizeof(forbidden) / sizeof(forbidden[0]); k++)
+		for (k = 0; k < ARRAY_SIZE(forbidden); k++)
 			if (m->count[forbidden[k]])
-				tap_fail("%02x /%02x from CPL 3 reaches operation %d", i & 255, modrm,
-					 forbidden[k]);
+				tap_fail("%02x /%02x from CPL 3 reaches operation %d", i & 255,
+					 modrm, forbidden[k]);
 	}
 	free(m);
 	return true;
@@ -263,7 +264,7 @@ static bool test_must_write(void)
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
 		struct model *m = model_new(EMUL_MODE64, 0);
 		struct shvm_emul_regs before;
 
@@ -271,13 +272,13 @@ static bool test_must_write(void)
 		m->e.must_write = true;
 		m->e.must_write_gla = MEM_BASE + 0x107;
 		before = m->e.regs;
-		if (model_run(m, others[i]) != EMUL_RETRY || memcmp(&before, &m->e.regs,
-								       sizeof(before)))
+		if (model_run(m, others[i]) != EMUL_RETRY ||
+		    memcmp(&before, &m->e.regs, sizeof(before)))
 			tap_fail("%s does not write there, but it is executed", others[i]);
 		CHECK(m->nr_log == 1 && m->log[0].kind == OP_FETCH);
 		free(m);
 	}
-	for (i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(same); i++) {
 		struct model *m = model_new(EMUL_MODE64, 0);
 
 		GPR(RDI) = MEM_BASE + 0x100;
@@ -325,7 +326,7 @@ static bool test_lost_race(void)
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(insns) / sizeof(insns[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(insns); i++) {
 		struct model *m = model_new(EMUL_MODE64, 0);
 		struct shvm_emul_regs before;
 
@@ -342,6 +343,28 @@ static bool test_lost_race(void)
 		CHECK(model_again(m) == EMUL_OK);
 		free(m);
 	}
+	return true;
+}
+
+/* POP to memory forms its address with the stack pointer that it leaves behind. */
+static bool test_pop_address(void)
+{
+	struct model *m = model_new(EMUL_MODE64, 0);
+
+	GPR(RSP) = MEM_BASE;
+	m->mem[0] = 0x99;
+	CHECK(model_run(m, "8f 04 24") == EMUL_OK && model_last(m, OP_WRITE)->addr == MEM_BASE + 8);
+	CHECK(GPR(RSP) == MEM_BASE + 8 && m->mem[8] == 0x99);
+	CHECK(model_run(m, "66 8f 44 24 10") == EMUL_OK);
+	CHECK(model_last(m, OP_WRITE)->addr == MEM_BASE + 0x1a && m->mem[0x1a] == 0x99);
+	GPR(R12) = MEM_BASE + 0x40;
+	CHECK(model_run(m, "41 8f 04 24") == EMUL_OK);
+	CHECK(model_last(m, OP_WRITE)->addr == MEM_BASE + 0x40);
+	CHECK(model_run(m, "5c") == EMUL_OK && GPR(RSP) == 0);
+	GPR(RSP) = MEM_BASE + 0x100;
+	CHECK(model_run(m, "54") == EMUL_OK && GPR(RSP) == MEM_BASE + 0xf8);
+	CHECK(model_last(m, OP_WRITE)->val == MEM_BASE + 0x100);
+	free(m);
 	return true;
 }
 
@@ -458,11 +481,11 @@ static bool test_rep_ports_wrap(void)
 {
 	struct model *m = model_new(EMUL_MODE16, 0);
 
-	m->e.seg[EMUL_ES].base = MEM_BASE - 0xf000;
+	m->e.seg[EMUL_ES].base = MEM_BASE - 0xf800;	/* the end is amid a page */
 	GPR(RDI) = 0xabcdfffc;
 	GPR(RCX) = 8;
 	m->fail_kind = OP_PIO_IN;
-	m->fail_after = 1;
+	m->fail_after = 4;
 	m->fail_with = EMUL_USER;
 	CHECK(model_run(m, "f3 6c") == EMUL_USER);
 	CHECK(GPR(RDI) == 0xabcd0000 && GPR(RCX) == 4);
@@ -569,7 +592,7 @@ static bool test_unhandled(void)
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(insns) / sizeof(insns[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(insns); i++) {
 		struct model *m = model_new(EMUL_MODE64, 0);
 		struct shvm_emul_regs before = m->e.regs;
 
@@ -608,6 +631,7 @@ void add_directed_tests(void)
 	tap_plan_add("an instruction that does not write where it should", test_must_write);
 	tap_plan_add("stack, string and bit stores where they should be", test_must_write_implicit);
 	tap_plan_add("a lost race is a clean retry", test_lost_race);
+	tap_plan_add("push and pop of and by rSP", test_pop_address);
 	tap_plan_add("repetition is bounded", test_rep_bound);
 	tap_plan_add("repetition stops and goes on", test_rep_stop);
 	tap_plan_add("repetition and single step", test_rep_single_step);

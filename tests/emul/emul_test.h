@@ -12,12 +12,15 @@
 #include "emul_internal.h"
 
 #define PAGE_BYTES	4096u
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define __printf(a, b)	__attribute__((__format__(__printf__, a, b)))
+#define __aligned(n)	__attribute__((__aligned__(n)))
 
 /* TAP. tap_fail() may be called often: the first few are explained, all are counted. */
 void tap_plan_add(const char *name, bool (*fn)(void));
 int tap_run(void);
-void tap_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void tap_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+__printf(1, 2) void tap_fail(const char *fmt, ...);
+__printf(1, 2) void tap_note(const char *fmt, ...);
 #define CHECK(cond)						\
 	do {							\
 		if (!(cond))					\

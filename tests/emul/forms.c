@@ -218,4 +218,4 @@ const struct form forms[] = {
 	{ "bswap", 1, 0xc8, REG_NONE, MALL, I_NONE, U_NONE, F_OPREG | F_NO66 | F_OP32 },
 };
 
-const unsigned int nr_forms = sizeof(forms) / sizeof(forms[0]);
+const unsigned int nr_forms = ARRAY_SIZE(forms);

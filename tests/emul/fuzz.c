@@ -15,6 +15,7 @@ static bool wrote_expected;
 static bool write_allowed;	/* by check_write, at check_at */
 static u64 check_at;
 static unsigned int commits;
+static u8 sink;			/* all that was written has been looked at */
 
 static enum shvm_emul_result answer(struct shvm_emul *e)
 {
@@ -81,7 +82,6 @@ static enum shvm_emul_result op_write(struct shvm_emul *e, u64 la, const void *b
 				      unsigned int len)
 {
 	enum shvm_emul_result r = answer(e);
-	volatile u8 sink = 0;
 	unsigned int i;
 
 	check_address(e, la, len);

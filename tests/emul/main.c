@@ -23,7 +23,7 @@ static void usage(FILE *f)
 	      "  --help      this text\n", f);
 }
 
-static u64 number(const char *name, const char *arg)
+static u64 parse_number(const char *name, const char *arg)
 {
 	char *end;
 	u64 n = strtoull(arg, &end, 0);
@@ -47,10 +47,10 @@ static void parse_options(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 's':
-			opt_seed = number("seed", optarg);
+			opt_seed = parse_number("seed", optarg);
 			break;
 		case 'c':
-			opt_count = number("count", optarg);
+			opt_count = parse_number("count", optarg);
 			break;
 		case 'h':
 			usage(stdout);

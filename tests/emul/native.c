@@ -31,13 +31,13 @@ static const u8 reg_of_gpr[EMUL_NR_GPR] = {
 	REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
 };
 
-static volatile enum phase phase;
+static enum phase phase;
 static gregset_t host_regs;
 static const struct shvm_emul_regs *run_in;
 static struct outcome *run_out;
 static u16 run_cs, run_ss;
 static bool have_ldt;
-static u8 signal_stack[1 << 16] __attribute__((aligned(64)));
+static u8 signal_stack[1 << 16] __aligned(64);
 
 static void load_state(greg_t *g)
 {
@@ -96,7 +96,7 @@ static bool ldt_set(unsigned int slot, u32 base, u32 limit, bool is_32, unsigned
 {
 	struct user_desc d = {
 		.entry_number = slot, .base_addr = base, .limit = limit, .seg_32bit = is_32,
-		.contents = contents, .read_exec_only = read_only, .useable = 1,
+		.contents = contents, .read_exec_only = read_only,
 	};
 
 	return !syscall(SYS_modify_ldt, 1, &d, sizeof(d));
@@ -139,7 +139,7 @@ bool native_init(void)
 		return false;
 	if (sigaltstack(&ss, NULL) || syscall(SYS_arch_prctl, ARCH_SET_GS, GS_BASE))
 		return false;
-	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		if (sigaction(signals[i], &sa, NULL))
 			return false;
 	ldt_init();

@@ -47,10 +47,14 @@ static void emit(struct build *b, u64 val, unsigned int bytes)
 }
 
 /* Where the operand shall be: mostly in memory, often across its borders. */
-static u64 pick_target(void)
+static u64 pick_target(enum cpu_setup setup)
 {
 	unsigned int where = rnd_below(100);
 
+	if (setup == SETUP_32_RO && rnd_percent(10))
+		return SEG_BASE + SEG_RO_LIMIT - 8 + rnd_below(12);
+	if (setup == SETUP_32_DOWN && rnd_percent(10))
+		return SEG_BASE + SEG_DOWN_LIMIT - 8 + rnd_below(12);
 	if (where < 75)
 		return DATA_RW + 512 + rnd_below(DATA_RW_BYTES - 1024);
 	if (where < 82)
@@ -322,7 +326,7 @@ static u64 data_offset(const struct build *b, bool stack)
 
 	if (b->s->setup == SETUP_16 || (!stack && b->s->setup > SETUP_32))
 		base = SEG_BASE;
-	return pick_target() - base;
+	return pick_target(b->s->setup) - base;
 }
 
 static u64 branch_target(const struct build *b)
@@ -371,6 +375,42 @@ static void poke_stack(struct build *b, u64 val)
 	b->s->poke_val = val;
 }
 
+static void set_divisor(struct build *b, u64 divisor)
+{
+	if (b->is_mem) {
+		b->s->poke_at = b->target;
+		b->s->poke_val = divisor;
+	} else if (b->opsize > 1 || b->rex || b->rm < 4) {
+		b->gpr[b->rm | (b->rex & 1 ? 8 : 0)] = b->is64 ? divisor : (u32)divisor;
+	}
+}
+
+/* A quotient next to where it ceases to fit, or just a small upper half. */
+static void set_dividend(struct build *b)
+{
+	unsigned int bits = b->opsize * 8;
+	u64 mask = b->opsize == 8 ? ~0ull : BIT_ULL(bits) - 1;
+	u64 divisor = rnd_value() >> rnd_below(bits);
+	bool is_signed = b->f->reg == 7;
+	unsigned __int128 edge = ((unsigned __int128)1 << (bits - is_signed)) + rnd_below(3) - 1;
+	unsigned __int128 n = edge * divisor;
+
+	if (is_signed && rnd_percent(50))
+		n = -n;
+	n += rnd_below(5) - 2ull;
+	if (rnd_percent(30))
+		n = (unsigned __int128)rnd_below(128) << (bits - 1);
+	if (is_signed && rnd_percent(30))
+		divisor = -divisor;
+	set_divisor(b, divisor);
+	if (b->opsize == 1) {
+		b->gpr[EMUL_RAX] = (b->gpr[EMUL_RAX] & ~0xffffull) | ((u64)n & 0xffff);
+		return;
+	}
+	b->gpr[EMUL_RAX] = (u64)n & mask;
+	b->gpr[EMUL_RDX] = (u64)(n >> bits) & mask;
+}
+
 /* Operands that random values would seldom make interesting. */
 static void set_operands(struct build *b)
 {
@@ -385,8 +425,10 @@ static void set_operands(struct build *b)
 		if (b->gpr[reg] < DATA_BASE || b->gpr[reg] > DATA_END)
 			b->gpr[reg] = b->is64 ? off : (u32)off;
 	}
-	if (flags & F_CL && rnd_percent(80))
-		b->gpr[EMUL_RCX] = (b->gpr[EMUL_RCX] & ~0xffull) | rnd_below(rnd_percent(30) ? 2 : 70);
+	if (flags & F_CL && rnd_percent(80)) {
+		b->gpr[EMUL_RCX] &= ~0xffull;
+		b->gpr[EMUL_RCX] |= rnd_below(rnd_percent(30) ? 2 : 70);
+	}
 	if (flags & F_TARGET && b->is_mem) {
 		b->s->poke_at = b->target;
 		b->s->poke_val = branch_target(b);
@@ -406,7 +448,7 @@ static void set_operands(struct build *b)
 			b->gpr[EMUL_RDX] = 0x5a5a5a5a5a5a5a5aull;
 	}
 	if (b->f->undef == U_DIV && rnd_percent(60))
-		b->gpr[EMUL_RDX] = rnd_percent(50) ? rnd_below(64) : -rnd_below(64);
+		set_dividend(b);
 }
 
 static u64 undefined_shift(const struct build *b)
@@ -492,7 +534,7 @@ bool sample_make(struct sample *s, unsigned int form, enum cpu_setup setup)
 	s->name = b.f->name;
 	s->any_fault = b.f->flags & F_ANY_FAULT;
 	s->setup = setup;
-	b.target = pick_target();
+	b.target = pick_target(setup);
 	b.rip_disp_at = -1;
 	build_opcode(&b);
 	build_registers(&b);

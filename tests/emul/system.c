@@ -88,7 +88,7 @@ static void check_privilege(const char *insn, u8 cpl, u64 iopl, int want)
 	got = outcome_of(m, model_run(m, insn));
 	if (got != want)
 		tap_fail("%s at CPL %u, IOPL %llu: %d, expected %d", insn, cpl, iopl, got, want);
-	if (got >= 0 && m->e.exc.has_error != (got == VEC_GP))
+	if ((got == VEC_GP && !m->e.exc.has_error) || (got == VEC_UD && m->e.exc.has_error))
 		tap_fail("%s: error code", insn);
 	free(m);
 }
@@ -97,7 +97,7 @@ static bool test_privilege(void)
 {
 	unsigned int i, cpl;
 
-	for (i = 0; i < sizeof(privilege) / sizeof(privilege[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(privilege); i++) {
 		check_privilege(privilege[i].insn, 0, 0, privilege[i].cpl0);
 		for (cpl = 1; cpl < 4; cpl++)
 			check_privilege(privilege[i].insn, cpl, 0, privilege[i].cpl123);
@@ -254,22 +254,23 @@ static bool test_interrupt_flag(void)
 /* SDM vol. 2, POPF: what may change at which privilege. */
 static bool test_popf(void)
 {
+	enum { COMMON = EFL_ARITH | EFL_TF | EFL_DF | EFL_NT };
 	static const struct {
 		u8 cpl;
 		u64 iopl;
 		const char *insn;
 		u64 changes;
 	} cases[] = {
-		{ 0, 0, "9d", EFL_ARITH | EFL_TF | EFL_IF | EFL_DF | EFL_IOPL | EFL_NT | EFL_AC | EFL_ID },
-		{ 0, 0, "66 9d", EFL_ARITH | EFL_TF | EFL_IF | EFL_DF | EFL_IOPL | EFL_NT },
-		{ 3, 3, "9d", EFL_ARITH | EFL_TF | EFL_IF | EFL_DF | EFL_NT | EFL_AC | EFL_ID },
-		{ 3, 0, "9d", EFL_ARITH | EFL_TF | EFL_DF | EFL_NT | EFL_AC | EFL_ID },
-		{ 1, 1, "9d", EFL_ARITH | EFL_TF | EFL_IF | EFL_DF | EFL_NT | EFL_AC | EFL_ID },
-		{ 2, 1, "9d", EFL_ARITH | EFL_TF | EFL_DF | EFL_NT | EFL_AC | EFL_ID },
+		{ 0, 0, "9d", COMMON | EFL_IF | EFL_IOPL | EFL_AC | EFL_ID },
+		{ 0, 0, "66 9d", COMMON | EFL_IF | EFL_IOPL },
+		{ 3, 3, "9d", COMMON | EFL_IF | EFL_AC | EFL_ID },
+		{ 3, 0, "9d", COMMON | EFL_AC | EFL_ID },
+		{ 1, 1, "9d", COMMON | EFL_IF | EFL_AC | EFL_ID },
+		{ 2, 1, "9d", COMMON | EFL_AC | EFL_ID },
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct model *m = model_new(EMUL_MODE64, cases[i].cpl);
 		u64 before;
 
@@ -344,7 +345,7 @@ static bool test_segments(void)
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct model *m = model_new(EMUL_MODE32, 0);
 
 		GPR(RDI) = MEM_BASE;

@@ -61,7 +61,7 @@ static double now(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec * 1e-9;
+	return ts.tv_sec + ts.tv_nsec / 1000000000.0;
 }
 
 /* A test function returns false if this machine cannot run it: said aloud, as TAP has it. */
@@ -125,7 +125,7 @@ u64 rnd_value(void)
 
 	switch (rnd_below(4)) {
 	case 0:
-		return edges[rnd_below(sizeof(edges) / sizeof(edges[0]))];
+		return edges[rnd_below(ARRAY_SIZE(edges))];
 	case 1:
 		return rnd() >> rnd_below(64);
 	case 2:
