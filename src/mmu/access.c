@@ -25,8 +25,6 @@ int shvm_mmu_translate(struct shvm_mmu_vcpu *mv, gva_t addr, u32 access, gpa_t *
 		*out = gpa(gfn_to_gpa(walk.frame).v | (addr.v & (SHVM_PAGE_SIZE - 1)));
 		return 0;
 	case GPT_WALK_ABSENT:
-		*error = PFEC_P | PFEC_RSVD | (access & (PFEC_W | PFEC_U));
-		return 1;
 	case GPT_WALK_FAULT:
 		*error = walk.error;
 		return 1;
@@ -129,6 +127,9 @@ static void entry_refresh(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned
 	if (sp->role.level != 1 || (gpte & (GPTE_P | GPTE_A)) != (GPTE_P | GPTE_A))
 		return;
 	if (gpte & shvm_gpt_reserved(&mv->paging, &shvm_gpt_formats[sp->role.format], gpte, 1))
+		return;
+	/* The page may serve another mode than this vCPU's, in which bit 63 is reserved. */
+	if (!sp->role.nx && (gpte & GPTE_NX))
 		return;
 	if (mv->cache.nr_chain)
 		entry_prefetch(mv, sp, index, gpte);

@@ -55,15 +55,25 @@ static u8 spte_access(u64 spte)
 }
 
 /* A4: rights of an entry against the guest's; without CR0.WP they are judged by the role. */
-static bool rights_exceed(const struct shvm_sp *sp, u64 spte, u64 gpte, bool is_leaf)
+static bool rights_exceed(const struct shvm_sp *sp, u64 spte, u64 gpte, bool is_clean_leaf)
 {
 	u8 allowed = gpte_access(gpte, sp->role.nx);
 
 	if (!sp->role.wp)
-		return is_leaf && (spte & SPTE_W) && !(gpte & GPTE_D);
-	if (is_leaf && !(gpte & GPTE_D))
+		return is_clean_leaf && sp->role.level == 1 && (spte & SPTE_W);
+	if (is_clean_leaf)
 		allowed &= ~GPT_ACC_W;
 	return spte_access(spte) & ~allowed;
+}
+
+/* Can D be set in the table? If not, stores are let through without it. */
+static bool table_is_writable(struct shvm_mmu *mmu, const struct shvm_sp *sp)
+{
+	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), sp->gfn);
+	struct shvm_host_frame host;
+
+	return slot && !(slot->flags & SHVM_SLOT_READONLY) &&
+	       shvm_arch_host_frame_atomic(slot_hva(slot, gfn_to_gpa(sp->gfn)), true, &host);
 }
 
 static void audit_against_gpte(struct audit *a, struct shvm_sp *sp, unsigned int index, u64 spte)
@@ -86,7 +96,8 @@ static void audit_against_gpte(struct audit *a, struct shvm_sp *sp, unsigned int
 	if (!spte_is_live(spte))
 		return;
 	maps_page |= gpte_is_large(g, gpte, sp->role.level);
-	if (rights_exceed(sp, spte, gpte, maps_page))
+	if (rights_exceed(sp, spte, gpte, maps_page && !(gpte & GPTE_D)) &&
+	    (rights_exceed(sp, spte, gpte, false) || table_is_writable(a->mmu, sp)))
 		audit_fail(a, "A4", "more rights than the guest entry", sp, index);
 	frame = gfn((gpte & GENMASK_ULL(51, 12)) >> SHVM_PAGE_SHIFT);
 	if (sp->role.level == 1) {

@@ -22,11 +22,11 @@ enum map_result {
 };
 
 /* Hardware entries are made from these rights: a clean page must trap its first store. */
-static u8 entry_access(u64 gpte, bool nx, bool is_leaf)
+static u8 entry_access(u64 gpte, bool nx, bool is_clean_leaf)
 {
 	u8 acc = gpte_access(gpte, nx);
 
-	if (is_leaf && !(gpte & GPTE_D))
+	if (is_clean_leaf)
 		acc &= ~GPT_ACC_W;
 	return acc;
 }
@@ -49,7 +49,7 @@ static void child_key(const struct shvm_fault *f, const struct shvm_sp *parent, 
 	if (!role->wp && !parent->role.direct) {
 		role->access = w->acc[parent->role.level];
 		/* All rights are in the leaf, so the leaf must know that a large page is clean. */
-		role->clean = role->direct && !(w->gpte[w->leaf] & GPTE_D);
+		role->clean = role->direct && !w->dirty;
 	}
 }
 
@@ -77,7 +77,8 @@ static u8 link_access(const struct shvm_fault *f, const struct shvm_sp *parent)
 
 	if (parent->role.direct)
 		return GPT_ACC_ALL;
-	return entry_access(f->walk.gpte[level], parent->role.nx, level == f->walk.leaf);
+	return entry_access(f->walk.gpte[level], parent->role.nx,
+			    level == f->walk.leaf && !f->walk.dirty);
 }
 
 static enum map_result map_link(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
@@ -109,7 +110,7 @@ static enum map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
 
 		ok = gpte_unchanged(mv, sp, index, gpte);
 		acc = gpte_access(gpte, sp->role.nx);
-		dirty = gpte & GPTE_D;
+		dirty = f->walk.dirty;
 	}
 	if (!sp->role.wp)
 		acc &= sp->role.access;
@@ -189,6 +190,16 @@ static enum shvm_pf_result fault_map(struct shvm_mmu_vcpu *mv, struct shvm_fault
 	return ret == MAP_DONE ? SHVM_PF_FIXED : SHVM_PF_RETRY;
 }
 
+/*
+ * CR0.WP = 0 and a supervisor's store to a user's read-only page: the entry would need U = 0, and
+ * then SMAP does not guard the page any more. Rare enough to be done by software.
+ */
+static bool fault_defies_smap(struct shvm_mmu_vcpu *mv, const struct shvm_fault *f)
+{
+	return mv->root_role.smap_nowp && !(f->access & SHVM_ACCESS_USER) &&
+	       (f->walk.acc[f->walk.leaf] & (GPT_ACC_U | GPT_ACC_W)) == GPT_ACC_U;
+}
+
 /* What the guest frame is: nothing, a table, or memory of the host that leaf then describes. */
 static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
 {
@@ -213,7 +224,7 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 	srcu_read_unlock(&mmu->srcu, idx);
 	if (invalid)
 		return SHVM_PF_RETRY;
-	if (!slot || (write && (readonly || f->pf->tracked)))
+	if (!slot || (write && (readonly || f->pf->tracked || fault_defies_smap(mv, f))))
 		return SHVM_PF_EMULATE;
 	f->leaf.frame = f->walk.frame;
 	err = shvm_arch_host_frame(at, write, &f->leaf.host);
@@ -242,9 +253,7 @@ static enum shvm_pf_result fault_steps(struct shvm_mmu_vcpu *mv, struct shvm_pf 
 	switch (shvm_gpt_walk(mv, &f.walk)) {
 	case GPT_WALK_OK:
 		break;
-	case GPT_WALK_ABSENT:	/* all ones: reserved bits are set */
-		pf->guest_error = PFEC_P | PFEC_RSVD | (pf->error & (PFEC_W | PFEC_U));
-		return SHVM_PF_REFLECT;
+	case GPT_WALK_ABSENT:
 	case GPT_WALK_FAULT:
 		pf->guest_error = f.walk.error;
 		return SHVM_PF_REFLECT;

@@ -128,6 +128,8 @@ static bool walk_mark(struct shvm_gpt_walk *w, const struct shvm_gpt *g,
 		if (!gpte_mark(&place[level], &w->gpte[level], bits, g->entry_bytes))
 			return false;
 	}
+	/* A table in read-only memory keeps D = 0, and the CPU lets the store through. */
+	w->dirty = (w->gpte[w->leaf] & GPTE_D) || (w->access & SHVM_ACCESS_WRITE);
 	return true;
 }
 
@@ -155,6 +157,8 @@ static enum gpt_walk_result walk_once(struct shvm_mmu_vcpu *mv, struct shvm_gpt_
 
 		w->table[level] = gpa_to_gfn(at);
 		ret = place_find(mv->mmu, at, &place[level]);
+		if (ret == GPT_WALK_ABSENT)	/* all ones: reserved bits are set */
+			w->error = fault_error(p, w->access, PFEC_P | PFEC_RSVD);
 		if (ret != GPT_WALK_OK)
 			return ret;
 		if (shvm_arch_read_user(place[level].at, &gpte, g->entry_bytes))
@@ -201,8 +205,10 @@ enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 
 	if (format == SHVM_GPT_NONE)
 		return walk_none(w);
-	if (!g->levels)
+	if (!g->levels) {
+		w->error = fault_error(&mv->paging, w->access, PFEC_P | PFEC_RSVD);
 		return GPT_WALK_ABSENT;
+	}
 	/* Another vCPU may win the race for A or D; each loss is its progress. */
 	for (tries = 0; tries < 16; tries++) {
 		ret = walk_once(mv, w, g, place);

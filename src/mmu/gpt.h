@@ -62,6 +62,7 @@ struct shvm_gpt_walk {
 	u64 gpte[GPT_TOP + 1];		/* entries as they are now, A and D included */
 	u8 acc[GPT_TOP + 1];		/* rights accumulated down to each level, it included */
 	gfn_t frame;			/* the 4 KiB frame that addr leads to */
+	bool dirty;			/* leaf has D, or is written and D cannot be set there */
 };
 
 enum shvm_gpt_format shvm_gpt_format(const struct shvm_paging *p);
