@@ -11,6 +11,7 @@
 
 #include "../compat/guest.h"
 #include "../compat/host_event.h"
+#include "../x86/x86.h"
 #include "vmx_internal.h"
 
 static void root_load(struct shvm_vcpu *vcpu)
@@ -135,6 +136,7 @@ static bool try_enter(struct shvm_vcpu *vcpu)
 		return false;
 
 	shvm_vmx_inject(vcpu);
+	shvm_fpu_restore();
 	shvm_vmx_host_enter(vcpu);
 	shvm_guest_timing_enter();
 	if (shvm_vmx_check_entry(vcpu))

@@ -57,6 +57,18 @@ void shvm_fpu_unload(struct shvm_vcpu *vcpu)
 }
 
 /**
+ * shvm_fpu_restore - the registers hold the thread's FPU state again
+ *
+ * Interrupts off, right before the entry, between shvm_fpu_load() and shvm_fpu_unload(): the host
+ * may have used the registers since (scheduling, kernel_fpu_begin()), and loads them lazily.
+ */
+void shvm_fpu_restore(void)
+{
+	if (test_thread_flag(TIF_NEED_FPU_LOAD))
+		switch_fpu_return();
+}
+
+/**
  * shvm_xcr0_write - XSETBV with ECX = 0
  * @vcpu: the vCPU; CR4.OSXSAVE and CPL were checked
  * @val: new value
