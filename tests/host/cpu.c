@@ -307,8 +307,8 @@ static bool exit_fault(struct vcpu *v, struct operation *op, u32 fault, struct o
 		out->error = pf.guest_error;
 		return true;
 	case SHVM_PF_EMULATE:
-		/* An instruction that cannot be emulated: the other way out. */
-		if (pf.tracked && !(op->rnd >> 1 & 31) &&
+		/* An instruction that cannot be emulated: the other way out, which may not help. */
+		if (pf.tracked && !out->exits && !(op->rnd >> 1 & 31) &&
 		    shvm_mmu_unshadow(&machine->mmu, gpa_to_gfn(pf.gpa)))
 			return false;
 		return emulate(v, op, out);
@@ -348,9 +348,11 @@ struct outcome vcpu_access(struct vcpu *v, struct operation *op)
 			return out;
 		}
 		vcpu_exit(v);
-		out.exits++;
-		if (exit_fault(v, op, fault, &out))
+		if (exit_fault(v, op, fault, &out)) {
+			out.exits++;
 			return out;
+		}
+		out.exits++;
 	}
 	out.kind = STUCK;
 	return out;

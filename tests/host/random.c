@@ -19,6 +19,7 @@
 #define NR_DATA		32
 #define RO_BASE		0x601
 #define MOVING		3		/* slot that comes, goes and moves */
+#define NR_RECENT	8
 #define LINEAR_INDEX	300		/* where the tables of a root map all of slot 0 */
 
 struct config {
@@ -50,7 +51,8 @@ static struct {
 	const struct config *c;
 	u64 rnd;
 	u64 step;
-	u64 done, faults, mmio, emulated, stale;
+	u64 done, faults, mmio, emulated, hits, stale;
+	struct access recent[MAX_VCPUS][NR_RECENT];	/* what worked */
 } r;
 
 #define TRACE(fmt, ...) do {						\
@@ -138,15 +140,15 @@ static u64 make_entry(int level)
 			e |= 0x80;
 	}
 	e |= frame << 12;
-	e |= chance(80) ? 2 : 0;
-	e |= chance(75) ? 4 : 0;
+	e |= chance(85) ? 2 : 0;
+	e |= chance(85) ? 4 : 0;
 	e |= rnd(2) * 0x20 | rnd(2) * 0x40 | rnd(32) / 28 * 0x100;
-	e |= chance(10) ? 1ULL << 63 : 0;
+	e |= chance(5) ? 1ULL << 63 : 0;
 	if (chance(8))
 		e |= 1ULL << (9 + rnd(3)) | 1ULL << (52 + rnd(11)) | rnd(4) << 3;
 	if (chance(2))
 		e |= 1ULL << (30 + rnd(22));
-	if (chance(8))
+	if (chance(5))
 		e &= ~1ULL;
 	return e;
 }
@@ -188,6 +190,8 @@ static u64 pick_addr(const struct vcpu *v)
 
 	if (!(v->paging.cr0 & X86_CR0_PG))
 		return (pick_page() << 12) & 0xffffffff;
+	if (chance(30))
+		return r.recent[v->id][rnd(NR_RECENT)].addr & ~0xfffULL;
 	for (level = 1; level <= 4; level++)
 		addr |= pick_index(level) << (3 + 9 * level);
 	if (chance(2))
@@ -286,6 +290,7 @@ static void verify(struct vcpu *v, struct operation *op, struct oracle *o,
 
 	if (out->from_tlb) {
 		apply(op, page_of(out->tlb->gfn), off);
+		r.hits++;
 		r.stale += o->kind != O_OK || o->gfn != out->tlb->gfn;
 		return;
 	}
@@ -304,6 +309,7 @@ static void verify(struct vcpu *v, struct operation *op, struct oracle *o,
 	r.mmio += out->kind == MMIO;
 	if (out->kind == DONE) {
 		r.done++;
+		r.recent[v->id][rnd(NR_RECENT)] = op->a;
 		r.emulated += !out->hardware;
 		if (out->hardware) {
 			CHECK(out->hfn == FRAME_BASE + machine->host[page_of(o->gfn)].frame,
@@ -354,7 +360,13 @@ static void act_access(struct vcpu *v)
 	op.a.user = (v->paging.cr0 & X86_CR0_PG) && chance(50);
 	op.a.ac = chance(30);
 	op.a.implicit = !op.a.user && op.a.kind != FETCH && chance(8);
-	op.a.addr |= rnd(4096) & ~(op.len - 1);
+	if (chance(50)) {
+		op.a = r.recent[v->id][rnd(NR_RECENT)];
+		op.a.user &= !!(v->paging.cr0 & X86_CR0_PG);
+		if (!(v->paging.cr0 & X86_CR0_PG))
+			op.a.addr &= 0xffffffff;
+	}
+	op.a.addr = (op.a.addr & ~0xfffULL) | (rnd(4096) & ~(op.len - 1));
 	value = rnd_next(&r.rnd);
 	oracle_walk(v, &op.a, &o);
 	if (o.kind == O_OK && o.gfn - TABLES < NR_TABLE_FRAMES && chance(50)) {
@@ -405,16 +417,39 @@ static void store_directly(struct vcpu *v, u64 at, struct operation *op)
 		memcpy(mirror, op->data, op->len);
 }
 
+/* An entry of a random table, or one that some vCPU has used. */
+static u64 pick_gpte(int *level)
+{
+	u64 frame = TABLES + rnd(NR_TABLE_FRAMES);
+	struct oracle o = { 0 };
+	u64 at;
+	int i;
+
+	if (chance(35)) {
+		i = rnd(machine->nr_vcpus);
+		oracle_walk(&machine->vcpu[i], &r.recent[i][rnd(NR_RECENT)], &o);
+	}
+	if (o.nr_entries) {
+		i = rnd(o.nr_entries);
+		at = o.entry[i];
+		*level = 4 - i;
+		if (at >> 12 >= TABLES && at >> 12 < TABLES + NR_TABLE_FRAMES)
+			return at;
+	}
+	*level = usual_level(frame);
+	return frame << 12 | pick_index(chance(80) ? *level : 0) * 8;
+}
+
 /* A store of any width at any offset, so that two entries become what they could be. */
 static void act_edit(struct vcpu *v)
 {
-	u64 frame = TABLES + rnd(NR_TABLE_FRAMES), at = frame << 12, addr, entry[2];
-	int level = usual_level(frame);
+	u64 at, addr, entry[2];
+	int level;
 	struct operation op = { .a.kind = WRITE, .len = 8 };
 	u8 old[16];
 	u32 off = 0;
 
-	at |= pick_index(chance(80) ? level : 0) * 8;
+	at = pick_gpte(&level);
 	if ((at & 0xfff) == 0xff8)
 		at -= 8;
 	memcpy(entry, &machine->mirror[page_of(at >> 12)][at & 0xfff], 16);
@@ -680,9 +715,9 @@ bool random_run(const struct random_options *opt)
 	}
 	CHECK(!shim_alloc_live, "%ld objects are left", shim_alloc_live);
 	if (!opt->fail_alloc)
-		printf("# config %d seed %llu: %llu steps, %llu done (%llu emulated), %llu faults, %llu mmio, %llu stale TLB hits\n",
+		printf("# config %d seed %llu: %llu steps, %llu done (%llu emulated), %llu faults, %llu mmio, %llu TLB hits (%llu stale)\n",
 		       opt->config, opt->seed, opt->steps, r.done, r.emulated, r.faults, r.mmio,
-		       r.stale);
+		       r.hits, r.stale);
 	fired = opt->fail_alloc && !shim_alloc_countdown;
 	shim_alloc_countdown = 0;
 	r.opt = NULL;
