@@ -92,8 +92,13 @@ GUEST_CODE static void guest_done(void)
 		GUEST_DONE();
 }
 
+/*
+ * With interrupts on: in a guest that was entered with them off, the emulated CPU takes none for
+ * the host either, against the SDM, and the machine would hang.
+ */
 GUEST_CODE static void guest_spin(void)
 {
+	asm volatile("sti");
 	for (;;)
 		asm volatile("pause");
 }
