@@ -306,6 +306,8 @@ GUEST_CODE static void guest_watches(u64 gva)
 {
 	u64 before, value;
 
+	/* With them off, the emulated CPU would take no interrupt for the host either. */
+	asm volatile("sti");
 	while (!stop) {
 		before = epoch;
 		value = guest_read64(gva);
