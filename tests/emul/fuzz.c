@@ -12,6 +12,8 @@ static struct shvm_emul_regs before;
 static u64 code_at;		/* linear address of the first byte */
 static bool changed;		/* something irreversible since the last commit */
 static bool wrote_expected;
+static bool wrote;
+static u64 first_write;		/* address, if wrote */
 static bool write_allowed;	/* by check_write, at check_at */
 static u64 check_at;
 static unsigned int commits;
@@ -74,6 +76,9 @@ static enum shvm_emul_result op_read(struct shvm_emul *e, u64 la, void *buf, uns
 static void note_write(struct shvm_emul *e, u64 la, unsigned int len)
 {
 	changed = true;
+	if (!wrote)
+		first_write = la;
+	wrote = true;
 	if (e->must_write_gla - la < len)
 		wrote_expected = true;
 }
@@ -279,10 +284,22 @@ static void check_result(struct shvm_emul *e, enum shvm_emul_result r)
 		CHECK(e->exc.vector < 32);
 }
 
+/* What was announced is what was done. */
+static void check_info(enum shvm_emul_result decoded, const struct shvm_emul_info *info,
+		       enum shvm_emul_result r)
+{
+	CHECK(decoded == EMUL_OK || decoded == r);
+	if (r != EMUL_OK)
+		return;
+	CHECK(info->writes == wrote);
+	CHECK(!wrote || first_write == info->linear);
+}
+
 static void fuzz_one(struct shvm_emul *e, u64 results[])
 {
+	enum shvm_emul_result r, decoded = EMUL_OK;
 	struct shvm_emul_info info;
-	enum shvm_emul_result r;
+	bool announced = false;
 
 	random_cpu(e);
 	random_insn(e);
@@ -292,15 +309,19 @@ static void fuzz_one(struct shvm_emul *e, u64 results[])
 		code_at = (u32)(code_at + e->seg[EMUL_CS].base);
 	changed = false;
 	wrote_expected = false;
+	wrote = false;
 	write_allowed = false;
 	commits = 0;
 	if (rnd_percent(20)) {
-		r = shvm_emul_decode(e, &info);
-		CHECK(r <= EMUL_RETRY && info.len <= SHVM_EMUL_INSN_MAX && info.size <= 16);
+		announced = e->insn_cached && e->insn_len == SHVM_EMUL_INSN_MAX;
+		decoded = shvm_emul_decode(e, &info);
+		CHECK(decoded <= EMUL_RETRY && info.len <= SHVM_EMUL_INSN_MAX && info.size <= 16);
 		CHECK(same_regs(&e->regs, &before));
 	}
 	r = shvm_emul_run(e);
 	check_result(e, r);
+	if (announced)
+		check_info(decoded, &info, r);
 	results[r]++;
 }
 

@@ -9,7 +9,7 @@
 #include "emul_test.h"
 
 u64 opt_seed = 1;
-u64 opt_count = 500000;
+u64 opt_count = 400000;
 
 static void usage(FILE *f)
 {
@@ -19,7 +19,7 @@ static void usage(FILE *f)
 	      "random bytes, and checks system instructions against the SDM. Output is TAP.\n"
 	      "\n"
 	      "  --seed N    random numbers start from N (default 1; 0: from the clock)\n"
-	      "  --count N   instructions to generate for the comparison (default 500000)\n"
+	      "  --count N   instructions to generate for the comparison (default 400000)\n"
 	      "  --help      this text\n", f);
 }
 

@@ -392,14 +392,14 @@ static void set_dividend(struct build *b)
 	u64 mask = b->opsize == 8 ? ~0ull : BIT_ULL(bits) - 1;
 	u64 divisor = rnd_value() >> rnd_below(bits);
 	bool is_signed = b->f->reg == 7;
-	unsigned __int128 edge = ((unsigned __int128)1 << (bits - is_signed)) + rnd_below(3) - 1;
-	unsigned __int128 n = edge * divisor;
+	__uint128_t edge = ((__uint128_t)1 << (bits - is_signed)) + rnd_below(3) - 1;
+	__uint128_t n = edge * divisor;
 
 	if (is_signed && rnd_percent(50))
 		n = -n;
 	n += rnd_below(5) - 2ull;
 	if (rnd_percent(30))
-		n = (unsigned __int128)rnd_below(128) << (bits - 1);
+		n = (__uint128_t)rnd_below(128) << (bits - 1);
 	if (is_signed && rnd_percent(30))
 		divisor = -divisor;
 	set_divisor(b, divisor);
