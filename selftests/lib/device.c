@@ -17,31 +17,37 @@ static const char *device_path;
 static void usage(FILE *out, const char *name)
 {
 	fprintf(out,
-		"usage: %s [--dev PATH]\n\n"
+		"usage: %s [--dev PATH] [--only NAME]\n\n"
 		"Tests a hypervisor device that speaks the KVM interface; output is TAP.\n\n"
 		"  --dev PATH   the device; default: $SHVM_DEV, else /dev/shvm\n"
+		"  --only NAME  run only the tests whose names contain NAME\n"
 		"  --help       this text\n", name);
 }
 
-void test_options(int argc, char **argv)
+const char *test_options(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "dev", required_argument, NULL, 'd' },
+		{ "only", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
+	const char *only = NULL;
 	int opt;
 
 	device_path = getenv("SHVM_DEV") ?: "/dev/shvm";
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'd') {
 			device_path = optarg;
+		} else if (opt == 'o') {
+			only = optarg;
 		} else {
 			usage(opt == 'h' ? stdout : stderr, argv[0]);
 			exit(opt == 'h' ? 0 : 2);
 		}
 	}
 	close(test_dev_open());
+	return only;
 }
 
 const char *test_device(void)

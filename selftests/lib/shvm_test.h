@@ -116,8 +116,8 @@ struct test_vm {
 
 /* ---- device.c: options, errors, ioctls ---- */
 
-/* Parses --dev and --help; environment: SHVM_DEV. */
-void test_options(int argc, char **argv);
+/* Parses --dev, --only and --help; environment: SHVM_DEV. Returns the argument of --only. */
+const char *test_options(int argc, char **argv);
 const char *test_device(void);
 int test_dev_open(void);
 bool test_is_shvm(void);
@@ -204,7 +204,18 @@ void vcpu_get_io_data(struct test_vcpu *vcpu, void *data, size_t size);
 #define SHVM_TEST_MAIN							\
 	int main(int argc, char **argv)					\
 	{								\
-		test_options(argc, argv);				\
+		const char *only = test_options(argc, argv);		\
+		struct __fixture_metadata *f;				\
+		struct __test_metadata **t;				\
+									\
+		for (f = __fixture_list; f && only; f = f->next) {	\
+			for (t = &f->tests; *t; ) {			\
+				if (strstr((*t)->name, only))		\
+					t = &(*t)->next;		\
+				else					\
+					*t = (*t)->next;		\
+			}						\
+		}							\
 		return test_harness_run(argc, argv);			\
 	}
 
