@@ -121,7 +121,7 @@ static bool interrupt_waits(struct shvm_vcpu *vcpu)
 	/* Pairs with the release when the chip is created. */
 	struct shvm_irqchip *chip = smp_load_acquire(&vcpu->vm->irqchip);
 
-	if (vcpu->events.irq_queued)
+	if (vcpu->events.irq_queued || vcpu->events.irq_injected)
 		return true;
 	return chip && vcpu->id == 0 && shvm_irqchip_has_irq(chip);
 }
@@ -135,8 +135,8 @@ bool shvm_event_is_due(struct shvm_vcpu *vcpu)
 {
 	const struct shvm_events *ev = &vcpu->events;
 
-	if (ev->exception.pending || ev->exception.injected || ev->irq_injected ||
-	    ev->nmi_injected || ev->triple_fault)
+	if (ev->exception.pending || ev->exception.injected || ev->nmi_injected ||
+	    (ev->irq_injected && ev->irq_soft) || ev->triple_fault)
 		return true;
 	if (ev->nmi_pending && !(shvm_vmx_interruptibility(vcpu) & BLOCKED_BY_NMI))
 		return true;
@@ -211,6 +211,9 @@ int shvm_event_get(struct shvm_vcpu *vcpu, struct shvm_vcpu_events *out)
 	if (ev->irq_injected && !ev->irq_soft) {
 		out->interrupt.injected = 1;
 		out->interrupt.nr = ev->irq_vector;
+	} else if (ev->irq_queued) {
+		out->interrupt.injected = 1;
+		out->interrupt.nr = ev->irq_queued_vector;
 	}
 	out->interrupt.shadow = shadow_to_user(blocked);
 	out->nmi.injected = ev->nmi_injected;
@@ -286,6 +289,9 @@ int shvm_event_set(struct shvm_vcpu *vcpu, const struct shvm_vcpu_events *in)
 			     (vcpu->cr0 & X86_CR0_PE),
 		.error_code = in->exception.has_error_code ? in->exception.error_code : 0,
 	};
+	/* A queued one is shown here and by GET_SREGS: it must not become two. */
+	if (!in->interrupt.injected || in->interrupt.nr == ev->irq_queued_vector)
+		ev->irq_queued = false;
 	ev->irq_injected = in->interrupt.injected;
 	ev->irq_vector = in->interrupt.nr;
 	ev->irq_soft = in->interrupt.injected && in->interrupt.soft;

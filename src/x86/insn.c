@@ -65,6 +65,7 @@ void shvm_insn_forget(struct shvm_vcpu *vcpu)
 
 	log_drop(in);
 	in->waiting = SHVM_INSN_IDLE;
+	in->posted = false;
 	in->emul.insn_cached = false;
 }
 
@@ -353,9 +354,25 @@ static enum shvm_next insn_retry(struct shvm_vcpu *vcpu)
 	return SHVM_NEXT_ERROR;
 }
 
+/*
+ * A write is in the run page: its instruction, or its iteration of a REP, is done. Whatever ended
+ * the run after it will happen again, if it must, when the guest goes on.
+ */
+static enum shvm_next insn_posted(struct shvm_vcpu *vcpu, enum shvm_emul_result r)
+{
+	vcpu->insn.posted = false;
+	if (r == EMUL_OK)
+		insn_done(vcpu);
+	else
+		log_drop(&vcpu->insn);
+	return SHVM_NEXT_USER;
+}
+
 static enum shvm_next insn_result(struct shvm_vcpu *vcpu, enum shvm_emul_result r)
 {
 	regs_store(vcpu);
+	if (vcpu->insn.posted)
+		return insn_posted(vcpu, r);
 	switch (r) {
 	case EMUL_OK:
 		return insn_done(vcpu);

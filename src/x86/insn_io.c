@@ -55,42 +55,48 @@ static bool port_in_kernel(struct shvm_vcpu *vcpu, u16 port, u32 size, u32 count
 	return chip;
 }
 
-static enum shvm_emul_result port_access(struct shvm_emul *e, u16 port, u32 size, u32 count,
-					 void *buf, bool write)
+enum shvm_emul_result shvm_insn_pio_in(struct shvm_emul *e, u16 port, unsigned int size,
+				       unsigned int count, void *buf)
 {
 	struct shvm_vcpu *vcpu = emul_vcpu(e);
 	struct shvm_insn *in = &vcpu->insn;
 	struct shvm_io_fragment *f;
 	u32 bytes = size * count;
 
-	f = bytes <= SHVM_PAGE_SIZE ? shvm_insn_log_next(in, port, bytes, write, false) : NULL;
+	if (in->posted)
+		return EMUL_USER;
+	f = bytes <= SHVM_PAGE_SIZE ? shvm_insn_log_next(in, port, bytes, false, false) : NULL;
 	if (!f)
 		return EMUL_UNHANDLED;
 	if (!f->done) {
-		if (write)
-			memcpy(in->pio_page, buf, bytes);
-		if (!port_in_kernel(vcpu, port, size, count, in->pio_page, write)) {
-			port_request(vcpu, port, size, count, write);
+		if (!port_in_kernel(vcpu, port, size, count, in->pio_page, false)) {
+			port_request(vcpu, port, size, count, false);
 			in->waiting = SHVM_INSN_WAIT_LOG;
 			return EMUL_USER;
 		}
 		f->done = true;
 	}
-	if (!write)
-		memcpy(buf, in->pio_page, bytes);
+	memcpy(buf, in->pio_page, bytes);
 	return EMUL_OK;
 }
 
-enum shvm_emul_result shvm_insn_pio_in(struct shvm_emul *e, u16 port, unsigned int size,
-				       unsigned int count, void *buf)
-{
-	return port_access(e, port, size, count, buf, false);
-}
-
+/* Nothing of an instruction comes after its output: it needs no log. */
 enum shvm_emul_result shvm_insn_pio_out(struct shvm_emul *e, u16 port, unsigned int size,
 					unsigned int count, const void *buf)
 {
-	return port_access(e, port, size, count, (void *)buf, true);
+	struct shvm_vcpu *vcpu = emul_vcpu(e);
+	u32 bytes = size * count;
+
+	if (vcpu->insn.posted)
+		return EMUL_USER;
+	if (bytes > SHVM_PAGE_SIZE)
+		return EMUL_UNHANDLED;
+	memcpy(vcpu->insn.pio_page, buf, bytes);
+	if (!port_in_kernel(vcpu, port, size, count, vcpu->insn.pio_page, true)) {
+		port_request(vcpu, port, size, count, true);
+		vcpu->insn.posted = true;
+	}
+	return EMUL_OK;
 }
 
 /* The permission bitmap in the TSS; a byte beyond its end counts as all ones. */
@@ -134,7 +140,7 @@ static void accumulator_load(struct shvm_vcpu *vcpu, u32 size, u32 val)
  * @port: port
  * @size: 1, 2 or 4 bytes
  * @in: direction
- * Return: SHVM_NEXT_ENTER: done; SHVM_NEXT_USER: RIP moves when user space comes back.
+ * Return: SHVM_NEXT_ENTER: done; SHVM_NEXT_USER: OUT is done, IN will be when user space is back.
  */
 enum shvm_next shvm_insn_port_io(struct shvm_vcpu *vcpu, u16 port, u32 size, bool in)
 {
@@ -148,12 +154,14 @@ enum shvm_next shvm_insn_port_io(struct shvm_vcpu *vcpu, u16 port, u32 size, boo
 		shvm_vmx_skip_insn(vcpu);
 		return SHVM_NEXT_ENTER;
 	}
-	if (!in)
-		memcpy(vcpu->insn.pio_page, &val, size);
 	port_request(vcpu, port, size, 1, !in);
-	vcpu->insn.port_size = size;
-	vcpu->insn.port_in = in;
-	vcpu->insn.waiting = SHVM_INSN_WAIT_PORT;
+	if (in) {
+		vcpu->insn.port_size = size;
+		vcpu->insn.waiting = SHVM_INSN_WAIT_PORT;
+	} else {
+		memcpy(vcpu->insn.pio_page, &val, size);
+		shvm_vmx_skip_insn(vcpu);
+	}
 	return SHVM_NEXT_USER;
 }
 
@@ -161,9 +169,7 @@ void shvm_insn_port_complete(struct shvm_vcpu *vcpu)
 {
 	u32 val = 0;
 
-	if (vcpu->insn.port_in) {
-		memcpy(&val, vcpu->insn.pio_page, min_t(u32, vcpu->insn.port_size, sizeof(val)));
-		accumulator_load(vcpu, vcpu->insn.port_size, val);
-	}
+	memcpy(&val, vcpu->insn.pio_page, min_t(u32, vcpu->insn.port_size, sizeof(val)));
+	accumulator_load(vcpu, vcpu->insn.port_size, val);
 	shvm_vmx_skip_insn(vcpu);
 }

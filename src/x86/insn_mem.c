@@ -85,24 +85,28 @@ static bool mem_is_mmio(struct shvm_vcpu *vcpu, gpa_t at, bool write)
 	return mmio;
 }
 
-static void mmio_request(struct shvm_vcpu *vcpu, const struct shvm_io_fragment *f)
+static void mmio_request(struct shvm_vcpu *vcpu, u64 at, const u8 *data, u32 len, bool write)
 {
 	struct shvm_run *run = vcpu->run;
 
 	run->exit_reason = SHVM_EXIT_MMIO;
-	run->mmio.phys_addr = f->addr;
-	run->mmio.len = f->len;
-	run->mmio.is_write = f->write;
-	memcpy(run->mmio.data, f->data, sizeof(run->mmio.data));
-	vcpu->insn.waiting = SHVM_INSN_WAIT_LOG;
+	run->mmio.phys_addr = at;
+	run->mmio.len = len;
+	run->mmio.is_write = write;
+	memset(run->mmio.data, 0, sizeof(run->mmio.data));
+	if (write)
+		memcpy(run->mmio.data, data, len);
 }
 
 /* One access of at most MMIO_BYTES; @data is in or out. */
 static enum shvm_emul_result mmio_fragment(struct shvm_vcpu *vcpu, u64 at, u8 *data, u32 len,
 					   bool write)
 {
-	struct shvm_io_fragment *f = shvm_insn_log_next(&vcpu->insn, at, len, write, true);
+	struct shvm_io_fragment *f;
 
+	if (vcpu->insn.posted)
+		return EMUL_USER;
+	f = shvm_insn_log_next(&vcpu->insn, at, len, write, true);
 	if (!f)
 		return EMUL_UNHANDLED;
 	if (f->done) {
@@ -110,9 +114,8 @@ static enum shvm_emul_result mmio_fragment(struct shvm_vcpu *vcpu, u64 at, u8 *d
 			memcpy(data, f->data, len);
 		return EMUL_OK;
 	}
-	if (write)
-		memcpy(f->data, data, len);
-	mmio_request(vcpu, f);
+	mmio_request(vcpu, at, data, len, write);
+	vcpu->insn.waiting = SHVM_INSN_WAIT_LOG;
 	return EMUL_USER;
 }
 
@@ -129,6 +132,19 @@ static enum shvm_emul_result mmio_access(struct shvm_vcpu *vcpu, const struct me
 		if (r != EMUL_OK)
 			return r;
 	}
+	return EMUL_OK;
+}
+
+/* The whole store of an instruction goes to a device. */
+static enum shvm_emul_result mmio_store(struct shvm_vcpu *vcpu, const struct mem_piece *p,
+					const void *data)
+{
+	if (p->len > MMIO_BYTES)
+		return mmio_access(vcpu, p, (void *)data, true);
+	if (vcpu->insn.posted)
+		return EMUL_USER;
+	mmio_request(vcpu, p->at.v, data, p->len, true);
+	vcpu->insn.posted = true;
 	return EMUL_OK;
 }
 
@@ -208,7 +224,7 @@ static enum shvm_emul_result mem_write_piece(struct shvm_emul *e, const struct m
 	case SHVM_MEM_OK:
 		return EMUL_OK;
 	case SHVM_MEM_MMIO:
-		return mmio_access(vcpu, p, (void *)buf, true);
+		return mmio_store(vcpu, p, buf);
 	case SHVM_MEM_FAULT:
 		return mem_error(e, -EFAULT);
 	default:
@@ -288,7 +304,7 @@ enum shvm_emul_result shvm_insn_cmpxchg(struct shvm_emul *e, u64 linear, const v
 	if (r != EMUL_OK)
 		return r;
 	if (nr == 1 && mem_is_mmio(vcpu, piece[0].at, true))
-		return mmio_access(vcpu, &piece[0], (void *)new, true);
+		return mmio_store(vcpu, &piece[0], new);
 	if (nr > 1 || !is_power_of_2(len) || (piece[0].at.v & (len - 1)))
 		return EMUL_UNHANDLED;
 

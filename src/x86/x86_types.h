@@ -66,7 +66,9 @@ struct shvm_fpu_state {
 /*
  * insn.c: the emulator bound to this vCPU, and what it waits for from user space. An instruction
  * that needs user space is run again from its start for each answer; the log holds the accesses
- * that are done, in order, so that they are not done twice.
+ * that are done, in order, so that they are not done twice. A write that fits one exit needs no
+ * answer: it is posted, the instruction goes on, and the exit is made at its end or before the
+ * next access for user space.
  */
 #define SHVM_MAX_FRAGMENTS 8
 struct shvm_io_fragment {
@@ -80,7 +82,7 @@ struct shvm_io_fragment {
 enum shvm_insn_wait {
 	SHVM_INSN_IDLE,		/* no request is out; the log may not be empty */
 	SHVM_INSN_WAIT_LOG,	/* frag[nr_frags - 1] is in the run page */
-	SHVM_INSN_WAIT_PORT,	/* the IN or OUT of shvm_insn_port_io() is */
+	SHVM_INSN_WAIT_PORT,	/* the IN of shvm_insn_port_io() is */
 };
 
 struct shvm_insn {
@@ -89,9 +91,9 @@ struct shvm_insn {
 	int nr_frags;		/* recorded for the instruction being run */
 	int next_frag;		/* replay position */
 	enum shvm_insn_wait waiting;
+	bool posted;		/* the run page holds a write whose instruction is done */
 	u8 *pio_page;		/* page shared with user space for PIO data (run mmap page 1) */
 	u32 port_size;		/* WAIT_PORT: bytes */
-	bool port_in;		/* WAIT_PORT: direction */
 	bool halted;		/* the instruction was HLT */
 	int error;		/* negative errno that ended the run of the emulator */
 	bool fault_tracked;	/* a store to a shadowed table at fault_la brought us here */
