@@ -1,4 +1,771 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Short stories, each for a class of bugs that shadow page tables have had. Every access is also
+ * checked against the oracle; "behind" is a change of a guest table that nobody trapped.
+ */
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+
 #include "machine.h"
-const struct directed directed_tests[] = { { NULL, NULL } };
-const int nr_directed = 0;
+
+#define P	0x01ULL
+#define W	0x02ULL
+#define U	0x04ULL
+#define A	0x20ULL
+#define D	0x40ULL
+#define PS	0x80ULL
+#define NX	(1ULL << 63)
+#define ALL	(P | W | U)
+
+/* Tables of the story; data is from frame 64 on, and from 0x200 on a slot of 2M and a bit. */
+enum { ROOT = 16, L3 = 17, L2 = 18, L1 = 19, OTHER = 20, DATA = 64, BIG = 0x200 };
+
+static u64 at(u64 i4, u64 i3, u64 i2, u64 i1)
+{
+	u64 addr = i4 << 39 | i3 << 30 | i2 << 21 | i1 << 12;
+
+	return i4 & 256 ? addr | 0xffff000000000000ULL : addr;
+}
+
+/* A change by the host or a device, seen by nobody. */
+static void poke(u64 table, u32 index, u64 entry)
+{
+	host_poke(page_of(table), index * 8, &entry, 8);
+}
+
+/* A change by an instruction of the guest that was trapped and emulated. */
+static void store(struct vcpu *v, u64 table, u32 index, u64 entry)
+{
+	vcpu_exit(v);
+	CHECK(shvm_mmu_write(&v->mv, gpa(table << 12 | index * 8), &entry, 8) == SHVM_MEM_OK,
+	      "store");
+	memcpy(&machine->mirror[page_of(table)][index * 8], &entry, 8);
+}
+
+static u64 entry_of(u64 table, u32 index)
+{
+	u64 e;
+
+	host_peek(page_of(table), index * 8, &e, 8);
+	return e;
+}
+
+static struct outcome act(struct vcpu *v, enum kind kind, bool user, u64 addr)
+{
+	struct operation op = { .a = { .addr = addr, .kind = kind, .user = user }, .len = 8 };
+
+	op.data[0] = addr >> 12;
+	return verified_access(v, &op, false);
+}
+
+/* The same where tables were changed behind the module: any outcome but trouble. */
+static void touch(struct vcpu *v, enum kind kind, u64 addr)
+{
+	struct operation op = { .a = { .addr = addr, .kind = kind }, .len = 8 };
+	struct outcome out = vcpu_access(v, &op);
+
+	CHECK(out.kind != STUCK, "stuck at %llx", addr);
+	vcpu_exit(v);
+	check_all();
+}
+
+static void expect(struct vcpu *v, enum kind kind, bool user, u64 addr, enum outcome_kind want)
+{
+	struct outcome out = act(v, kind, user, addr);
+
+	CHECK(out.kind == want, "%llx: outcome %d, want %d", addr, out.kind, want);
+}
+
+static void begin(int nr_vcpus)
+{
+	const struct shvm_paging p = {
+		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr4 = X86_CR4_PAE,
+		.efer = EFER_LMA | EFER_LME | EFER_NX, .maxphyaddr = 36, .gbpages = true,
+	};
+	int i;
+
+	check_behind = false;
+	CHECK(!machine_module_init(), "module");
+	CHECK(machine_create(nr_vcpus), "machine");
+	CHECK(!slot_add(0, 0, 192, 0, false), "slot");
+	CHECK(!slot_add(1, BIG, 600, 256, false), "slot");
+	CHECK(!slot_add(2, 0x601, 8, 1024, true), "slot");
+	CHECK(!shvm_mmu_set_budget(&machine->mmu, 1000), "budget");
+	poke(ROOT, 0, L3 << 12 | ALL);
+	poke(L3, 0, L2 << 12 | ALL);
+	poke(L2, 0, L1 << 12 | ALL);
+	for (i = 0; i < 8; i++)
+		poke(L1, i, (u64)(DATA + i) << 12 | ALL);
+	for (i = 0; i < nr_vcpus; i++) {
+		vcpu_set_paging(&machine->vcpu[i], &p);
+		vcpu_load_cr3(&machine->vcpu[i], ROOT << 12);
+	}
+}
+
+static void end(void)
+{
+	u64 i;
+
+	check_all();
+	if (!check_behind)
+		check_mirror();
+	host_age(0, HVA_PAGES, false);
+	host_age(0, HVA_PAGES, true);
+	for (i = 0; i < HVA_PAGES; i++)
+		if (machine->host[i].frame >= 0)
+			host_drop(i);
+	for (i = 0; i < MAX_MSLOTS; i++)
+		if (machine->slot[i].used)
+			CHECK(!slot_delete(i), "slot");
+	check_all();
+	machine_destroy();
+	machine_module_exit();
+	CHECK(!shim_alloc_live, "%ld objects are left", shim_alloc_live);
+}
+
+static void set_bit_of(struct vcpu *v, u64 cr0, u64 cr4, u64 efer)
+{
+	struct shvm_paging p = v->paging;
+
+	p.cr0 ^= cr0;
+	p.cr4 ^= cr4;
+	p.efer ^= efer;
+	vcpu_set_paging(v, &p);
+}
+
+/* 1.1: the direct page of a large entry must not serve a table of the same frame. */
+static void child_direct_or_not(void)
+{
+	struct vcpu *v;
+	u64 i;
+
+	begin(1);
+	v = machine->vcpu;
+	check_behind = true;
+	for (i = 0; i < 8; i++)
+		poke(BIG, i, (DATA + 2 * i) << 12 | ALL | A | D);
+	poke(L2, 1, BIG << 12 | PS | ALL);
+	for (i = 0; i < 8; i++)
+		touch(v, WRITE, at(0, 0, 1, i));
+	poke(L2, 1, BIG << 12 | ALL | A);
+	for (i = 0; i < 16; i++)
+		touch(v, i & 1 ? READ : WRITE, at(0, 0, 1, i));
+	poke(L2, 1, BIG << 12 | PS | ALL | A | D);
+	for (i = 0; i < 16; i++)
+		touch(v, i & 1 ? WRITE : READ, at(0, 0, 1, i));
+	CHECK(!slot_delete(1), "slot");
+	check_all();
+	for (i = 0; i < 16; i++)
+		touch(v, READ, at(0, 0, 1, i));
+	end();
+}
+
+/* 2.1: a large entry gets another frame; old leaves must leave under the frame they came with. */
+static void large_frame_changes(void)
+{
+	struct vcpu *v;
+	u64 i;
+
+	begin(1);
+	v = machine->vcpu;
+	check_behind = true;
+	poke(L2, 1, BIG << 12 | PS | ALL);
+	poke(L3, 1, 0 << 12 | PS | ALL);
+	for (i = 0; i < 8; i++) {
+		touch(v, WRITE, at(0, 0, 1, i));
+		touch(v, WRITE, at(0, 1, 1, i));
+	}
+	poke(L2, 1, 0 << 12 | PS | ALL);
+	poke(L3, 1, 0x40000ULL << 12 | PS | ALL);
+	for (i = 6; i < 12; i++) {
+		touch(v, WRITE, at(0, 0, 1, 64 + i));
+		touch(v, WRITE, at(0, 1, 1, i));
+	}
+	poke(L2, 1, 2ULL * BIG << 12 | PS | ALL);
+	for (i = 4; i < 16; i++)
+		touch(v, WRITE, at(0, 0, 1, i));
+	CHECK(!slot_delete(1), "slot");
+	check_all();
+	end();
+}
+
+/* 2.2: every change of a page entry between nothing, memory and MMIO, trapped and not. */
+static void entry_transitions(void)
+{
+	static const u64 what[] = { 0, DATA << 12 | ALL, (DATA + 9) << 12 | ALL, 0x700ULL << 12 | ALL };
+	struct vcpu *v;
+	int from, to, behind, first;
+
+	begin(1);
+	v = machine->vcpu;
+	for (behind = 0; behind < 2; behind++)
+		for (from = 0; from < 4; from++)
+			for (to = 0; to < 4; to++)
+				for (first = READ; first <= WRITE; first++) {
+					store(v, L1, 0, what[from]);
+					check_behind = false;
+					act(v, first, false, at(0, 0, 0, 0));
+					check_all();
+					check_behind = behind;
+					if (behind)
+						poke(L1, 0, what[to]);
+					else
+						store(v, L1, 0, what[to]);
+					if (behind) {
+						touch(v, READ, at(0, 0, 0, 0));
+						touch(v, WRITE, at(0, 0, 0, 0));
+						vcpu_invlpg(v, at(0, 0, 0, 0));
+						touch(v, FETCH, at(0, 0, 0, 0));
+					} else {
+						act(v, READ, false, at(0, 0, 0, 0));
+						act(v, WRITE, true, at(0, 0, 0, 0));
+					}
+				}
+	end();
+}
+
+/* Every access by everybody through an address; the oracle judges. */
+static void try_all(struct vcpu *v, u64 addr, unsigned int order)
+{
+	unsigned int i, n;
+
+	for (i = 0; i < 6; i++) {
+		n = (i * 5 + order) % 6;
+		act(v, n % 3, n >= 3, addr);
+	}
+}
+
+/* 4.1: one table reached by entries of different rights, whoever comes first. */
+static void permission_diamond(void)
+{
+	static const u64 rights[] = { ALL, P | W, P | U, P, ALL | NX };
+	unsigned int order, level, i;
+	struct vcpu *v;
+
+	for (order = 0; order < 20; order++) {
+		begin(1);
+		v = machine->vcpu;
+		for (i = 0; i < 5; i++) {
+			poke(ROOT, 10 + i, L3 << 12 | rights[i]);
+			poke(L3, 10 + i, L2 << 12 | rights[i]);
+			poke(L2, 10 + i, L1 << 12 | rights[i]);
+			poke(L1, 10 + i, DATA << 12 | rights[i]);
+			poke(L2, 20 + i, BIG << 12 | PS | rights[i]);
+			poke(L3, 20 + i, PS | rights[i]);
+		}
+		for (level = 0; level < 6; level++)
+			for (i = 0; i < 5; i++) {
+				u64 n = 10 + (i * (1 + order / 5) + order) % 5;
+
+				try_all(v, level == 0 ? at(n, 0, 0, 0) : level == 1 ? at(0, n, 0, 0) :
+					level == 2 ? at(0, 0, n, 0) : level == 3 ? at(0, 0, 0, n) :
+					level == 4 ? at(0, 0, n + 10, 3) : at(0, n + 10, 1, 3), order);
+				if (order & 1)
+					set_bit_of(v, X86_CR0_WP, 0, 0);
+			}
+		end();
+	}
+}
+
+/* 1.2, 4.2, 4.3: the same tables under every mode, without a change of CR3. */
+static void mode_flips(void)
+{
+	static const u64 rights[] = { ALL, P | W, P | U, P, ALL | NX, P | U | NX, ALL | 1ULL << 40 };
+	unsigned int mode, i, round;
+	struct vcpu *v;
+
+	begin(1);
+	v = machine->vcpu;
+	for (i = 0; i < ARRAY_SIZE(rights); i++) {
+		poke(L1, 20 + i, DATA << 12 | rights[i]);
+		poke(L1, 30 + i, (DATA + 1 + i) << 12 | rights[i] | A | D);
+		poke(L2, 20 + i, BIG << 12 | PS | rights[i]);
+		poke(L3, 20 + i, PS | rights[i]);
+	}
+	for (round = 0; round < 3; round++)
+		for (mode = 0; mode < 16; mode++) {
+			/* A Gray code: one bit at a time. */
+			switch (__builtin_ctz(mode + 1 + round)) {
+			case 0:
+				set_bit_of(v, X86_CR0_WP, 0, 0);
+				break;
+			case 1:
+				set_bit_of(v, 0, X86_CR4_SMEP, 0);
+				break;
+			case 2:
+				set_bit_of(v, 0, X86_CR4_SMAP, 0);
+				break;
+			default:
+				set_bit_of(v, 0, 0, EFER_NX);
+			}
+			for (i = 0; i < ARRAY_SIZE(rights); i++) {
+				try_all(v, at(0, 0, 0, 20 + i), mode + round);
+				try_all(v, at(0, 0, 0, 30 + i), mode + round);
+				try_all(v, at(0, 0, 20 + i, 5), mode + round);
+				try_all(v, at(0, 20 + i, 1, 7), mode + round);
+			}
+			check_all();
+		}
+	end();
+}
+
+/* 4.2 with SMAP: a store with AC = 1 and WP = 0 must not open the page for AC = 0. */
+static void smap_without_wp(void)
+{
+	struct operation op = { .a = { .addr = at(0, 0, 0, 9), .kind = WRITE, .ac = true }, .len = 8 };
+	struct vcpu *v;
+
+	begin(1);
+	v = machine->vcpu;
+	poke(L1, 9, (DATA + 9) << 12 | P | U);
+	set_bit_of(v, X86_CR0_WP, X86_CR4_SMAP, 0);
+	CHECK(verified_access(v, &op, false).kind == DONE, "store with AC = 1");
+	expect(v, READ, false, at(0, 0, 0, 9), FAULT);
+	expect(v, READ, true, at(0, 0, 0, 9), DONE);
+	expect(v, WRITE, true, at(0, 0, 0, 9), FAULT);
+	end();
+}
+
+/* 4.4: a clean and a dirty large entry for one frame. */
+static void large_clean_and_dirty(void)
+{
+	int wp;
+
+	for (wp = 0; wp < 2; wp++) {
+		struct vcpu *v;
+
+		begin(1);
+		v = machine->vcpu;
+		if (!wp)
+			set_bit_of(v, X86_CR0_WP, 0, 0);
+		poke(L2, 1, BIG << 12 | PS | ALL);
+		poke(L2, 2, BIG << 12 | PS | ALL | A | D);
+		act(v, READ, false, at(0, 0, 1, 1));
+		act(v, WRITE, false, at(0, 0, 2, 1));
+		CHECK(!(entry_of(L2, 1) & D), "D without a store");
+		act(v, READ, false, at(0, 0, 1, 1));
+		CHECK(!(entry_of(L2, 1) & D), "D without a store");
+		act(v, WRITE, false, at(0, 0, 1, 1));
+		CHECK(entry_of(L2, 1) & D, "no D after a store");
+		end();
+	}
+}
+
+/* 5.2: A and D are set where the access says so, not before, and not by a faulting walk. */
+static void accessed_and_dirty(void)
+{
+	struct vcpu *v;
+
+	begin(1);
+	v = machine->vcpu;
+	poke(L1, 1, (DATA + 1) << 12 | P);
+	expect(v, WRITE, true, at(0, 0, 0, 1), FAULT);
+	CHECK(!(entry_of(ROOT, 0) & A) && !(entry_of(L1, 1) & A), "A set by a faulting walk");
+	expect(v, READ, false, at(0, 0, 0, 0), DONE);
+	CHECK(entry_of(ROOT, 0) & entry_of(L3, 0) & entry_of(L2, 0) & entry_of(L1, 0) & A, "no A");
+	CHECK(!((entry_of(L2, 0) | entry_of(L1, 0)) & D), "D set by a read");
+	CHECK(!(entry_of(L1, 2) & A), "A of a neighbour");
+	expect(v, WRITE, false, at(0, 0, 0, 0), DONE);
+	CHECK(entry_of(L1, 0) & D, "no D");
+	CHECK(!(entry_of(L2, 0) & D), "D in a table entry");
+	end();
+}
+
+/* 5.2: tables in memory that cannot be written: no A, no D, no endless fault. */
+static void tables_in_rom(void)
+{
+	static const u64 top[] = { 0, 1 };
+	struct vcpu *v;
+	u64 e;
+	int i;
+
+	begin(1);
+	v = machine->vcpu;
+	e = DATA << 12 | ALL;
+	host_poke(1024, 0, &e, 8);
+	e = BIG << 12 | PS | ALL;
+	host_poke(1025, 0, &e, 8);
+	poke(L2, 9, 0x601ULL << 12 | ALL);
+	poke(L3, 9, 0x602ULL << 12 | ALL);
+	for (i = 0; i < 4; i++) {
+		expect(v, READ, false, at(0, 0, 9, 0), DONE);
+		expect(v, READ, false, at(0, 9, 0, top[i & 1]), DONE);
+		if (i == 2)
+			set_bit_of(v, X86_CR0_WP, 0, 0);
+		expect(v, WRITE, false, at(0, 0, 9, 0), DONE);
+		expect(v, WRITE, false, at(0, 9, 0, top[i & 1]), DONE);
+		check_all();
+	}
+	host_set_vma(page_of(L1), VMA_RO);
+	expect(v, WRITE, false, at(0, 0, 0, 3), DONE);
+	host_set_vma(page_of(L1), VMA_RW);
+	end();
+}
+
+/* 5.3: the guest clears D or A, flushes, and must see it set again; on both vCPUs. */
+static void clear_and_see_again(void)
+{
+	struct vcpu *v;
+	int i, wp;
+
+	begin(2);
+	v = machine->vcpu;
+	poke(L2, 1, BIG << 12 | PS | ALL);
+	for (wp = 0; wp < 2; wp++) {
+		for (i = 0; i < 4; i++) {
+			act(&v[i & 1], WRITE, false, at(0, 0, 0, 0));
+			act(&v[i & 1], WRITE, false, at(0, 0, 1, 1));
+			store(v, L1, 0, entry_of(L1, 0) & ~D);
+			store(v, L2, 1, entry_of(L2, 1) & ~D);
+			vcpu_invlpg(&v[0], at(0, 0, 0, 0));
+			vcpu_invlpg(&v[1], at(0, 0, 0, 0));
+			act(&v[i >> 1], WRITE, false, at(0, 0, 0, 0));
+			act(&v[i >> 1], WRITE, false, at(0, 0, 1, 1));
+			CHECK(entry_of(L1, 0) & entry_of(L2, 1) & D, "D is lost");
+			store(v, L1, 0, entry_of(L1, 0) & ~(A | D));
+			store(v, L3, 0, entry_of(L3, 0) & ~A);
+			vcpu_load_cr3(&v[0], ROOT << 12);
+			vcpu_load_cr3(&v[1], ROOT << 12);
+			act(&v[i & 1], READ, false, at(0, 0, 0, 0));
+			CHECK(entry_of(L1, 0) & entry_of(L3, 0) & A, "A is lost");
+			CHECK(!(entry_of(L1, 0) & D), "D by a read");
+		}
+		set_bit_of(&v[0], X86_CR0_WP, 0, 0);
+		set_bit_of(&v[1], X86_CR0_WP, 0, 0);
+	}
+	end();
+}
+
+/* 1.6: the root as L3, L2, L1 and page of itself, edited through that map. */
+static void recursive_map(void)
+{
+	struct operation op = { .a.kind = WRITE, .len = 8 };
+	struct vcpu *v;
+	u64 e, i;
+
+	begin(1);
+	v = machine->vcpu;
+	poke(ROOT, 511, ROOT << 12 | ALL);
+	for (i = 0; i < 2; i++) {
+		act(v, READ, false, at(511, 511, 511, 511));
+		act(v, READ, false, at(511, 511, 511, 0));
+		act(v, READ, false, at(511, 511, 0, 0));
+		act(v, READ, false, at(511, 0, 0, 0));
+		check_all();
+	}
+	for (i = 0; i < 40; i++) {
+		act(v, WRITE, false, at(0, 0, 0, 2));
+		e = (DATA + 10 + i % 4) << 12 | ALL;
+		memcpy(op.data, &e, 8);
+		op.a.addr = at(511, 0, 0, 0) + 2 * 8;
+		verified_access(v, &op, false);
+		vcpu_invlpg(v, at(0, 0, 0, 2));
+		act(v, READ, false, at(0, 0, 0, 2));
+		e = ROOT << 12 | ALL | (i & 1 ? A | D : 0);
+		memcpy(op.data, &e, 8);
+		op.a.addr = at(511, 511, 511, 511) + 511 * 8;
+		verified_access(v, &op, false);
+		check_all();
+	}
+	end();
+}
+
+/* 10.5: a frame at more addresses than a chain holds; then a table, aged, moved, deleted. */
+static void long_chain(void)
+{
+	struct vcpu *v;
+	u64 i, t;
+
+	begin(1);
+	v = machine->vcpu;
+	for (t = 0; t < 4; t++) {
+		poke(L2, 10 + t, (100 + t) << 12 | ALL);
+		for (i = 0; i < 512; i++)
+			poke(100 + t, i, DATA << 12 | ALL);
+	}
+	for (t = 0; t < 4; t++)
+		for (i = 0; i < 512; i++)
+			act(v, i & 1 ? READ : WRITE, false, at(0, 0, 10 + t, i));
+	check_all();
+	host_age(0, 192, true);
+	host_write_protect(page_of(DATA));
+	act(v, WRITE, false, at(0, 0, 10, 0));
+	for (i = 0; i < 512; i++)
+		act(v, READ, false, at(0, 0, 11, i));
+	poke(DATA, 0, 0);
+	store(v, L2, 9, DATA << 12 | ALL);
+	act(v, READ, false, at(0, 0, 9, 0));
+	act(v, WRITE, false, at(0, 0, 10, 7));
+	check_all();
+	end();
+}
+
+/* 10.1, 10.2: three vCPUs, many roots and tables, the least budget. */
+static void least_budget(void)
+{
+	struct vcpu *v;
+	u64 i, n;
+
+	begin(3);
+	v = machine->vcpu;
+	CHECK(shvm_mmu_set_budget(&machine->mmu, 63) == -EINVAL, "63 pages");
+	CHECK(!shvm_mmu_set_budget(&machine->mmu, 64), "64 pages");
+	for (i = 0; i < 30; i++) {
+		poke(100 + i, 0, (ROOT + 1) << 12 | ALL);
+		poke(100 + i, 1, (100 + (i + 1) % 30) << 12 | ALL);
+		poke(100 + i, 2, (100 + (i + 7) % 30) << 12 | ALL);
+		poke(100 + i, 3, (DATA + i) << 12 | ALL);
+	}
+	for (n = 0; n < 3000; n++) {
+		i = n * 7919 % 30;
+		if (!(n % 5))
+			vcpu_load_cr3(&v[n % 3], (100 + i) << 12);
+		act(&v[n % 3], n & 1 ? READ : WRITE, false,
+		    at(n % 4, n / 4 % 4, n / 16 % 4, n / 64 % 4));
+		CHECK(atomic_read(&machine->mmu.nr_sps) <= 64, "budget exceeded");
+		if (!(n % 50))
+			check_all();
+	}
+	set_bit_of(&v[0], X86_CR0_PG, 0, EFER_LMA);
+	for (n = 0; n < 600; n++)
+		act(&v[n % 3], WRITE, false, n % 3 ? at(n % 4, 0, n / 4 % 4, 3) : (u64)(n % 192) << 12);
+	end();
+}
+
+/* 7.4: stores of every width and offset over present entries of every level. */
+static void store_widths(void)
+{
+	static const u64 tables[] = { L1, L2, L3, ROOT };
+	static const u64 spare[] = { DATA + 20, 101, 102, 103 };
+	struct operation op = { .a.kind = WRITE };
+	u64 e[4], t, addr, n = 0;
+	struct vcpu *v;
+	u32 off, len;
+
+	begin(2);
+	v = machine->vcpu;
+	/* The map of all memory that the stores go through. */
+	poke(ROOT, 8, 10ULL << 12 | ALL);
+	poke(10, 0, 11ULL << 12 | ALL);
+	poke(11, 0, PS | ALL);
+	poke(103, 0, L2 << 12 | ALL);
+	poke(102, 0, L1 << 12 | ALL);
+	poke(101, 0, DATA << 12 | ALL);
+	for (t = 0; t < 4; t++)
+		for (len = 1; len <= 16; len *= 2)
+			for (off = 0; off <= 32 - len; off++) {
+				e[0] = entry_of(tables[t], 0);
+				e[1] = spare[t] << 12 | ALL;
+				e[2] = n++ & 1 ? spare[t] << 12 | ALL | A | D : 0;
+				e[3] = (spare[t] + 1) << 12 | P | U;
+				op.len = len;
+				memcpy(op.data, (u8 *)e + off, len);
+				op.a.addr = at(8, 0, 0, 0) + (tables[t] << 12) + off;
+				verified_access(&v[n & 1], &op, false);
+				addr = t == 0 ? at(0, 0, 0, off / 8) : t == 1 ? at(0, 0, off / 8, 0) :
+				       t == 2 ? at(0, off / 8, 0, 0) : at(off / 8, 0, 0, 0);
+				vcpu_invlpg(&v[1], addr);
+				act(&v[n & 1], READ, false, addr);
+				act(&v[1], WRITE, false, addr);
+				check_all();
+			}
+	end();
+}
+
+/* 1.7: a single bit through the address of an entry at each level, and through CR3. */
+static void address_bits(void)
+{
+	struct vcpu *v;
+	int bit;
+
+	begin(1);
+	v = machine->vcpu;
+	for (bit = 12; bit < 52; bit++) {
+		store(v, L1, 1, 1ULL << bit | ALL);
+		act(v, READ, false, at(0, 0, 0, 1));
+		act(v, WRITE, true, at(0, 0, 0, 1));
+		store(v, L2, 1, 1ULL << bit | ALL);
+		act(v, READ, false, at(0, 0, 1, 0));
+		store(v, L2, 2, 1ULL << bit | ALL | PS);
+		act(v, READ, false, at(0, 0, 2, 0));
+		store(v, L3, 1, 1ULL << bit | ALL);
+		act(v, READ, false, at(0, 1, 0, 0));
+		store(v, L3, 2, 1ULL << bit | ALL | PS);
+		act(v, WRITE, false, at(0, 2, 0, 0));
+		store(v, ROOT, 1, 1ULL << bit | ALL);
+		act(v, FETCH, false, at(1, 0, 0, 0));
+		check_all();
+	}
+	for (bit = 18; bit < 36; bit++) {
+		vcpu_load_cr3(v, 1ULL << bit);
+		expect(v, READ, false, at(0, 0, 0, 0),
+		       slot_of(1ULL << (bit - 12)) ? FAULT : NOROOT);
+	}
+	vcpu_load_cr3(v, ROOT << 12);
+	expect(v, READ, false, at(0, 0, 0, 0), DONE);
+	end();
+}
+
+/* 2.6: large guest pages over both edges of slots and the holes between. */
+static void large_over_edges(void)
+{
+	struct vcpu *v;
+	u64 i;
+
+	begin(1);
+	v = machine->vcpu;
+	CHECK(!slot_add(3, 0x801, 30, 1100, false), "slot");
+	for (i = 0; i < 6; i++)
+		poke(L2, 1 + i, i << 21 | PS | ALL);
+	poke(L3, 1, PS | ALL);
+	for (i = 0; i < 6 * 512; i += i & 511 && (i & 511) < 500 ? 7 : 1) {
+		act(v, WRITE, false, at(0, 0, 1 + i / 512, i % 512));
+		act(v, READ, false, at(0, 1, i / 512, i % 512));
+	}
+	check_all();
+	CHECK(!slot_move(3, 0x7f0), "slot");
+	check_all();
+	for (i = 0; i < 64; i++)
+		act(v, WRITE, false, at(0, 0, 4, (0x7e8 + i) % 512));
+	CHECK(!slot_delete(3), "slot");
+	for (i = 0; i < 64; i++)
+		act(v, READ, false, at(0, 1, 3, (0x7e8 + i) % 512));
+	end();
+}
+
+/* 3.3: rights that somebody took without a flush; the next invalidation must not return early. */
+static void flush_owed_by_others(void)
+{
+	struct shvm_mmu *mmu;
+	struct shvm_slot *slot;
+	unsigned long *head;
+	struct vcpu *v;
+
+	begin(2);
+	v = machine->vcpu;
+	mmu = &machine->mmu;
+	expect(&v[1], WRITE, false, at(0, 0, 0, 0), DONE);
+	slot = shvm_slots_find(mmu->slots, gfn(DATA));
+	head = slot_rmap_head(slot, gfn(DATA));
+	shvm_lock_rmap(head);
+	atomic64_sub(shvm_rmap_zap(&mmu->tlb, head, slot_gfn_state(slot, gfn(DATA))),
+		     &mmu->stats.rmap_entries);
+	shvm_unlock_rmap(head);
+	host_migrate(page_of(DATA));
+	expect(&v[1], WRITE, false, at(0, 0, 0, 0), DONE);
+	end();
+}
+
+/* 6.3, 6.8: write-protected without a flush, then a table: "not writable" is not "no entry". */
+static void stale_writable_entry(void)
+{
+	struct shvm_mmu *mmu;
+	unsigned long *head;
+	struct vcpu *v;
+
+	begin(2);
+	v = machine->vcpu;
+	mmu = &machine->mmu;
+	expect(&v[1], WRITE, false, at(0, 0, 0, 0), DONE);
+	head = slot_rmap_head(shvm_slots_find(mmu->slots, gfn(DATA)), gfn(DATA));
+	shvm_lock_rmap(head);
+	shvm_rmap_write_protect(&mmu->tlb, head);
+	shvm_unlock_rmap(head);
+	store(&v[0], L2, 1, DATA << 12 | ALL);
+	act(&v[0], READ, false, at(0, 0, 1, 0));
+	check_tlbs();
+	act(&v[1], WRITE, false, at(0, 0, 0, 0));
+	end();
+}
+
+/* 3.1, 3.3: counters near every boundary. */
+static void counter_boundaries(void)
+{
+	static const u64 values[] = {
+		(1ULL << 31) - 2, (1ULL << 32) - 2, (1ULL << 63) - 2, ~0ULL - 1000,
+	};
+	struct vcpu *v;
+	unsigned int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(values); i++) {
+		begin(2);
+		v = machine->vcpu;
+		atomic64_set(&machine->mmu.inval.seq, values[i]);
+		if (i < 2) {
+			atomic64_set(&machine->mmu.tlb.owed, values[i]);
+			atomic64_set(&machine->mmu.tlb.done, values[i]);
+		}
+		for (n = 0; n < 6; n++) {
+			expect(&v[n & 1], WRITE, false, at(0, 0, 0, n % 3), DONE);
+			host_migrate(page_of(DATA + n % 3));
+			store(&v[0], L1, n % 3, entry_of(L1, n % 3) & ~A);
+			expect(&v[n & 1], WRITE, false, at(0, 0, 0, n % 3), DONE);
+			check_all();
+		}
+		end();
+	}
+}
+
+/* 1.4: two slots with the same memory behind them; a store through one is seen through both. */
+static void aliased_slots(void)
+{
+	struct vcpu *v;
+
+	begin(1);
+	v = machine->vcpu;
+	CHECK(!slot_add(3, 0x900, 128, 64, false), "slot");
+	poke(L1, 20, (DATA + 5) << 12 | ALL);
+	poke(L1, 21, (0x900 + 5) << 12 | ALL);
+	expect(v, WRITE, false, at(0, 0, 0, 20), DONE);
+	expect(v, READ, false, at(0, 0, 0, 21), DONE);
+	expect(v, WRITE, false, at(0, 0, 0, 21), DONE);
+	expect(v, READ, false, at(0, 0, 0, 20), DONE);
+	check_all();
+	host_migrate(page_of(DATA + 5));
+	expect(v, READ, false, at(0, 0, 0, 21), DONE);
+	host_drop(page_of(DATA + 5));
+	expect(v, READ, false, at(0, 0, 0, 20), DONE);
+	check_all();
+	end();
+}
+
+/* Prefetch by a store must obey the mode that the page belongs to, not the storing vCPU's. */
+static void prefetch_in_other_mode(void)
+{
+	struct vcpu *v;
+
+	begin(2);
+	v = machine->vcpu;
+	set_bit_of(&v[1], 0, 0, EFER_NX);
+	expect(&v[1], READ, false, at(0, 0, 0, 0), DONE);
+	store(&v[0], L1, 7, (DATA + 7) << 12 | ALL | A | D | NX);
+	expect(&v[1], READ, false, at(0, 0, 0, 7), FAULT);
+	expect(&v[0], READ, false, at(0, 0, 0, 7), DONE);
+	expect(&v[0], FETCH, false, at(0, 0, 0, 7), FAULT);
+	end();
+}
+
+const struct directed directed_tests[] = {
+	{ "child-direct-or-not", child_direct_or_not },
+	{ "large-frame-changes", large_frame_changes },
+	{ "entry-transitions", entry_transitions },
+	{ "permission-diamond", permission_diamond },
+	{ "mode-flips", mode_flips },
+	{ "smap-without-wp", smap_without_wp },
+	{ "large-clean-and-dirty", large_clean_and_dirty },
+	{ "accessed-and-dirty", accessed_and_dirty },
+	{ "tables-in-rom", tables_in_rom },
+	{ "clear-and-see-again", clear_and_see_again },
+	{ "recursive-map", recursive_map },
+	{ "long-chain", long_chain },
+	{ "least-budget", least_budget },
+	{ "store-widths", store_widths },
+	{ "address-bits", address_bits },
+	{ "large-over-edges", large_over_edges },
+	{ "flush-owed-by-others", flush_owed_by_others },
+	{ "stale-writable-entry", stale_writable_entry },
+	{ "counter-boundaries", counter_boundaries },
+	{ "aliased-slots", aliased_slots },
+	{ "prefetch-in-other-mode", prefetch_in_other_mode },
+};
+const int nr_directed = ARRAY_SIZE(directed_tests);

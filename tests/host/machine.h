@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "mmu/arch.h"
+#include "mmu/locks.h"
 #include "mmu/mmu.h"
 
 #define MAX_VCPUS	4
@@ -173,6 +174,17 @@ struct oracle {
 
 void oracle_walk(const struct vcpu *v, const struct access *a, struct oracle *o);
 void oracle_commit(const struct oracle *o);	/* set the marks in the mirror */
+
+/* --- verify.c --- */
+struct verdicts {
+	u64 done, faults, mmio, emulated;
+	u64 hits, stale;	/* served by the TLB; and the tables say something else */
+};
+
+extern struct verdicts verdicts;
+struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_lack_memory);
+void verify_failed(void);		/* prints the access that is under way */
+bool host_can(u64 f, bool write);	/* has the host memory for a guest frame? */
 
 /* --- check.c --- */
 void check_all(void);		/* structure and exactness of all shadows; vCPUs stand still */

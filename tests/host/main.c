@@ -27,6 +27,7 @@ void fail(const char *fmt, ...)
 	va_end(ap);
 	printf("\n");
 	random_failed();
+	verify_failed();
 	fflush(stdout);
 	abort();
 }

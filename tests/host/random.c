@@ -51,7 +51,6 @@ static struct {
 	const struct config *c;
 	u64 rnd;
 	u64 step;
-	u64 done, faults, mmio, emulated, hits, stale;
 	struct access recent[MAX_VCPUS][NR_RECENT];	/* what worked */
 } r;
 
@@ -201,151 +200,16 @@ static u64 pick_addr(const struct vcpu *v)
 	return addr;
 }
 
-/* --- one access and the verdict on it --- */
-
-static const char *const outcome_name[] = {
-	"done", "fault", "mmio", "user", "nomem", "noroot", "stuck",
-};
-
-static void describe(const struct vcpu *v, const struct operation *op, const struct oracle *o,
-		     const struct outcome *out)
-{
-	printf("# vCPU %d %s%s%s%s %llx len %u cr0 %llx cr3 %llx cr4 %llx efer %llx\n", v->id,
-	       op->a.user ? "user " : "", op->a.kind == READ ? "read" :
-	       op->a.kind == WRITE ? "write" : "fetch", op->a.ac ? " ac" : "",
-	       op->a.implicit ? " implicit" : "", op->a.addr, op->len, v->paging.cr0, v->cr3,
-	       v->paging.cr4, v->paging.efer);
-	printf("# shvm: %s error %x gpa %llx hfn %llx hardware %d tlb %d exits %d\n",
-	       outcome_name[out->kind], out->error, out->gpa, out->hfn, out->hardware,
-	       out->from_tlb, out->exits);
-	printf("# oracle: kind %d error %x gfn %llx marks %d\n", o->kind, o->error, o->gfn,
-	       o->nr_marks);
-}
-
-static void apply(struct operation *op, u64 page, u32 off)
-{
-	u8 *at = &machine->mirror[page][off];
-
-	if (op->a.kind != WRITE) {
-		CHECK(!memcmp(at, op->data, op->len), "the guest reads something else");
-		return;
-	}
-	if (op->old) {
-		CHECK(op->lost == !!memcmp(at, op->old, op->len), "compare-exchange: lost is %d",
-		      op->lost);
-		if (op->lost)
-			return;
-	}
-	memcpy(at, op->data, op->len);
-}
-
-/* Can the host serve the access to this frame? */
-static bool host_can(u64 f, bool write)
-{
-	enum vma vma = machine->host[page_of(f)].vma;
-
-	return vma == VMA_RW || (vma == VMA_RO && !write);
-}
-
-/* What the oracle expects of the module. */
-static enum outcome_kind expectation(const struct operation *op, const struct oracle *o)
-{
-	bool write = op->a.kind == WRITE;
-
-	switch (o->kind) {
-	case O_FAULT:
-		return FAULT;
-	case O_HOST:
-		return USER;
-	case O_NOROOT:
-		return NOROOT;
-	case O_OK:
-		break;
-	}
-	if (page_of(o->gfn) < 0 || (write && slot_of(o->gfn)->readonly))
-		return MMIO;
-	return host_can(o->gfn, write) ? DONE : USER;
-}
-
-static void verify_tables(const struct oracle *o)
-{
-	int i;
-
-	for (i = 0; i < o->nr_entries; i++) {
-		long page = page_of(o->entry[i] >> 12);
-		u64 off = o->entry[i] & 0xfff, now, must;
-
-		if (page < 0)
-			continue;
-		host_peek(page, off, &now, 8);
-		memcpy(&must, &machine->mirror[page][off], 8);
-		CHECK(now == must, "guest entry at %llx is %llx, must be %llx", o->entry[i], now, must);
-	}
-}
-
-static void verify(struct vcpu *v, struct operation *op, struct oracle *o,
-		   const struct outcome *out)
-{
-	u32 off = op->a.addr & 0xfff;
-
-	if (out->from_tlb) {
-		apply(op, page_of(out->tlb->gfn), off);
-		r.hits++;
-		r.stale += o->kind != O_OK || o->gfn != out->tlb->gfn;
-		return;
-	}
-	CHECK(out->kind == expectation(op, o), "%s, must be %s", outcome_name[out->kind],
-	      outcome_name[expectation(op, o)]);
-	if (o->kind == O_FAULT) {
-		CHECK(out->error == o->error, "error code %x, must be %x", out->error, o->error);
-		r.faults++;
-	}
-	if (o->kind == O_OK) {
-		CHECK(!o->nr_marks || out->exits, "no exit, but A or D had to be set");
-		oracle_commit(o);
-	}
-	if (out->kind == MMIO || (out->kind == DONE && !out->hardware))
-		CHECK(out->gpa == (o->gfn << 12 | off), "gpa %llx", out->gpa);
-	r.mmio += out->kind == MMIO;
-	if (out->kind == DONE) {
-		r.done++;
-		r.recent[v->id][rnd(NR_RECENT)] = op->a;
-		r.emulated += !out->hardware;
-		if (out->hardware) {
-			CHECK(out->hfn == FRAME_BASE + machine->host[page_of(o->gfn)].frame,
-			      "a wrong host frame");
-			out->tlb->gfn = o->gfn;
-		}
-		apply(op, page_of(o->gfn), off);
-	}
-	verify_tables(o);
-}
-
-/* What is going on, for a failure. */
-static const struct vcpu *describe_v;
-static const struct operation *describe_op;
-static const struct oracle *describe_o;
-static const struct outcome *describe_out;
-
 static void do_access(struct vcpu *v, struct operation *op)
 {
-	struct outcome out = { 0 };
-	struct oracle o;
+	struct outcome out;
 
 	op->rnd = rnd_next(&r.rnd);
-	oracle_walk(v, &op->a, &o);
-	describe_v = v;
-	describe_op = op;
-	describe_o = &o;
-	describe_out = &out;
 	TRACE("vCPU %d %s%d %llx", v->id, op->a.user ? "user " : "", op->a.kind, op->a.addr);
-	out = vcpu_access(v, op);
-	TRACE("  %s gfn %llx hfn %llx tlb %d", outcome_name[out.kind], o.gfn, out.hfn,
-	      out.from_tlb);
-	if (r.opt->fail_alloc && out.kind == NOMEM)
-		return;
-	verify(v, op, &o, &out);
-	describe_v = NULL;
+	out = verified_access(v, op, r.opt->fail_alloc);
+	TRACE("  outcome %d hfn %llx tlb %d", out.kind, out.hfn, out.from_tlb);
+	if (out.kind == DONE && !out.from_tlb)
+		r.recent[v->id][rnd(NR_RECENT)] = op->a;
 }
 
 /* --- actions --- */
@@ -677,8 +541,6 @@ void random_failed(void)
 		return;
 	printf("# repeat: --seed %llu --config %d --steps %llu\n", r.opt->seed, r.opt->config,
 	       r.step);
-	if (describe_v)
-		describe(describe_v, describe_op, describe_o, describe_out);
 }
 
 static void run_steps(void)
@@ -705,6 +567,7 @@ bool random_run(const struct random_options *opt)
 	bool fired;
 
 	memset(&r, 0, sizeof(r));
+	memset(&verdicts, 0, sizeof(verdicts));
 	r.opt = opt;
 	r.c = &configs[opt->config];
 	r.rnd = opt->seed;
@@ -716,8 +579,8 @@ bool random_run(const struct random_options *opt)
 	CHECK(!shim_alloc_live, "%ld objects are left", shim_alloc_live);
 	if (!opt->fail_alloc)
 		printf("# config %d seed %llu: %llu steps, %llu done (%llu emulated), %llu faults, %llu mmio, %llu TLB hits (%llu stale)\n",
-		       opt->config, opt->seed, opt->steps, r.done, r.emulated, r.faults, r.mmio,
-		       r.hits, r.stale);
+		       opt->config, opt->seed, opt->steps, verdicts.done, verdicts.emulated,
+		       verdicts.faults, verdicts.mmio, verdicts.hits, verdicts.stale);
 	fired = opt->fail_alloc && !shim_alloc_countdown;
 	shim_alloc_countdown = 0;
 	r.opt = NULL;

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One access and the verdict on it: outcome, data, and A and D of every entry on the way must be
+ * what the oracle says, unless a TLB that nobody had to flush served it.
+ */
+#include "machine.h"
+
+struct verdicts verdicts;
+
+static const char *const outcome_name[] = {
+	"done", "fault", "mmio", "user", "nomem", "noroot", "stuck",
+};
+
+static void describe(const struct vcpu *v, const struct operation *op, const struct oracle *o,
+		     const struct outcome *out)
+{
+	printf("# vCPU %d %s%s%s%s %llx len %u cr0 %llx cr3 %llx cr4 %llx efer %llx\n", v->id,
+	       op->a.user ? "user " : "", op->a.kind == READ ? "read" :
+	       op->a.kind == WRITE ? "write" : "fetch", op->a.ac ? " ac" : "",
+	       op->a.implicit ? " implicit" : "", op->a.addr, op->len, v->paging.cr0, v->cr3,
+	       v->paging.cr4, v->paging.efer);
+	printf("# shvm: %s error %x gpa %llx hfn %llx hardware %d tlb %d exits %d\n",
+	       outcome_name[out->kind], out->error, out->gpa, out->hfn, out->hardware,
+	       out->from_tlb, out->exits);
+	printf("# oracle: kind %d error %x gfn %llx marks %d\n", o->kind, o->error, o->gfn,
+	       o->nr_marks);
+}
+
+static void apply(struct operation *op, u64 page, u32 off)
+{
+	u8 *at = &machine->mirror[page][off];
+
+	if (op->a.kind != WRITE) {
+		CHECK(!memcmp(at, op->data, op->len), "the guest reads something else");
+		return;
+	}
+	if (op->old) {
+		CHECK(op->lost == !!memcmp(at, op->old, op->len), "compare-exchange: lost is %d",
+		      op->lost);
+		if (op->lost)
+			return;
+	}
+	memcpy(at, op->data, op->len);
+}
+
+/* Can the host serve the access to this frame? */
+bool host_can(u64 f, bool write)
+{
+	enum vma vma = machine->host[page_of(f)].vma;
+
+	return vma == VMA_RW || (vma == VMA_RO && !write);
+}
+
+/* What the oracle expects of the module. */
+static enum outcome_kind expectation(const struct operation *op, const struct oracle *o)
+{
+	bool write = op->a.kind == WRITE;
+
+	switch (o->kind) {
+	case O_FAULT:
+		return FAULT;
+	case O_HOST:
+		return USER;
+	case O_NOROOT:
+		return NOROOT;
+	case O_OK:
+		break;
+	}
+	if (page_of(o->gfn) < 0 || (write && slot_of(o->gfn)->readonly))
+		return MMIO;
+	return host_can(o->gfn, write) ? DONE : USER;
+}
+
+static void verify_tables(const struct oracle *o)
+{
+	int i;
+
+	for (i = 0; i < o->nr_entries; i++) {
+		long page = page_of(o->entry[i] >> 12);
+		u64 off = o->entry[i] & 0xfff, now, must;
+
+		if (page < 0)
+			continue;
+		host_peek(page, off, &now, 8);
+		memcpy(&must, &machine->mirror[page][off], 8);
+		CHECK(now == must, "guest entry at %llx is %llx, must be %llx", o->entry[i], now, must);
+	}
+}
+
+static void verify(struct vcpu *v, struct operation *op, struct oracle *o,
+		   const struct outcome *out)
+{
+	u32 off = op->a.addr & 0xfff;
+
+	if (out->from_tlb) {
+		apply(op, page_of(out->tlb->gfn), off);
+		verdicts.hits++;
+		verdicts.stale += o->kind != O_OK || o->gfn != out->tlb->gfn;
+		return;
+	}
+	CHECK(out->kind == expectation(op, o), "%s, must be %s", outcome_name[out->kind],
+	      outcome_name[expectation(op, o)]);
+	if (o->kind == O_FAULT) {
+		CHECK(out->error == o->error, "error code %x, must be %x", out->error, o->error);
+		verdicts.faults++;
+	}
+	if (o->kind == O_OK) {
+		CHECK(!o->nr_marks || out->exits, "no exit, but A or D had to be set");
+		oracle_commit(o);
+	}
+	if (out->kind == MMIO || (out->kind == DONE && !out->hardware))
+		CHECK(out->gpa == (o->gfn << 12 | off), "gpa %llx", out->gpa);
+	verdicts.mmio += out->kind == MMIO;
+	if (out->kind == DONE) {
+		verdicts.done++;
+		verdicts.emulated += !out->hardware;
+		if (out->hardware) {
+			CHECK(out->hfn == FRAME_BASE + machine->host[page_of(o->gfn)].frame,
+			      "a wrong host frame");
+			out->tlb->gfn = o->gfn;
+		}
+		apply(op, page_of(o->gfn), off);
+	}
+	verify_tables(o);
+}
+
+/* What is going on, for a failure. */
+static struct {
+	const struct vcpu *v;
+	const struct operation *op;
+	const struct oracle *o;
+	const struct outcome *out;
+} now;
+
+void verify_failed(void)
+{
+	if (now.v)
+		describe(now.v, now.op, now.o, now.out);
+}
+
+struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_lack_memory)
+{
+	struct outcome out = { 0 };
+	struct oracle o;
+
+	oracle_walk(v, &op->a, &o);
+	now.v = v;
+	now.op = op;
+	now.o = &o;
+	now.out = &out;
+	out = vcpu_access(v, op);
+	if (!may_lack_memory || out.kind != NOMEM)
+		verify(v, op, &o, &out);
+	now.v = NULL;
+	return out;
+}
