@@ -5,7 +5,6 @@
  * must work, and the audit must be clean. The sequence is fixed by SHVM_FUZZ_SEED, its length is
  * SHVM_FUZZ_ROUNDS; a failure prints what to set.
  */
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
