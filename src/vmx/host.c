@@ -140,12 +140,22 @@ static bool xcr0_differs(const struct shvm_vcpu *vcpu)
 	return (vcpu->cr4 & X86_CR4_OSXSAVE) && vcpu->fpu.xcr0 != vcpu->vmx.host.xcr0;
 }
 
+/*
+ * VM exit clears DEBUGCTL. It can only hold something with last-branch or store tracing, with bus
+ * lock detection, or while this thread is stepped by branches; without, it need not exist.
+ */
+static bool debugctl_may_be_set(void)
+{
+	return static_cpu_has(X86_FEATURE_ARCH_PERFMON) || static_cpu_has(X86_FEATURE_BTS) ||
+	       static_cpu_has(X86_FEATURE_BUS_LOCK_DETECT) || test_thread_flag(TIF_BLOCKSTEP);
+}
+
 void shvm_vmx_host_enter(struct shvm_vcpu *vcpu)
 {
 	struct shvm_vmx_host *h = &vcpu->vmx.host;
 
 	write_host_cr(h);
-	h->debugctl = get_debugctlmsr();
+	h->debugctl = debugctl_may_be_set() ? get_debugctlmsr() : 0;
 	if (unlikely(vcpu->dr7 & DR7_ANY_ENABLE))
 		load_guest_breakpoints(vcpu);
 	if (unlikely(xcr0_differs(vcpu)))
