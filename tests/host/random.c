@@ -590,12 +590,17 @@ bool random_run(const struct random_options *opt)
 /* A fixed story, in which each allocation fails once. */
 void alloc_run(u64 seed)
 {
-	struct random_options opt = { .seed = seed, .steps = 80, .audit = 40, .config = 1 };
-	bool fired = true;
+	struct random_options opt = { .seed = seed, .steps = 80, .audit = 40 };
+	u64 runs = 0;
+	bool fired;
 
-	while (fired) {
-		opt.fail_alloc++;
-		fired = random_run(&opt);
+	for (opt.config = 0; opt.config < NR_CONFIGS; opt.config++) {
+		opt.fail_alloc = 0;
+		do {
+			opt.fail_alloc++;
+			fired = random_run(&opt);
+			runs++;
+		} while (fired);
 	}
-	printf("# %llu runs\n", opt.fail_alloc);
+	printf("# %llu runs\n", runs);
 }

@@ -1,3 +1,278 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vCPUs as threads, beside a thread that is the host: swaps, moves and drops pages, ages, changes
+ * slots and budget. There is no oracle for the outcome of one access, but no access may reach a
+ * frame that the host has taken back, and whenever all stand still, everything must be exact.
+ */
+#include <time.h>
+#include <unistd.h>
+
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+
 #include "machine.h"
-void threads_run(u64 seed, int milliseconds) { }
+
+#define NR_VCPUS	3
+#define ROOTS		16
+#define NR_TABLES_USED	24	/* from ROOTS on: 4 roots, 5 L3, 5 L2, 10 L1 */
+#define DATA		64
+#define NR_DATA		24
+#define MOVING		3
+#define CHECK_EVERY	300	/* host actions between two stops */
+
+static struct {
+	int stop, pause, paused;	/* atomic */
+	u64 accesses[NR_VCPUS], stuck[NR_VCPUS];
+	u64 seed;
+} t;
+
+static u64 pick(u64 *rnd, u64 n)
+{
+	return rnd_next(rnd) % n;
+}
+
+static u64 make_entry(u64 *rnd, int level)
+{
+	static const u8 first[] = { 0, 14, 9, 4 }, count[] = { 0, 10, 5, 5 };
+	u64 e = 0x7, f;
+
+	if (level == 1) {
+		f = pick(rnd, 12) ? DATA + pick(rnd, NR_DATA) : ROOTS + pick(rnd, NR_TABLES_USED);
+		if (!pick(rnd, 10))
+			f = 0x7fd + pick(rnd, 4);
+	} else if (level == 2 && !pick(rnd, 6)) {
+		f = 0x200;
+		e |= 0x80;
+	} else {
+		f = ROOTS + first[level - 1] + pick(rnd, count[level - 1]);
+		if (!pick(rnd, 12))
+			f = ROOTS + pick(rnd, NR_TABLES_USED);
+	}
+	if (!pick(rnd, 8))
+		e ^= 1ULL << pick(rnd, 3);
+	if (pick(rnd, 2))
+		e |= 0x60;
+	if (!pick(rnd, 10))
+		e |= 1ULL << 63;
+	return e | f << 12;
+}
+
+static int level_of(u64 table)
+{
+	u64 i = table - ROOTS;
+
+	return i < 4 ? 4 : i < 9 ? 3 : i < 14 ? 2 : 1;
+}
+
+static u64 pick_addr(u64 *rnd)
+{
+	u64 addr = 0;
+	int level;
+
+	for (level = 1; level <= 4; level++)
+		addr |= pick(rnd, level == 4 ? 2 : 3) << (3 + 9 * level);
+	return addr;
+}
+
+static void act_access(struct vcpu *v, u64 *rnd)
+{
+	struct operation op = { .len = 8, .rnd = rnd_next(rnd) };
+	struct outcome out;
+	u64 value = make_entry(rnd, 1);
+
+	op.a.addr = pick_addr(rnd) | pick(rnd, 512) * 8;
+	op.a.kind = pick(rnd, 10) < 9 ? pick(rnd, 2) : FETCH;
+	op.a.user = pick(rnd, 2);
+	memcpy(op.data, &value, 8);
+	out = vcpu_access(v, &op);
+	CHECK(out.kind != NOMEM && out.kind != NOROOT, "vCPU %d: outcome %d", v->id, out.kind);
+	t.accesses[v->id]++;
+	t.stuck[v->id] += out.kind == STUCK;
+}
+
+static void act_store(struct vcpu *v, u64 *rnd)
+{
+	u64 table = ROOTS + pick(rnd, NR_TABLES_USED), e = make_entry(rnd, level_of(table)), old;
+	gpa_t at = gpa(table << 12 | pick(rnd, 3) * 8);
+
+	vcpu_exit(v);
+	if (pick(rnd, 3)) {
+		shvm_mmu_write(&v->mv, at, &e, 8);
+		return;
+	}
+	if (shvm_mmu_read(&machine->mmu, at, &old, 8) != SHVM_MEM_OK)
+		return;
+	e = old ^ 0x40;
+	shvm_mmu_cmpxchg(&v->mv, at, &old, &e, 8);
+}
+
+static void act_mode(struct vcpu *v, u64 *rnd)
+{
+	struct shvm_paging p = v->paging;
+
+	if (pick(rnd, 4)) {
+		p.cr0 ^= X86_CR0_WP;
+	} else {
+		p.cr0 ^= X86_CR0_PG;
+		p.efer ^= EFER_LMA;
+	}
+	vcpu_set_paging(v, &p);
+}
+
+static void vcpu_pause(struct vcpu *v)
+{
+	vcpu_exit(v);
+	__atomic_fetch_add(&t.paused, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&t.pause, __ATOMIC_SEQ_CST))
+		sched_yield();
+	__atomic_fetch_sub(&t.paused, 1, __ATOMIC_SEQ_CST);
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *v = arg;
+	u64 rnd = t.seed + v->id + 1;
+
+	while (!__atomic_load_n(&t.stop, __ATOMIC_SEQ_CST)) {
+		u64 n = pick(&rnd, 1000);
+
+		if (__atomic_load_n(&t.pause, __ATOMIC_SEQ_CST))
+			vcpu_pause(v);
+		if (n < 800)
+			act_access(v, &rnd);
+		else if (n < 920)
+			act_store(v, &rnd);
+		else if (n < 960)
+			vcpu_load_cr3_fast(v, (ROOTS + pick(&rnd, 4)) << 12);
+		else if (n < 980)
+			vcpu_load_cr3(v, (ROOTS + pick(&rnd, 4)) << 12);
+		else if (n < 995)
+			vcpu_invlpg(v, pick_addr(&rnd));
+		else
+			act_mode(v, &rnd);
+	}
+	vcpu_exit(v);
+	return NULL;
+}
+
+static void stop_and_check(void)
+{
+	__atomic_store_n(&t.pause, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&t.paused, __ATOMIC_SEQ_CST) != NR_VCPUS)
+		sched_yield();
+	check_all();
+	__atomic_store_n(&t.pause, 0, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&t.paused, __ATOMIC_SEQ_CST))
+		sched_yield();
+}
+
+static void host_act(u64 *rnd)
+{
+	u64 page = pick(rnd, 3) ? DATA + pick(rnd, NR_DATA) :
+		   pick(rnd, 2) ? 256 + pick(rnd, 3) : 1100 + pick(rnd, 4);
+
+	if (!pick(rnd, 6))
+		page = ROOTS + pick(rnd, NR_TABLES_USED);
+	switch (pick(rnd, 24)) {
+	case 0 ... 4:
+		host_swap_out(page);
+		break;
+	case 5 ... 9:
+		host_migrate(page);
+		break;
+	case 10 ... 14:
+		host_write_protect(page);
+		break;
+	case 15:
+		if (page >= DATA)
+			host_drop(page);
+		break;
+	case 16 ... 19:
+		host_age(ROOTS, 96, pick(rnd, 2));
+		break;
+	case 20:
+		shvm_mmu_unshadow(&machine->mmu, gfn(ROOTS + pick(rnd, NR_TABLES_USED)));
+		break;
+	case 21:
+		CHECK(!shvm_mmu_set_budget(&machine->mmu, pick(rnd, 2) ? 80 : 1000), "budget");
+		break;
+	case 22:
+		if (!pick(rnd, 10))
+			shvm_mmu_zap_all(&machine->mmu);
+		break;
+	case 23:
+		if (!machine->slot[MOVING].used)
+			CHECK(!slot_add(MOVING, 0x7fd, 30, 1100, false), "slot");
+		else if (pick(rnd, 2))
+			CHECK(!slot_delete(MOVING), "slot");
+		else
+			CHECK(!slot_move(MOVING, machine->slot[MOVING].base ^ 0x1000), "slot");
+	}
+}
+
+static u64 now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
+
+static void setup(void)
+{
+	const struct shvm_paging p = {
+		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr4 = X86_CR4_PAE,
+		.efer = EFER_LMA | EFER_LME | EFER_NX, .maxphyaddr = 36, .gbpages = true,
+	};
+	u64 rnd = t.seed, table, e;
+	int i;
+
+	CHECK(!machine_module_init(), "module");
+	CHECK(machine_create(NR_VCPUS), "machine");
+	CHECK(!slot_add(0, 0, 192, 0, false), "slot");
+	CHECK(!slot_add(1, 0x200, 600, 256, false), "slot");
+	CHECK(!slot_add(MOVING, 0x7fd, 30, 1100, false), "slot");
+	CHECK(!shvm_mmu_set_budget(&machine->mmu, 1000), "budget");
+	for (table = ROOTS; table < ROOTS + NR_TABLES_USED; table++)
+		for (i = 0; i < 3; i++) {
+			e = make_entry(&rnd, level_of(table));
+			host_poke(page_of(table), i * 8, &e, 8);
+		}
+	for (i = 0; i < NR_VCPUS; i++) {
+		vcpu_set_paging(&machine->vcpu[i], &p);
+		vcpu_load_cr3(&machine->vcpu[i], (ROOTS + i) << 12);
+	}
+	machine->threads = true;
+}
+
+void threads_run(u64 seed, int milliseconds)
+{
+	u64 until = now_ms() + milliseconds, n, rnd = seed, total = 0, stuck = 0;
+	pthread_t thread[NR_VCPUS];
+	int i;
+
+	memset(&t, 0, sizeof(t));
+	t.seed = seed;
+	setup();
+	for (i = 0; i < NR_VCPUS; i++)
+		CHECK(!pthread_create(&thread[i], NULL, vcpu_thread, &machine->vcpu[i]), "thread");
+	for (n = 1; now_ms() < until; n++) {
+		host_act(&rnd);
+		usleep(pick(&rnd, 200));
+		if (!(n % CHECK_EVERY))
+			stop_and_check();
+	}
+	__atomic_store_n(&t.stop, 1, __ATOMIC_SEQ_CST);
+	for (i = 0; i < NR_VCPUS; i++) {
+		pthread_join(thread[i], NULL);
+		total += t.accesses[i];
+		stuck += t.stuck[i];
+	}
+	check_all();
+	printf("# threads: %llu accesses, %llu given up, %llu host actions, %llu invalidations\n",
+	       total, stuck, n, machine->invalidations);
+	machine->threads = false;
+	machine_destroy();
+	machine_module_exit();
+	CHECK(!shim_alloc_live, "%ld objects are left", shim_alloc_live);
+}

@@ -124,6 +124,24 @@ static void verify(struct vcpu *v, struct operation *op, struct oracle *o,
 	verify_tables(o);
 }
 
+/* Out of memory half way: A and D may be set or not. */
+static void resync_marks(const struct oracle *o)
+{
+	u64 was, is;
+	int i;
+
+	for (i = 0; i < o->nr_marks; i++) {
+		long page = page_of(o->mark[i].gpa >> 12);
+		u32 off = o->mark[i].gpa & 0xfff;
+
+		host_peek(page, off, &is, 8);
+		memcpy(&was, &machine->mirror[page][off], 8);
+		CHECK(!((is ^ was) & ~o->mark[i].bits), "entry at %llx is %llx, was %llx",
+		      o->mark[i].gpa, is, was);
+		memcpy(&machine->mirror[page][off], &is, 8);
+	}
+}
+
 /* What is going on, for a failure. */
 static struct {
 	const struct vcpu *v;
@@ -149,7 +167,9 @@ struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_la
 	now.o = &o;
 	now.out = &out;
 	out = vcpu_access(v, op);
-	if (!may_lack_memory || out.kind != NOMEM)
+	if (may_lack_memory && (out.kind == NOMEM || out.kind == USER))
+		resync_marks(&o);
+	else
 		verify(v, op, &o, &out);
 	now.v = NULL;
 	return out;

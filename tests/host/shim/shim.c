@@ -32,7 +32,13 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 
 void rwlock_init(rwlock_t *l)
 {
-	pthread_rwlock_init(&l->l, NULL);
+	pthread_rwlockattr_t attr;
+
+	/* As in the kernel: a waiting writer keeps new readers out, so nested reading deadlocks. */
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&l->l, &attr);
+	pthread_rwlockattr_destroy(&attr);
 }
 
 void read_lock(rwlock_t *l)
