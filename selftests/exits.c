@@ -117,7 +117,7 @@ TEST_F(exits, interrupt_waits_for_if)
 
 /* ---- signals ---- */
 
-GUEST_DATA static volatile u64 spins = 0;
+static GUEST_DATA volatile u64 spins;
 
 /*
  * With interrupts on: in a guest that was entered with them off, the emulated CPU takes none for

@@ -164,9 +164,7 @@ static u64 env_number(const char *name, u64 otherwise)
 	return text ? strtoull(text, NULL, 0) : otherwise;
 }
 
-typedef FIXTURE_DATA(fuzz) fuzz_data;
-
-static void wild_vm_create(fuzz_data *self)
+static void wild_vm_create(FIXTURE_DATA(fuzz) *self)
 {
 	self->vm = vm_create();
 	vm_map_hole(self->vm, 4);
@@ -248,7 +246,7 @@ static void make_good(struct test_vcpu *vcpu, void (*fn)(void))
 }
 
 /* The wild vCPU must work again, unless its guest has destroyed itself. */
-static int run_tamed(fuzz_data *self)
+static int run_tamed(FIXTURE_DATA(fuzz) *self)
 {
 	int ret;
 
@@ -442,7 +440,8 @@ TEST_F(fuzz, fpu_cpuid_and_mp_state)
 
 /* Everything but SHVM_RUN, with any argument, on any fd. */
 static const unsigned long requests[] = {
-	SHVM_GET_API_VERSION, SHVM_GET_MSR_INDEX_LIST, SHVM_CHECK_EXTENSION, SHVM_GET_VCPU_MMAP_SIZE,
+	SHVM_GET_API_VERSION, SHVM_GET_MSR_INDEX_LIST, SHVM_CHECK_EXTENSION,
+	SHVM_GET_VCPU_MMAP_SIZE,
 	SHVM_GET_SUPPORTED_CPUID, SHVM_SET_NR_MMU_PAGES, SHVM_GET_NR_MMU_PAGES, SHVM_SET_TSS_ADDR,
 	SHVM_SET_IDENTITY_MAP_ADDR, SHVM_IRQ_LINE, SHVM_GET_REGS, SHVM_SET_REGS, SHVM_GET_SREGS,
 	SHVM_SET_SREGS, SHVM_INTERRUPT, SHVM_GET_MSRS, SHVM_SET_MSRS, SHVM_GET_FPU, SHVM_SET_FPU,

@@ -104,7 +104,7 @@ TEST_F(io, in_of_each_size)
 
 #define STRING_BYTES	5000	/* more than a page, and no multiple of anything */
 
-GUEST_DATA static u8 string_buffer[STRING_BYTES + 8] = { 0 };
+static GUEST_DATA u8 string_buffer[STRING_BYTES + 8];
 
 GUEST_CODE static void guest_outs(void)
 {

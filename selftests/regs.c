@@ -164,7 +164,7 @@ TEST_F(regs, reset_state)
 	EXPECT_EQ(0, regs.rax | regs.rbx | regs.rcx | regs.rsi | regs.rdi | regs.rsp);
 }
 
-/* Changes a good state by one statement and expects EINVAL, and the good state to be still there. */
+/* Changes a good state by one statement and expects EINVAL, and the good state afterwards. */
 #define EXPECT_SREGS_REFUSED(statement)					\
 	do {								\
 		struct shvm_sregs good_, sregs, out_;			\
@@ -369,8 +369,8 @@ TEST_F(regs, fpu_refused)
 	EXPECT_EQ(0, memcmp(&good, &out, sizeof(out)));
 }
 
-GUEST_USER_DATA static u8 fpu_image[512] __attribute__((aligned(16))) = { 0 };
-GUEST_USER_DATA static u64 user_stack[512] = { 0 };
+static GUEST_USER_DATA u8 fpu_image[512] __attribute__((aligned(16)));
+static GUEST_USER_DATA u64 user_stack[512];
 
 /* In ring 3, because some back ends of KVM emulate ring 0 and with it the FPU. */
 GUEST_USER_CODE static void user_fpu(u64 arg)

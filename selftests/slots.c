@@ -298,9 +298,9 @@ TEST_F(slots, deleted_page_tables)
 /* ---- while the guest runs ---- */
 
 /* Written by the host: 4n the slot is there and holds 4n, 4n + 3 it is gone, else it changes. */
-GUEST_DATA static volatile u64 epoch = 3;
-GUEST_DATA static volatile u64 rounds = 0;
-GUEST_DATA static volatile u64 stop = 0;
+static GUEST_DATA volatile u64 epoch = 3;
+static GUEST_DATA volatile u64 rounds;
+static GUEST_DATA volatile u64 stop;
 
 GUEST_CODE static void guest_watches(u64 gva)
 {

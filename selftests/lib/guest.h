@@ -113,7 +113,7 @@ struct guest_fault {
 /*
  * Runs one instruction that may fault, in any ring; result: a struct guest_fault. It uses no
  * memory: the handler finds the constant in r10, the address to go on at in r11 and the stack
- * pointer in r9, and returns the three members in them. outputs is a bare list, as in asm.
+ * pointer in r9, and returns the three members in them. outputs is empty or GUEST_TRY_OUT(..).
  */
 #define GUEST_TRY(insn, outputs, ...)					\
 ({									\
@@ -125,11 +125,11 @@ struct guest_fault {
 		     "mov %%rsp, %%r9\n\t"				\
 		     insn "\n"						\
 		     "771:"						\
-		     : "+r"(vector_), "=&r"(error_), "=&r"(cr2_) outputs \
+		     : outputs "+r"(vector_), "=&r"(error_), "=&r"(cr2_) \
 		     : __VA_ARGS__ : "memory", "cc");			\
 	(struct guest_fault){ vector_, error_, cr2_ };			\
 })
-#define GUEST_TRY_OUT(...)	, __VA_ARGS__
+#define GUEST_TRY_OUT(...)	__VA_ARGS__,
 
 GUEST_INLINE struct guest_fault guest_try_read64(u64 gva, u64 *value)
 {

@@ -19,7 +19,7 @@ extern char __start_guest_udata[], __stop_guest_udata[];
 
 /* The linker only makes those symbols for sections that exist. */
 GUEST_USER_CODE static void section_exists_utext(void) { }
-GUEST_USER_DATA static u64 section_exists_udata;
+static GUEST_USER_DATA u64 section_exists_udata;
 
 int __vm_set_slot(struct test_vm *vm, u32 slot, u32 flags, u64 gpa, u64 size, void *hva)
 {
