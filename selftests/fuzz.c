@@ -164,7 +164,7 @@ static u64 env_number(const char *name, u64 otherwise)
 	return text ? strtoull(text, NULL, 0) : otherwise;
 }
 
-static void wild_vm_create(FIXTURE_DATA(fuzz) *self)
+static void wild_vm_create(struct _test_data_fuzz *self)
 {
 	self->vm = vm_create();
 	vm_map_hole(self->vm, 4);
@@ -246,7 +246,7 @@ static void make_good(struct test_vcpu *vcpu, void (*fn)(void))
 }
 
 /* The wild vCPU must work again, unless its guest has destroyed itself. */
-static int run_tamed(FIXTURE_DATA(fuzz) *self)
+static int run_tamed(struct _test_data_fuzz *self)
 {
 	int ret;
 
