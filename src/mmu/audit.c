@@ -128,7 +128,7 @@ static void audit_leaf(struct audit *a, struct shvm_sp *sp, unsigned int index, 
 	spte = READ_ONCE(sp->spt[index]);
 	if (spte_is_leaf(spte)) {
 		a->leaves++;
-		if (chain_count_of(*head, &sp->spt[index]) != 1)
+		if (chain_count_of(READ_ONCE(*head), &sp->spt[index]) != 1)
 			audit_fail(a, "A1", "leaf is not once in its chain", sp, index);
 		if (slot_gfn_state(slot, f)->tracked && (spte & SPTE_W))
 			audit_fail(a, "A3", "tracked frame is writable", sp, index);
@@ -198,8 +198,8 @@ static void audit_frame(struct audit *a, struct shvm_slot *slot, gfn_t f)
 	struct shvm_gfn_state *state = slot_gfn_state(slot, f);
 
 	shvm_lock_rmap(head);
-	a->chained += shvm_chain_count(*head);
-	if (shvm_chain_count(*head) > SHVM_CHAIN_MAX)
+	a->chained += shvm_chain_count(READ_ONCE(*head));
+	if (shvm_chain_count(READ_ONCE(*head)) > SHVM_CHAIN_MAX)
 		audit_fail(a, "A1", "chain is too long at gfn", NULL, f.v);
 	shvm_unlock_rmap(head);
 	if (state->tracked != pages_of(a->mmu, f, NULL))

@@ -168,7 +168,7 @@ bool shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *parent, unsigned 
 /* A full chain makes room for one more; the frame's other mappings come back by faults. */
 static void chain_make_room(struct shvm_mmu *mmu, unsigned long *head, struct shvm_gfn_state *state)
 {
-	if (shvm_chain_count(*head) < SHVM_CHAIN_MAX)
+	if (shvm_chain_count(READ_ONCE(*head)) < SHVM_CHAIN_MAX)
 		return;
 	atomic64_sub(shvm_rmap_zap(&mmu->tlb, head, state), &mmu->stats.rmap_entries);
 }

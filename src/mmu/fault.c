@@ -148,9 +148,9 @@ static enum map_result map_collect(struct shvm_mmu_vcpu *mv, struct shvm_fault *
 		sp = shvm_sp_get(mv, key, role);
 		if (!sp)
 			return MAP_RETRY;
-		sp->stamp = mv->mmu->clock;
+		sp_stamp(mv->mmu, sp);
 		path[role.level] = sp;
-		if (!sp->filled && !shvm_tlb_is_settled(mv->mmu, sp->tlb_owed))
+		if (!READ_ONCE(sp->filled) && !shvm_tlb_is_settled(mv->mmu, sp->tlb_owed))
 			ret = MAP_FLUSH;
 	}
 	return ret;
@@ -291,7 +291,8 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 {
 	enum shvm_pf_result ret;
 
-	mv->mmu->clock++;	/* racy on purpose: only its growth matters */
+	/* Racy on purpose: only its growth matters. */
+	WRITE_ONCE(mv->mmu->clock, READ_ONCE(mv->mmu->clock) + 1);
 	ret = fault_steps(mv, pf);
 	fault_count(&mv->mmu->stats, ret);
 	return ret;

@@ -27,7 +27,7 @@ static struct shvm_sp *victim_root(struct shvm_mmu *mmu)
 	struct shvm_sp *sp, *best = NULL;
 
 	list_for_each_entry(sp, &mmu->sps, link)
-		if (sp->is_root && (!best || sp->stamp < best->stamp) &&
+		if (sp->is_root && (!best || READ_ONCE(sp->stamp) < best->stamp) &&
 		    !shvm_arch_root_in_use(mmu, sp))
 			best = sp;
 	return best;
@@ -45,17 +45,17 @@ static struct shvm_sp *victim_table(struct shvm_mmu *mmu)
 		if (sp->is_root)
 			continue;
 		if (shvm_sp_was_used(sp)) {
-			sp->stamp = mmu->clock;
+			sp_stamp(mmu, sp);
 			continue;
 		}
 		if (!best || sp->role.level < best->role.level ||
-		    (sp->role.level == best->role.level && sp->stamp < best->stamp))
+		    (sp->role.level == best->role.level && READ_ONCE(sp->stamp) < best->stamp))
 			best = sp;
 	}
 	if (best)
 		return best;
 	list_for_each_entry(sp, &mmu->sps, link)
-		if (!sp->is_root && (!best || sp->stamp < best->stamp))
+		if (!sp->is_root && (!best || READ_ONCE(sp->stamp) < best->stamp))
 			best = sp;
 	return best;
 }

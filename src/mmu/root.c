@@ -82,7 +82,7 @@ static void root_remember(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
 
 static void root_set(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, hpa_t table)
 {
-	sp->stamp = mv->mmu->clock;
+	sp_stamp(mv->mmu, sp);
 	mv->root_hpa = table;
 	WRITE_ONCE(mv->root, sp);
 }
@@ -153,7 +153,7 @@ static enum root_result root_get(struct shvm_mmu_vcpu *mv, gfn_t f, struct shvm_
 	shvm_lock_sp(sp);
 	filled = shvm_sp_fill(mv->mmu, sp);
 	sp->is_root = true;
-	sp->stamp = mv->mmu->clock;
+	sp_stamp(mv->mmu, sp);
 	shvm_unlock_sp(sp);
 	*out = sp;
 	return filled ? ROOT_LOADED : ROOT_WAIT;

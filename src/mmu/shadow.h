@@ -32,6 +32,12 @@ static inline gfn_t sp_direct_gfn(const struct shvm_sp *sp, unsigned int index)
 	return gfn_add(sp->gfn, (u64)index << ((sp->role.level - 1) * 9));
 }
 
+/* A coarse stamp of use; racing with other vCPUs and the reclaimer costs precision only. */
+static inline void sp_stamp(struct shvm_mmu *mmu, struct shvm_sp *sp)
+{
+	WRITE_ONCE(sp->stamp, READ_ONCE(mmu->clock));
+}
+
 static inline struct shvm_slots *mmu_slots(struct shvm_mmu *mmu)
 {
 	return srcu_dereference(mmu->slots, &mmu->srcu);

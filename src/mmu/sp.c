@@ -136,7 +136,7 @@ bool shvm_sp_fill(struct shvm_mmu *mmu, struct shvm_sp *sp)
 		return true;
 	if (sp->role.direct) {
 		sp_fill_traps(sp);
-		sp->filled = true;
+		WRITE_ONCE(sp->filled, true);
 		return true;
 	}
 	if (!shvm_tlb_is_settled(mmu, sp->tlb_owed))
@@ -158,7 +158,7 @@ bool shvm_sp_fill(struct shvm_mmu *mmu, struct shvm_sp *sp)
 		sp_fill_traps(sp);
 	else
 		sp_classify(sp);
-	sp->filled = true;
+	WRITE_ONCE(sp->filled, true);
 	return true;
 }
 

@@ -49,7 +49,7 @@ static u64 *word_single(unsigned long word)
 /* The lock bit of a head is set by its holder and must survive every change. */
 static void word_set(unsigned long *word, unsigned long val)
 {
-	WRITE_ONCE(*word, val | (*word & WORD_LOCK));
+	WRITE_ONCE(*word, val | (READ_ONCE(*word) & WORD_LOCK));
 }
 
 bool shvm_chain_needs_block(unsigned long word)
@@ -61,8 +61,9 @@ bool shvm_chain_needs_block(unsigned long word)
 
 void shvm_chain_add(unsigned long *word, u64 *sptep, struct shvm_chain **spare)
 {
-	struct shvm_chain *first = word_chain(*word), *block;
-	u64 *single = word_single(*word);
+	unsigned long old = READ_ONCE(*word);
+	struct shvm_chain *first = word_chain(old), *block;
+	u64 *single = word_single(old);
 
 	if (!first && !single) {
 		word_set(word, (unsigned long)sptep);
@@ -98,11 +99,12 @@ static u64 **chain_find(struct shvm_chain *block, u64 *sptep)
 
 bool shvm_chain_del(unsigned long *word, u64 *sptep)
 {
-	struct shvm_chain *first = word_chain(*word), *next;
+	unsigned long old = READ_ONCE(*word);	/* others try to lock it meanwhile */
+	struct shvm_chain *first = word_chain(old), *next;
 	u64 **slot;
 
 	if (!first) {
-		if (word_single(*word) != sptep)
+		if (word_single(old) != sptep)
 			return false;
 		word_set(word, 0);
 		return true;

@@ -11,7 +11,7 @@ u64 shvm_spte_trap = SPTE_P | SPTE_TRAP_BITS;
 static void age_fold(struct shvm_gfn_state *state, u64 old)
 {
 	if (old & SPTE_A)
-		state->age = 1;
+		WRITE_ONCE(state->age, 1);
 }
 
 void shvm_rmap_add(unsigned long *head, u64 *sptep, u64 spte, struct shvm_chain **spare)
@@ -35,7 +35,7 @@ u32 shvm_rmap_zap(struct shvm_tlb *tlb, unsigned long *head, struct shvm_gfn_sta
 	u64 *sptep;
 	u32 n = 0;
 
-	while ((sptep = shvm_chain_first(*head))) {
+	while ((sptep = shvm_chain_first(READ_ONCE(*head)))) {
 		age_fold(state, xchg(sptep, shvm_spte_trap));
 		shvm_chain_del(head, sptep);
 		n++;
@@ -61,7 +61,7 @@ static bool sptep_clear_bits(u64 *sptep, u64 bits)
 
 bool shvm_rmap_write_protect(struct shvm_tlb *tlb, unsigned long *head)
 {
-	struct shvm_chain_iter it = shvm_chain_iter(*head);
+	struct shvm_chain_iter it = shvm_chain_iter(READ_ONCE(*head));
 	bool lost = false;
 	u64 *sptep;
 
@@ -74,12 +74,12 @@ bool shvm_rmap_write_protect(struct shvm_tlb *tlb, unsigned long *head)
 
 bool shvm_rmap_age(unsigned long *head, struct shvm_gfn_state *state, bool clear)
 {
-	struct shvm_chain_iter it = shvm_chain_iter(*head);
+	struct shvm_chain_iter it = shvm_chain_iter(READ_ONCE(*head));
 	bool young = state->age;
 	u64 *sptep;
 
 	if (clear)
-		state->age = 0;
+		WRITE_ONCE(state->age, 0);
 	while ((sptep = shvm_chain_next(&it))) {
 		if (clear)
 			young |= sptep_clear_bits(sptep, SPTE_A);

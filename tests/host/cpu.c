@@ -376,7 +376,7 @@ void vcpu_load_cr3(struct vcpu *v, u64 cr3)
 /* The short exit path: interrupts are off, so nobody can have waited for us in between. */
 void vcpu_load_cr3_fast(struct vcpu *v, u64 cr3)
 {
-	if (!v->in_guest || v->reload || v->kick) {
+	if (!v->in_guest || __atomic_load_n(&v->reload, __ATOMIC_SEQ_CST) || vcpu_must_exit(v)) {
 		vcpu_load_cr3(v, cr3);
 		return;
 	}
