@@ -93,6 +93,7 @@ static void reclaim_locked(struct shvm_mmu *mmu, u32 want)
 int shvm_make_room(struct shvm_mmu_vcpu *mv)
 {
 	struct shvm_mmu *mmu = mv->mmu;
+	bool ok;
 	int idx;
 
 	if (budget_free(mmu) >= SHVM_FAULT_SPS)
@@ -100,10 +101,15 @@ int shvm_make_room(struct shvm_mmu_vcpu *mv)
 	idx = srcu_read_lock(&mmu->srcu);
 	shvm_lock_mmu_write(mmu);
 	reclaim_locked(mmu, SHVM_FAULT_SPS + RECLAIM_BATCH);
+	/*
+	 * Only roots in use are left: with the smallest budget and SHVM_MAX_VCPUS they fit. Judged
+	 * under the lock: once it is dropped other vCPUs may use all of the room before we run
+	 * again, which is no lack of memory; each may exceed the budget by one fault's pages.
+	 */
+	ok = budget_free(mmu) >= SHVM_FAULT_SPS;
 	shvm_unlock_mmu_write(mmu);
 	srcu_read_unlock(&mmu->srcu, idx);
-	/* Only roots in use are left: with the smallest budget and SHVM_MAX_VCPUS they fit. */
-	return budget_free(mmu) >= SHVM_FAULT_SPS ? 0 : -ENOMEM;
+	return ok ? 0 : -ENOMEM;
 }
 
 bool shvm_mmu_unshadow(struct shvm_mmu *mmu, gfn_t table)
