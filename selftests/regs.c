@@ -249,6 +249,8 @@ TEST_F(regs, modes_that_do_not_run)
 	if (!self->is_shvm)
 		SKIP(return, "KVM runs them");
 	vcpu_ioctl(vcpu_create_bare(self->vm, 1), SHVM_GET_SREGS, &real);
+	get(SREGS, &sregs);
+	real.apic_base = sregs.apic_base;	/* only vCPU 0 is the boot processor */
 	ASSERT_EQ(0, set(SREGS, &real));
 	ASSERT_EQ(SHVM_EXIT_INTERNAL_ERROR, vcpu_run(self->vcpu));
 	EXPECT_EQ(SHVM_INTERNAL_ERROR_MODE, self->vcpu->run->internal.suberror);
