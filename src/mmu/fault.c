@@ -150,7 +150,9 @@ static enum map_result map_collect(struct shvm_mmu_vcpu *mv, struct shvm_fault *
 			return MAP_RETRY;
 		sp_stamp(mv->mmu, sp);
 		path[role.level] = sp;
-		if (!READ_ONCE(sp->filled) && !shvm_tlb_is_settled(mv->mmu, sp->tlb_owed))
+		/* Without sp->lock: a hint only, shvm_sp_fill() looks again. */
+		if (!READ_ONCE(sp->filled) &&
+		    !shvm_tlb_is_settled(mv->mmu, READ_ONCE(sp->tlb_owed)))
 			ret = MAP_FLUSH;
 	}
 	return ret;

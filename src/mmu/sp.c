@@ -36,7 +36,7 @@ static void sp_track(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_slot 
 	WRITE_ONCE(state->tracked, state->tracked + 1);
 	shvm_rmap_write_protect(&mmu->tlb, head);
 	/* Also what others took away and have not flushed yet: "not writable" is not "no entry". */
-	sp->tlb_owed = atomic64_read(&mmu->tlb.owed);
+	WRITE_ONCE(sp->tlb_owed, atomic64_read(&mmu->tlb.owed));
 	shvm_unlock_rmap(head);
 }
 
