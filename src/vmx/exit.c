@@ -206,6 +206,14 @@ static const exit_fn exit_table[] = {
 	[EXIT_REASON_XSETBV]		= exit_xsetbv,
 };
 
+static bool exit_io_short(struct shvm_vcpu *vcpu)
+{
+	u64 q = vcpu->vmx.exit.qualification;
+
+	return (q & (IO_IN | IO_STRING)) == IO_IN &&
+	       shvm_insn_port_in_short(vcpu, IO_PORT(q), IO_SIZE(q));
+}
+
 /* CPUID reads a table of the vCPU; an interrupt window is used up by what follows it. */
 bool shvm_vmx_exit_short(struct shvm_vcpu *vcpu)
 {
@@ -215,6 +223,8 @@ bool shvm_vmx_exit_short(struct shvm_vcpu *vcpu)
 		return true;
 	case EXIT_REASON_CR_ACCESS:
 		return shvm_vmx_exit_cr3_short(vcpu);
+	case EXIT_REASON_IO_INSTRUCTION:
+		return exit_io_short(vcpu);
 	case EXIT_REASON_INTERRUPT_WINDOW:
 		if (vcpu->want_irq_window)
 			return false;

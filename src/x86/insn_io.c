@@ -135,6 +135,29 @@ static void accumulator_load(struct shvm_vcpu *vcpu, u32 size, u32 val)
 }
 
 /**
+ * shvm_insn_port_in_short - IN from a port of the in-kernel chips, inside the entry loop
+ * @vcpu: the vCPU; permission was checked by the CPU; interrupts are off
+ * @port: port
+ * @size: 1, 2 or 4 bytes
+ *
+ * A guest measures its TSC against the timer by such reads, so they must be quick. OUT goes the
+ * long way: it may raise an interrupt, which the loop would not look at.
+ * Return: true if it is done.
+ */
+bool shvm_insn_port_in_short(struct shvm_vcpu *vcpu, u16 port, u32 size)
+{
+	struct shvm_irqchip *chip = port_chip(vcpu);
+	u32 val;
+
+	if (!chip || !shvm_irqchip_pio(chip, port, size, false, &val))
+		return false;
+	shvm_insn_forget(vcpu);
+	accumulator_load(vcpu, size, val);
+	shvm_vmx_skip_insn(vcpu);
+	return true;
+}
+
+/**
  * shvm_insn_port_io - IN or OUT, not a string instruction, that made the guest exit
  * @vcpu: the vCPU; permission was checked by the CPU
  * @port: port

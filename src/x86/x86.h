@@ -69,6 +69,7 @@ enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, gva_t addr, bool 
 				       bool tracked);
 /* Port I/O exit of a non-string IN/OUT: no decoding needed (SDM 28.2.1 qualification). */
 enum shvm_next shvm_insn_port_io(struct shvm_vcpu *vcpu, u16 port, u32 size, bool in);
+bool shvm_insn_port_in_short(struct shvm_vcpu *vcpu, u16 port, u32 size);
 /* At the start of RUN: take user space's answer and go on with the instruction. */
 enum shvm_next shvm_insn_complete(struct shvm_vcpu *vcpu);
 void shvm_insn_forget(struct shvm_vcpu *vcpu);	/* SET_REGS and friends: drop a pending answer */
