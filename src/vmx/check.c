@@ -53,7 +53,8 @@ static const char *rip_rule(struct shvm_vcpu *vcpu, bool ia32e)
 	u64 rip = shvm_vmx_rip(vcpu);
 	u64 rflags = shvm_vmx_rflags(vcpu);
 
-	if (shvm_vmx_is_64bit(vcpu) ? !is_canonical(rip) : !!(rip >> 32))
+	/* Bit 47 may differ: the address after the last instruction of the lower half. */
+	if (shvm_vmx_is_64bit(vcpu) ? (u64)((s64)rip >> 48) + 1 > 1 : !!(rip >> 32))
 		return "RIP does not fit the mode";
 	if ((rflags & RFLAGS_MUST_BE_0) || !(rflags & X86_EFLAGS_FIXED))
 		return "reserved bits of RFLAGS";

@@ -244,6 +244,9 @@ enum shvm_next shvm_vmx_exit_handle(struct shvm_vcpu *vcpu)
 		return fail_entry(vcpu, vcpu->vmx.insn_error);
 	if (reason == SHVM_VMX_EXIT_DONE)
 		return SHVM_NEXT_ENTER;
+	/* What the debug module's checker refuses looks like the CPU's own refusal. */
+	if (reason == SHVM_VMX_EXIT_REFUSED)
+		reason = EXIT_REASON_INVALID_STATE | VMX_EXIT_REASONS_FAILED_VMENTRY;
 	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
 		return fail_entry(vcpu, reason);
 
