@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <linux/shvm.h>
 
@@ -48,7 +49,11 @@ void hv_vcpu_do(struct hv *hv, unsigned long request, void *arg, const char *wha
 
 enum hv_run_result hv_run(struct hv *hv);
 
-/* hv_kvm.c: PIC and PIT of /dev/kvm, which come with a LAPIC and an IOAPIC. */
+/* hv_stats.c: the hypervisor's counters of this VM, each as @separator, name, "=", value. */
+void hv_stats_print(struct hv *hv, const char *separator, FILE *out);
+
+/* hv_kvm.c: PIC and PIT of /dev/kvm, which come with a LAPIC and an IOAPIC; its counters. */
 void hv_kvm_chip_create(struct hv *hv);
+void hv_kvm_stats_print(struct hv *hv, const char *separator, FILE *out);
 
 #endif

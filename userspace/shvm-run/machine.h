@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "../lib/hv.h"
 #include "../lib/util.h"
@@ -41,6 +42,7 @@
 #define PORT_PM1_EVENT 0x600 /* 4 bytes: status, enable */
 #define PORT_PM1_CONTROL 0x604 /* 2 bytes */
 #define PORT_DEBUG_EXIT 0xf4
+#define PORT_MARK 0xf5
 #define PM1_SLP_TYP_S5 5
 
 #define NR_EXIT_REASONS 64
@@ -92,6 +94,7 @@ struct machine {
 	double first_byte_s; /* 0: the guest has not written to the serial port */
 	u64 exits[NR_EXIT_REASONS + 1]; /* last: reasons beyond the table */
 	u64 kicks;
+	FILE *marks; /* or NULL */
 };
 
 /* memory.c */
@@ -128,6 +131,11 @@ void uart_receive(struct machine *m, const u8 *data, size_t len); /* any thread 
 u8 rtc_in(struct machine *m, u16 port);
 void rtc_out(struct machine *m, u16 port, u8 value);
 void port_access(struct machine *m, u16 port, bool out, u8 *data, unsigned int size);
+
+/* marks.c */
+void marks_open(struct machine *m, const char *path);
+void marks_start(struct machine *m);
+void mark_out(struct machine *m, u16 port, u8 value);
 
 /* run.c */
 void machine_run(struct machine *m);

@@ -29,11 +29,20 @@ struct options {
 	u64 mem;
 	unsigned int timeout_s;
 	bool verbose;
+	const char *marks;
 	bool stats;
 	bool hypervisor_leaves;
 };
 
-enum { OPT_HELP = 256, OPT_VERSION, OPT_STATS, OPT_KVM_LEAVES, OPT_NO_KVM_LEAVES, OPT_TIMEOUT };
+enum {
+	OPT_HELP = 256,
+	OPT_VERSION,
+	OPT_STATS,
+	OPT_MARKS,
+	OPT_KVM_LEAVES,
+	OPT_NO_KVM_LEAVES,
+	OPT_TIMEOUT,
+};
 
 static const struct option long_options[] = {
 	{ "kernel", required_argument, NULL, 'k' },
@@ -43,6 +52,7 @@ static const struct option long_options[] = {
 	{ "dev", required_argument, NULL, 'd' },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "stats", no_argument, NULL, OPT_STATS },
+	{ "marks", required_argument, NULL, OPT_MARKS },
 	{ "kvm-leaves", no_argument, NULL, OPT_KVM_LEAVES },
 	{ "no-kvm-leaves", no_argument, NULL, OPT_NO_KVM_LEAVES },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -61,7 +71,8 @@ static const char help_text[] =
 	"  -m, --mem SIZE       guest memory, with suffix K, M or G (default 256M)\n"
 	"  -d, --dev FILE       hypervisor device (default /dev/shvm; /dev/kvm works too)\n"
 	"      --timeout N      end the guest after N seconds, with status 3\n"
-	"      --stats          at the end, print exits by reason and times\n"
+	"      --stats          at the end, print times and the hypervisor's counters\n"
+	"      --marks FILE     print the counters to FILE at each write to port f5\n"
 	"      --kvm-leaves     show the guest the hypervisor's own CPUID leaves\n"
 	"      --no-kvm-leaves  hide them (default)\n"
 	"  -v, --verbose        say what is done and how long it took\n"
@@ -150,6 +161,9 @@ static void parse_option(struct options *o, int opt, char **argv)
 	case OPT_STATS:
 		o->stats = true;
 		break;
+	case OPT_MARKS:
+		o->marks = optarg;
+		break;
 	case OPT_KVM_LEAVES:
 	case OPT_NO_KVM_LEAVES:
 		o->hypervisor_leaves = opt == OPT_KVM_LEAVES;
@@ -227,6 +241,8 @@ static void machine_create(struct machine *m, const struct options *o)
 	cpu_set_msrs(m);
 	cpu_set_entry(m, entry);
 	uart_init(m);
+	if (o->marks)
+		marks_open(m, o->marks);
 	stage("vCPU ready, %llu MiB of memory, entry at %#llx", (unsigned long long)(o->mem / MIB),
 	      (unsigned long long)entry);
 }
@@ -242,6 +258,7 @@ int main(int argc, char **argv)
 	machine_create(&m, &o);
 	m.vcpu_thread = pthread_self();
 	console_start(&console_ops, &m, o.timeout_s);
+	marks_start(&m);
 	machine_run(&m);
 	console_restore();
 	stage("guest ended, status %d", m.status);

@@ -89,6 +89,7 @@ static const struct port_range {
 	{ I8042_COMMAND, I8042_COMMAND, i8042_in, i8042_out },
 	{ 0x70, 0x71, rtc_in, rtc_out },
 	{ PORT_DEBUG_EXIT, PORT_DEBUG_EXIT, NULL, debug_exit_out },
+	{ PORT_MARK, PORT_MARK, NULL, mark_out },
 	{ PORT_PM1_EVENT, PORT_PM1_CONTROL + 1, pm1_in, pm1_out },
 };
 

@@ -245,4 +245,7 @@ void machine_print_stats(struct machine *m)
 				name ? name : "other", (unsigned long long)m->exits[i]);
 	}
 	fprintf(stderr, "returns to user space by a kick: %llu\n", (unsigned long long)m->kicks);
+	fprintf(stderr, "counters of %s:", m->hv.path);
+	hv_stats_print(&m->hv, "\n  ", stderr);
+	fputc('\n', stderr);
 }
