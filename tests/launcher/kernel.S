@@ -271,7 +271,9 @@ quit:
 #error "no program"
 #endif
 
+/* Not one instruction that jumps to itself: an emulator may never look up from that. */
 hang:
+	inc	%rcx
 	jmp	hang
 
 fail:
