@@ -7,12 +7,16 @@
  * enables one by one (RDTSCP, RDPID, INVPCID, WAITPKG). PCID needs no hardware: guest CR3 loads
  * exit. Constant after boot; no locks.
  */
+#include <linux/math64.h>
 #include <asm/cpufeature.h>
 #include <asm/processor.h>
+#include <asm/tsc.h>
 
 #include "x86.h"
 
-#define LEAF_MAX_BASIC		0xd
+#define LEAF_MAX_BASIC		0xd	/* of what is copied from the host */
+#define LEAF_TSC_RATE		0x15
+#define LEAF_CPU_RATE		0x16
 #define LEAF_MAX_EXTENDED	0x80000008
 #define LEAF_HYPERVISOR		0x40000000
 #define SIGNATURE		0x6d767368	/* "shvm", three times */
@@ -139,12 +143,33 @@ static void add_leaf_d(struct cpuid_list *l)
 		list_add_subleaf(l, 0xd, XFEATURE_YMM, ymm);
 }
 
+/*
+ * A guest that counts TSC ticks against a timer of ours measures our exits as well. So it is told
+ * the rate, also by a host that has to measure it: as a crystal of a rate that fits 32 bits.
+ */
+static bool tsc_rate_is_known(void)
+{
+	return boot_cpu_has(X86_FEATURE_CONSTANT_TSC) && tsc_khz;
+}
+
+static void add_leaf_rates(struct cpuid_list *l)
+{
+	u64 hz = (u64)tsc_khz * 1000;
+	u32 multiple = (hz >> 32) + 1;
+	struct cpuid_regs_out tsc = { .eax = 1, .ebx = multiple, .ecx = div_u64(hz, multiple) };
+	u32 mhz = DIV_ROUND_CLOSEST(tsc_khz, 1000);
+	struct cpuid_regs_out cpu = { .eax = mhz, .ebx = mhz };
+
+	list_add_leaf(l, LEAF_TSC_RATE, tsc);
+	list_add_leaf(l, LEAF_CPU_RATE, cpu);
+}
+
 static void add_basic(struct cpuid_list *l)
 {
 	struct cpuid_regs_out r = host_leaf(0, 0);
 	u32 max = min_t(u32, r.eax, LEAF_MAX_BASIC);
 
-	r.eax = max;
+	r.eax = tsc_rate_is_known() ? LEAF_CPU_RATE : max;
 	list_add_leaf(l, 0, r);
 	add_leaf_1(l);
 	if (max >= 2)
@@ -155,6 +180,8 @@ static void add_basic(struct cpuid_list *l)
 		add_leaf_7(l);
 	if (max >= 0xd && shvm_fpu_supported_xcr0())
 		add_leaf_d(l);
+	if (tsc_rate_is_known())
+		add_leaf_rates(l);
 }
 
 static void add_hypervisor(struct cpuid_list *l)
