@@ -30,12 +30,27 @@ static enum shvm_next fault_in_delivery(struct shvm_vcpu *vcpu, const struct shv
 	return shvm_vmx_internal_error(vcpu, SHVM_INTERNAL_ERROR_DELIVERY_EV);
 }
 
+/* What SMAP must know about the access beside the error code (SDM 4.6.1). */
+static u32 smap_flags(struct shvm_vcpu *vcpu, u32 error)
+{
+	u32 flags = 0;
+
+	if (!(vcpu->cr4 & X86_CR4_SMAP))
+		return 0;
+	if (shvm_vmx_rflags(vcpu) & X86_EFLAGS_AC)
+		flags |= SHVM_ACCESS_AC;
+	if (!(error & SHVM_ACCESS_USER) && shvm_vmx_cpl(vcpu) == 3)
+		flags |= SHVM_ACCESS_IMPLICIT;
+	return flags;
+}
+
 static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
 {
 	const struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
 	struct shvm_pf pf = {
 		.addr = gva(exit->qualification),
 		.error = exit->intr_error,
+		.flags = smap_flags(vcpu, exit->intr_error),
 	};
 
 	switch (shvm_mmu_fault(&vcpu->mmu, &pf)) {
