@@ -155,6 +155,26 @@ static int mem_cmpxchg(u8 *at, const void *old, const void *new, u32 len)
 
 /* --- the host's page tables --- */
 
+static void host_lock(void)
+{
+	pthread_mutex_lock(&machine->host_mutex);
+	machine->host_busy = 1;
+}
+
+static void host_unlock(void)
+{
+	machine->host_busy = 0;
+	pthread_mutex_unlock(&machine->host_mutex);
+}
+
+/* Nothing is held, no invalidation is under way: others may run. */
+static void let_others_run(void)
+{
+	if (machine->disturb && !shim_held && !machine->host_busy &&
+	    !atomic_read(&machine->mmu.inval.active))
+		machine->disturb();
+}
+
 static u64 page_at(hva_t at)
 {
 	u64 page = (at.v - HVA_BASE) >> SHVM_PAGE_SHIFT;
@@ -286,9 +306,9 @@ static int fault_in(u64 page, bool write)
 {
 	int ret;
 
-	pthread_mutex_lock(&machine->host_mutex);
+	host_lock();
 	ret = fault_in_locked(page, write);
-	pthread_mutex_unlock(&machine->host_mutex);
+	host_unlock();
 	return ret;
 }
 
@@ -296,7 +316,7 @@ void host_swap_out(u64 page)
 {
 	struct host_page *p = &machine->host[page];
 
-	pthread_mutex_lock(&machine->host_mutex);
+	host_lock();
 	if (p->frame >= 0) {
 		invalidate_begin(page);
 		p->swap = malloc(SHVM_PAGE_SIZE);
@@ -304,59 +324,59 @@ void host_swap_out(u64 page)
 		page_set_frame(page, -1, false);
 		invalidate_end();
 	}
-	pthread_mutex_unlock(&machine->host_mutex);
+	host_unlock();
 }
 
 void host_drop(u64 page)
 {
 	struct host_page *p = &machine->host[page];
 
-	pthread_mutex_lock(&machine->host_mutex);
+	host_lock();
 	invalidate_begin(page);
 	page_set_frame(page, -1, false);
 	free(p->swap);
 	p->swap = NULL;
 	memset(machine->mirror[page], 0, SHVM_PAGE_SIZE);
 	invalidate_end();
-	pthread_mutex_unlock(&machine->host_mutex);
+	host_unlock();
 }
 
 void host_migrate(u64 page)
 {
 	struct host_page *p = &machine->host[page];
 
-	pthread_mutex_lock(&machine->host_mutex);
+	host_lock();
 	if (p->frame >= 0) {
 		invalidate_begin(page);
 		page_set_frame(page, frame_new(frames.page[p->frame]), p->writable);
 		invalidate_end();
 	}
-	pthread_mutex_unlock(&machine->host_mutex);
+	host_unlock();
 }
 
 void host_write_protect(u64 page)
 {
-	pthread_mutex_lock(&machine->host_mutex);
+	host_lock();
 	if (machine->host[page].frame >= 0) {
 		invalidate_begin(page);
 		page_set_frame(page, machine->host[page].frame, false);
 		invalidate_end();
 	}
-	pthread_mutex_unlock(&machine->host_mutex);
+	host_unlock();
 }
 
 void host_set_vma(u64 page, enum vma vma)
 {
 	struct host_page *p = &machine->host[page];
 
-	pthread_mutex_lock(&machine->host_mutex);
+	host_lock();
 	invalidate_begin(page);
 	pthread_rwlock_wrlock(&machine->mm_lock);
 	p->vma = vma;
 	p->writable = vma == VMA_RW && p->frame >= 0;
 	pthread_rwlock_unlock(&machine->mm_lock);
 	invalidate_end();
-	pthread_mutex_unlock(&machine->host_mutex);
+	host_unlock();
 }
 
 void host_peek(u64 page, u32 off, void *buf, u32 len)
@@ -676,6 +696,7 @@ int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out)
 
 	if (machine->inject_eintr && !(++calls % machine->inject_eintr))
 		return -EINTR;
+	let_others_run();
 	while (!shvm_arch_host_frame_atomic(at, write, out))
 		if (fault_in(page_at(at), write))
 			return -EFAULT;
@@ -732,6 +753,7 @@ void shvm_arch_flush(struct shvm_mmu *mmu)
 {
 	int i;
 
+	let_others_run();
 	smp_mb();
 	for (i = 0; i < machine->nr_vcpus; i++) {
 		struct vcpu *v = &machine->vcpu[i];

@@ -81,6 +81,13 @@ struct machine {
 	u8 mirror[HVA_PAGES][SHVM_PAGE_SIZE];
 	struct mslot slot[MAX_MSLOTS];
 
+	/*
+	 * Called where a vCPU holds no lock in the middle of an access and others could run: what
+	 * they do between two steps of a fault, without threads. May be NULL.
+	 */
+	void (*disturb)(void);
+	int host_busy;			/* host_mutex is held by the one thread */
+
 	u64 invalidations;		/* atomic; also by copy on write */
 	int inject_eintr;		/* 1 in so many look-ups of a host frame is interrupted */
 	int broken;			/* shvm_arch_broken() was called */
@@ -183,6 +190,9 @@ struct verdicts {
 
 extern struct verdicts verdicts;
 struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_lack_memory);
+/* The vCPU whose access is under way and has not been disturbed yet, or NULL. */
+const struct vcpu *verify_now(void);
+void verify_disturb(void (*fn)(void));	/* run something in the middle of it */
 void verify_failed(void);		/* prints the access that is under way */
 bool host_can(u64 f, bool write);	/* has the host memory for a guest frame? */
 

@@ -16,6 +16,7 @@
 static const char *program, *tsan_program;
 static struct random_options options = { .steps = 100000, .audit = 1000 };
 static u64 total_steps = 1200000;
+static bool bail;
 
 void fail(const char *fmt, ...)
 {
@@ -156,6 +157,8 @@ static int run_all(int jobs)
 			if (tests[i].pid == pid)
 				failed += !test_report(&tests[i], ++number, status);
 		running--;
+		if (failed && bail)
+			break;
 	}
 	return failed ? 1 : 0;
 }
@@ -172,6 +175,7 @@ static void usage(void)
 	       "  --test NAME    one directed test\n"
 	       "  --threads MS   the test with threads, for so many milliseconds\n"
 	       "  --alloc        only the failing allocations\n"
+	       "  --bail         stop after the first test that fails\n"
 	       "  --jobs N       tests side by side (default: 2)\n"
 	       "  --tsan FILE    the same program built with TSAN, for the test with threads\n"
 	       "Status: 0 if all passed, 1 if a test failed, 2 for a wrong option.\n",
@@ -198,7 +202,8 @@ int main(int argc, char **argv)
 		{ "seed", 1, NULL, 's' }, { "steps", 1, NULL, 'n' }, { "config", 1, NULL, 'c' },
 		{ "audit", 1, NULL, 'a' }, { "trace", 0, NULL, 't' }, { "test", 1, NULL, 'd' },
 		{ "threads", 1, NULL, 'p' }, { "alloc", 0, NULL, 'f' }, { "jobs", 1, NULL, 'j' },
-		{ "tsan", 1, NULL, 'T' }, { "help", 0, NULL, 'h' }, { }
+		{ "tsan", 1, NULL, 'T' }, { "bail", 0, NULL, 'b' },
+		{ "help", 0, NULL, 'h' }, { }
 	};
 	int c, config = -1, jobs = 2, threads = 0;
 	const char *directed = NULL;
@@ -236,6 +241,9 @@ int main(int argc, char **argv)
 			break;
 		case 'T':
 			tsan_program = optarg;
+			break;
+		case 'b':
+			bail = true;
 			break;
 		case 'h':
 			usage();

@@ -20,6 +20,7 @@
 #define RO_BASE		0x601
 #define MOVING		3		/* slot that comes, goes and moves */
 #define NR_RECENT	8
+#define ONE_FAULT		4	/* shadow pages that one fault makes at most */
 #define LINEAR_INDEX	300		/* where the tables of a root map all of slot 0 */
 
 struct config {
@@ -29,21 +30,22 @@ struct config {
 	bool gbpages;
 	int modes, slots, host;		/* weights of these actions */
 	int eintr;
+	int disturb;			/* percent of the places where others could run */
 };
 
 static const struct config configs[NR_CONFIGS] = {
 	{ .vcpus = 1, .budget = 2000, .maxphyaddr = 36, .gbpages = true,
 	  .modes = 4, .slots = 1, .host = 10 },
 	{ .vcpus = 2, .budget = 2000, .maxphyaddr = 40, .gbpages = true,
-	  .modes = 4, .slots = 1, .host = 20, .eintr = 50 },
+	  .modes = 4, .slots = 1, .host = 20, .eintr = 50, .disturb = 30 },
 	{ .vcpus = 3, .budget = 64, .maxphyaddr = 36, .gbpages = false,
-	  .modes = 4, .slots = 1, .host = 20 },
+	  .modes = 4, .slots = 1, .host = 20, .disturb = 20 },
 	{ .vcpus = 3, .budget = 2000, .maxphyaddr = 39, .gbpages = true,
-	  .modes = 0, .slots = 0, .host = 0 },
+	  .disturb = 50 },
 	{ .vcpus = 2, .budget = 300, .maxphyaddr = 36, .gbpages = true,
 	  .modes = 40, .slots = 1, .host = 5 },
 	{ .vcpus = 3, .budget = 64, .maxphyaddr = 36, .gbpages = true,
-	  .modes = 10, .slots = 10, .host = 60, .eintr = 7 },
+	  .modes = 10, .slots = 10, .host = 60, .eintr = 7, .disturb = 60 },
 };
 
 static struct {
@@ -51,6 +53,8 @@ static struct {
 	const struct config *c;
 	u64 rnd;
 	u64 step;
+	const struct vcpu *disturbed;
+	u32 slack;			/* budget may be exceeded by: it became less in a fault */
 	struct access recent[MAX_VCPUS][NR_RECENT];	/* what worked */
 } r;
 
@@ -472,10 +476,9 @@ static void act_rest(struct vcpu *v)
 	}
 }
 
-static void act(void)
+static void act(struct vcpu *v)
 {
 	const struct config *c = r.c;
-	struct vcpu *v = &machine->vcpu[rnd(c->vcpus)];
 	u64 n = rnd(1000 + c->modes + c->slots + c->host);
 
 	if (n < 760)
@@ -494,6 +497,23 @@ static void act(void)
 		act_host();
 	else
 		act_slots();
+}
+
+/* Another vCPU or the host acts in the middle of an access. */
+static void disturb_now(void)
+{
+	int other = (r.disturbed->id + 1 + rnd(machine->nr_vcpus - 1)) % machine->nr_vcpus;
+
+	TRACE("  meanwhile:");
+	act(&machine->vcpu[other]);
+	r.slack = ONE_FAULT;
+}
+
+static void disturb(void)
+{
+	r.disturbed = verify_now();
+	if (r.disturbed && chance(r.c->disturb))
+		verify_disturb(disturb_now);
 }
 
 /* --- a run --- */
@@ -526,8 +546,10 @@ static void check_step(void)
 {
 	u32 used = atomic_read(&machine->mmu.nr_sps);
 
-	CHECK(used <= shvm_mmu_budget(&machine->mmu), "%u pages, budget %llu", used,
+	CHECK(used <= shvm_mmu_budget(&machine->mmu) + r.slack, "%u pages, budget %llu", used,
 	      shvm_mmu_budget(&machine->mmu));
+	if (used <= shvm_mmu_budget(&machine->mmu))
+		r.slack = 0;
 	check_tlbs();
 	if (r.opt->audit && !(r.step % r.opt->audit))
 		check_all();
@@ -548,12 +570,13 @@ static void run_steps(void)
 	if (!machine_create(r.c->vcpus))
 		return;
 	machine->inject_eintr = r.c->eintr;
+	machine->disturb = r.c->disturb ? disturb : NULL;
 	if (make_slots()) {
 		make_tables();
 		make_linear_map();
 		make_vcpus();
 		for (r.step = 1; r.step <= r.opt->steps; r.step++) {
-			act();
+			act(&machine->vcpu[rnd(r.c->vcpus)]);
 			check_step();
 		}
 		check_all();

@@ -144,16 +144,39 @@ static void resync_marks(const struct oracle *o)
 
 /* What is going on, for a failure. */
 static struct {
-	const struct vcpu *v;
+	struct vcpu *v;
 	const struct operation *op;
-	const struct oracle *o;
+	struct oracle *o;
 	const struct outcome *out;
+	bool disturbed;
 } now;
+
+static bool disturbing;		/* what is going on disturbs something else */
 
 void verify_failed(void)
 {
 	if (now.v)
 		describe(now.v, now.op, now.o, now.out);
+}
+
+const struct vcpu *verify_now(void)
+{
+	return now.disturbed || disturbing ? NULL : now.v;
+}
+
+void verify_disturb(void (*fn)(void))
+{
+	typeof(now) outer = now;
+
+	/* The walk may have set A and D, or may not have begun. */
+	oracle_walk(now.v, &now.op->a, now.o);
+	resync_marks(now.o);
+	now.v = NULL;
+	disturbing = true;
+	fn();
+	disturbing = false;
+	now = outer;
+	now.disturbed = true;
 }
 
 struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_lack_memory)
@@ -166,7 +189,10 @@ struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_la
 	now.op = op;
 	now.o = &o;
 	now.out = &out;
+	now.disturbed = false;
 	out = vcpu_access(v, op);
+	if (now.disturbed)
+		oracle_walk(v, &op->a, &o);
 	if (may_lack_memory && (out.kind == NOMEM || out.kind == USER))
 		resync_marks(&o);
 	else

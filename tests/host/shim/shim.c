@@ -11,6 +11,7 @@
 
 long shim_alloc_countdown;
 long shim_alloc_live;
+__thread int shim_held;
 
 struct kmem_cache {
 	const char *name;
@@ -44,20 +45,24 @@ void rwlock_init(rwlock_t *l)
 void read_lock(rwlock_t *l)
 {
 	pthread_rwlock_rdlock(&l->l);
+	shim_held++;
 }
 
 void read_unlock(rwlock_t *l)
 {
+	shim_held--;
 	pthread_rwlock_unlock(&l->l);
 }
 
 void write_lock(rwlock_t *l)
 {
 	pthread_rwlock_wrlock(&l->l);
+	shim_held++;
 }
 
 void write_unlock(rwlock_t *l)
 {
+	shim_held--;
 	pthread_rwlock_unlock(&l->l);
 }
 
@@ -70,6 +75,7 @@ void bit_spin_lock(int bit, unsigned long *word)
 		if (++spins == SPIN_LIMIT)
 			shim_warn(__FILE__, __LINE__, "bit lock is never released\n");
 	}
+	shim_held++;
 }
 
 int init_srcu_struct(struct srcu_struct *s)
@@ -94,14 +100,17 @@ int srcu_read_lock(struct srcu_struct *s)
 		int idx = __atomic_load_n(&s->idx, __ATOMIC_SEQ_CST) & 1;
 
 		__atomic_fetch_add(&s->readers[idx], 1, __ATOMIC_SEQ_CST);
-		if ((__atomic_load_n(&s->idx, __ATOMIC_SEQ_CST) & 1) == idx)
+		if ((__atomic_load_n(&s->idx, __ATOMIC_SEQ_CST) & 1) == idx) {
+			shim_held++;
 			return idx;
+		}
 		__atomic_fetch_sub(&s->readers[idx], 1, __ATOMIC_SEQ_CST);
 	}
 }
 
 void srcu_read_unlock(struct srcu_struct *s, int idx)
 {
+	shim_held--;
 	if (__atomic_fetch_sub(&s->readers[idx], 1, __ATOMIC_SEQ_CST) <= 0)
 		shim_warn(__FILE__, __LINE__, "SRCU unlocked more often than locked\n");
 }

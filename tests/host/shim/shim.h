@@ -127,7 +127,9 @@ ATOMIC_OPS(atomic64, atomic64_t, s64)
 	!!(__atomic_fetch_and(p, ~shim_bit, __ATOMIC_SEQ_CST) & shim_bit);	\
 })
 
-/* --- locks --- */
+/* --- locks; shim_held counts those of this thread, SRCU included --- */
+extern __thread int shim_held;
+
 typedef struct { bool held; } spinlock_t;
 typedef struct { pthread_rwlock_t l; } rwlock_t;
 
@@ -140,10 +142,12 @@ static inline void spin_lock(spinlock_t *l)
 {
 	while (__atomic_test_and_set(&l->held, __ATOMIC_ACQUIRE))
 		sched_yield();
+	shim_held++;
 }
 
 static inline void spin_unlock(spinlock_t *l)
 {
+	shim_held--;
 	__atomic_clear(&l->held, __ATOMIC_RELEASE);
 }
 
@@ -160,6 +164,7 @@ void write_unlock(rwlock_t *l);
 void bit_spin_lock(int bit, unsigned long *word);
 static inline void bit_spin_unlock(int bit, unsigned long *word)
 {
+	shim_held--;
 	__atomic_fetch_and(word, ~(1UL << bit), __ATOMIC_RELEASE);
 }
 

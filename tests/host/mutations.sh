@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Breaks src/mmu and src/rmap in one place at a time and runs the tests: each break must be caught.
+# A line of the table is a name, a file and a Perl substitution on that file.
+
+set -euo pipefail
+export LC_ALL=C
+cd "$(dirname "$0")"
+out=../../build/tests/host/mutations
+
+usage()
+{
+	cat <<END
+usage: tests/host/mutations.sh [NAME...]   only these (default: all)
+
+Exit status: 0 if every mutation was caught, else 1.
+END
+}
+
+table()
+{
+	cat <<'END'
+no-write-protect	mmu/sp.c	s/\tshvm_rmap_write_protect\(&mmu->tlb, head\);\n//
+writable-though-tracked	mmu/entry.c	s/if \(state->tracked\)/if (0)/
+no-reread-of-gpte	mmu/fault.c	s/return !\(\(gpte \^ seen\)[^;]*;/return true;/
+rmap-not-removed	rmap/rmap.c	s/WARN_ONCE\(!shvm_chain_del\(head, sptep\)[^;]*;//
+direct-base-of-wrong-level	mmu/fault.c	s/level \* 9\)\) - 1/(level - 1) * 9)) - 1/
+writable-though-clean	mmu/entry.c	s/may_write = dirty && host->writable/may_write = host->writable/
+writable-though-host-is-not	mmu/entry.c	s/may_write = dirty && host->writable/may_write = dirty/
+no-flush	mmu/flush.c	s/\tshvm_arch_flush\(mmu\);\n//
+zap-owes-no-flush	rmap/rmap.c	s/if \(n\)\n\t\tshvm_tlb_owe\(tlb\);//
+protect-owes-no-flush	rmap/rmap.c	s/if \(lost\)\n\t\tshvm_tlb_owe\(tlb\);//
+tracked-page-owes-nothing	mmu/sp.c	s/(WRITE_ONCE\(sp->tlb_owed, )[^;]*;/${1}0);/
+store-refreshes-one-entry	mmu/access.c	s/\*last = [^;]*;/*last = *first;/
+dirty-not-set	mmu/gpt.c	s/bits \|= GPTE_D;/;/
+dirty-on-tables	mmu/gpt.c	s/level == w->leaf && \(w->access/(w->access/
+accessed-without-access	mmu/access.c	s/\(gpte & \(GPTE_P \| GPTE_A\)\) != \(GPTE_P \| GPTE_A\)/!(gpte & GPTE_P)/
+smep-ignored	mmu/gpt.c	s/ \|\| \(!user && page_user && \(p->cr4 & X86_CR4_SMEP\)\)//
+error-code-always-fetch	mmu/gpt.c	s/if \(\(access & SHVM_ACCESS_FETCH\) &&\n[^\n]*\n?[^;]*error \|= PFEC_I;/if (access & SHVM_ACCESS_FETCH) error |= PFEC_I;/
+reserved-bits-of-large	mmu/gpt.c	s/rsvd \|= GENMASK_ULL\(gpt_shift\(g, level\) - 1, 13\);/;/
+links-give-all-rights	mmu/fault.c	s/return entry_access\(f->walk[^;]*;/return GPT_ACC_ALL;/
+no-accumulated-access	mmu/fault.c	s/role->access = w->acc[^;]*;/;/
+clean-large-page-forgotten	mmu/fault.c	s/role->clean = [^;]*;/;/
+nx-not-in-key	mmu/root.c	s/role\.nx = [^;]*;/role.nx = 1;/
+smep-not-in-key	mmu/root.c	s/role\.smep_nowp = [^;]*;/;/
+smap-not-in-key	mmu/root.c	s/role\.smap_nowp = [^;]*;/;/
+wp-not-in-key	mmu/root.c	s/role\.wp = wp;/role.wp = 1;/
+smap-form-without-wp	mmu/fault.c	s/ \|\| fault_defies_smap\(mv, f\)//
+executable-without-wp	mmu/entry.c	s/if \(role\.smep_nowp\)/if (0)/
+not-untracked	mmu/sp.c	s/(->tracked) - 1\)/$1)/
+parents-not-unlinked	mmu/sp.c	s/\tsp_unlink_parents\(mmu, sp\);\n//
+freed-before-flush	mmu/sp.c	s/\tshvm_mmu_settle\(mmu\);\n//
+roots-not-told	mmu/sp.c	s/WRITE_ONCE\(mmu->root_gen, mmu->root_gen \+ 1\);/;/
+key-without-role	mmu/sp.c	s/ && sp->role\.word == role\.word//
+stale-host-frame	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\)/ok = true/
+child-keeps-parent	mmu/entry.c	s/SHVM_MMU_\w+\(mmu, !shvm_chain_del\([^;]*;//
+old-leaf-overwritten	mmu/entry.c	s/if \(spte_is_table\(old\) \|\|/if (0 && spte_is_table(old) ||/
+chain-without-end	mmu/entry.c	s/chain_make_room\(mmu, head, state\);//
+prefetch-in-other-mode	mmu/access.c	s/if \(!sp->role\.nx && \(gpte & GPTE_NX\)\)/if (0)/
+read-only-table-faults	mmu/gpt.c	s/w->dirty = [^;]*;/w->dirty = w->gpte[w->leaf] & GPTE_D;/
+budget-ignored	mmu/reclaim.c	s/while \(budget_free\(mmu\) < want/while (0 \&\& budget_free(mmu) < want/
+notrap-stays	mmu/access.c	s/gpte & GPTE_P \? shvm_spte_trap : SPTE_NOTRAP/SPTE_NOTRAP/
+age-lost	rmap/rmap.c	s/WRITE_ONCE\(state->age, 1\);/;/
+store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
+END
+}
+
+# mutate NAME FILE EXPRESSION: build it and run the tests; true if they fail.
+mutate()
+{
+	local name=$1 file=../../src/$2 expression=$3 copy
+
+	mkdir -p "$out/$name"
+	copy=$out/$name/$(basename "$file")
+	perl -0pe "$expression" "$file" >"$copy"
+	if cmp -s "$file" "$copy"; then
+		echo "the expression does not match"
+		return 1
+	fi
+	if ! make -s mutant MUTANT="$copy" NAME="$out/$name/mmu-test" >"$out/$name/build.log" 2>&1; then
+		echo "does not compile"
+		return 1
+	fi
+	if timeout 300 "$out/$name/mmu-test" --bail --steps 240000 >"$out/$name/log" 2>&1; then
+		echo "not caught"
+		return 1
+	fi
+	grep -m 1 '^not ok' "$out/$name/log" || echo "not ok - hang"
+}
+
+case ${1:-} in
+-h | --help)
+	usage
+	exit 0
+	;;
+esac
+
+ulimit -c 0
+make -s all
+missed=0
+while IFS=$'\t' read -r name file expression; do
+	[ $# -eq 0 ] || case " $* " in
+	*" $name "*) ;;
+	*) continue ;;
+	esac
+	if result=$(mutate "$name" "$file" "$expression"); then
+		echo "caught $name: ${result#not ok }"
+	else
+		echo "MISSED $name: $result"
+		missed=$((missed + 1))
+	fi
+done < <(table)
+echo "$missed missed"
+[ $missed -eq 0 ]
