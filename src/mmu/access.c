@@ -5,8 +5,12 @@
  */
 #include "shadow.h"
 
-/* Trapped stores to one table without a sign of its use before its shadows are dropped. */
-#define FLOOD_STORES	12
+/*
+ * Trapped stores to one table without a sign of its use before its shadows are dropped. A trapped
+ * store costs about 5,000 instructions, a table that comes back 15,000: bursts (fork, exec, unmap)
+ * are much longer than three. docs/performance.md has the rows for 12, 5 and 3.
+ */
+#define FLOOD_STORES	3
 
 /* A store or compare-exchange as a value. */
 struct shvm_store {
