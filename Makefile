@@ -56,8 +56,8 @@ check: machine-modules userspace selftests
 check-full: machine-modules userspace selftests
 	testbed/check check full
 
-bench: machine-modules userspace
-	bench/run
+bench:
+	bench/run $(if $(KVM),--kvm)
 
 lint:
 	testbed/prepare build source
@@ -79,6 +79,7 @@ help:
 	@echo 'make check       all tests, on the emulated computer where they need VT-x'
 	@echo 'make check-full  also the long ones'
 	@echo 'make bench       measurements, shvm beside kvm_intel ept=0'
+	@echo '  KVM=1          measure KVM anew instead of taking the stored figures'
 	@echo 'make lint        source checks: checkpatch, sparse, warnings, headers, shell'
 	@echo 'make selftests   the test programs of selftests/'
 	@echo 'make clean       remove what was built; distclean: also what was downloaded'

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What operations that live on page tables cost, in TSC ticks per operation. Runs as a program of
- * the guest, or of the machine itself for comparison; in the emulated machine with one CPU a tick
- * is one instruction. Prints one line per row: "row NAME TICKS".
+ * What operations that live on page tables cost, in ticks of the TSC. Runs as a program of the
+ * guest, or of the machine itself for comparison; in the emulated machine with one CPU a tick is
+ * one instruction. Prints one line per row: "row NAME OPERATIONS TICKS", TICKS for all of them.
  *
- * The rows are defined here, by what the functions do. Memory is never backed by huge pages.
+ * The rows are defined here, by what the functions do; begin() and end() enclose what is measured.
+ * Memory is never backed by huge pages.
  */
 #include <cpuid.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +21,18 @@
 #include <x86intrin.h>
 
 #define PAGE		4096UL
-#define PAGES		4096UL
+#define PAGES		4096U
+#define CHURN_PAGES	16U
 #define PORT_TIMER_GATE	0x61
 
+/* The launcher's port for "note the counters now"; MARK_BOOT, else 1 + the number of the row. */
+#define PORT_MARK	0xf5
+#define MARK_BOOT	0
+
 static const char *self;
+static bool marking;
+static uint8_t mark_of_row;
+static uint64_t start, ticks;
 
 static void check(int ok, const char *what)
 {
@@ -32,7 +42,29 @@ static void check(int ok, const char *what)
 	exit(1);
 }
 
-static char *map(unsigned long pages)
+/* Gives the port up again: a process that may use ports is slower to switch to. */
+static void mark(uint8_t what)
+{
+	if (!marking)
+		return;
+	check(!ioperm(PORT_MARK, 1, 1), "ioperm");
+	outb(what, PORT_MARK);
+	check(!ioperm(PORT_MARK, 1, 0), "ioperm");
+}
+
+static void begin(void)
+{
+	mark(mark_of_row);
+	start = __rdtsc();
+}
+
+static void end(void)
+{
+	ticks = __rdtsc() - start;
+	mark(mark_of_row);
+}
+
+static char *map(unsigned int pages)
 {
 	char *mem = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -42,9 +74,14 @@ static char *map(unsigned long pages)
 	return mem;
 }
 
-static void touch(char *mem, unsigned long pages)
+static void unmap(char *mem, unsigned int pages)
 {
-	unsigned long i;
+	check(!munmap(mem, pages * PAGE), "munmap");
+}
+
+static void touch(char *mem, unsigned int pages)
+{
+	unsigned int i;
 
 	for (i = 0; i < pages; i++)
 		*(volatile char *)(mem + i * PAGE) = i;
@@ -57,186 +94,247 @@ static void wait_for(pid_t pid)
 	check(pid > 0 && waitpid(pid, &status, 0) == pid && !status, "child");
 }
 
-/* One system call that does nothing. */
-static uint64_t row_getppid(void)
+/* What the marks themselves cost in exits; to be taken off the other rows. */
+static void row_marks(unsigned int n)
 {
-	const int n = 10000;
-	uint64_t start = __rdtsc();
-	int i;
-
-	for (i = 0; i < n; i++)
-		syscall(SYS_getppid);
-	return (__rdtsc() - start) / n;
+	(void)n;
+	begin();
+	end();
 }
 
-/* First store to each page of new memory that the kernel never handed out before. */
-static uint64_t row_fault(void)
+/* One system call that does nothing. */
+static void row_getppid(unsigned int n)
 {
-	char *mem = map(PAGES);
-	uint64_t start = __rdtsc();
+	begin();
+	while (n--)
+		syscall(SYS_getppid);
+	end();
+}
 
-	touch(mem, PAGES);
-	start = __rdtsc() - start;
-	check(!munmap(mem, PAGES * PAGE), "munmap");
-	return start / PAGES;
+static bool memory_used;
+
+/* First store to each page of new memory that the kernel never handed out before. */
+static void row_fault(unsigned int n)
+{
+	char *mem = map(n);
+
+	begin();
+	touch(mem, n);
+	end();
+	unmap(mem, n);
+	memory_used = true;
+}
+
+/* The same on memory that the kernel has handed out before. */
+static void row_refault(unsigned int n)
+{
+	char *mem;
+
+	if (!memory_used) {
+		mem = map(n);
+		touch(mem, n);
+		unmap(mem, n);
+	}
+	row_fault(n);
 }
 
 /* A child stores to every page that it shares with its parent; fork, exit and wait included. */
-static uint64_t row_cow(void)
+static void row_cow(unsigned int n)
 {
-	char *mem = map(PAGES);
-	uint64_t start;
+	char *mem = map(n);
 	pid_t pid;
 
-	touch(mem, PAGES);
-	start = __rdtsc();
+	touch(mem, n);
+	begin();
 	pid = fork();
 	if (!pid) {
-		touch(mem, PAGES);
+		touch(mem, n);
 		_exit(0);
 	}
 	wait_for(pid);
-	start = __rdtsc() - start;
-	check(!munmap(mem, PAGES * PAGE), "munmap");
-	return start / PAGES;
+	end();
+	unmap(mem, n);
 }
 
 /* Map 16 pages, store to each, unmap. */
-static uint64_t row_churn(void)
+static void row_churn(unsigned int n)
 {
-	const int n = 300;
-	uint64_t start = __rdtsc();
-	int i;
+	begin();
+	while (n--) {
+		char *mem = map(CHURN_PAGES);
 
-	for (i = 0; i < n; i++) {
-		char *mem = map(16);
-
-		touch(mem, 16);
-		check(!munmap(mem, 16 * PAGE), "munmap");
+		touch(mem, CHURN_PAGES);
+		unmap(mem, CHURN_PAGES);
 	}
-	return (__rdtsc() - start) / n;
+	end();
 }
 
-static uint64_t row_fork_exit(void)
+static void row_fork_exit(unsigned int n)
 {
-	const int n = 100;
-	uint64_t start = __rdtsc();
-	int i;
-
-	for (i = 0; i < n; i++) {
+	begin();
+	while (n--) {
 		pid_t pid = fork();
 
 		if (!pid)
 			_exit(0);
 		wait_for(pid);
 	}
-	return (__rdtsc() - start) / n;
+	end();
 }
 
-static uint64_t row_fork_exec(void)
+static void run_self(void)
 {
-	const int n = 60;
-	uint64_t start = __rdtsc();
-	int i;
+	pid_t pid = vfork();
 
-	for (i = 0; i < n; i++) {
-		pid_t pid = vfork();
-
-		if (!pid) {
-			execl(self, self, "--nothing", (char *)NULL);
-			_exit(1);
-		}
-		wait_for(pid);
+	if (!pid) {
+		execl(self, self, "--nothing", (char *)NULL);
+		_exit(1);
 	}
-	return (__rdtsc() - start) / n;
+	wait_for(pid);
 }
 
-static void pass_bytes(int from, int to, int n)
+/* A static program of 0.8 MB that ends at once, by vfork. */
+static void row_fork_exec(unsigned int n)
 {
-	char c = 0;
+	begin();
+	while (n--)
+		run_self();
+	end();
+}
+
+static void pipe_partner(int from, int to, unsigned int n)
+{
+	char c;
 
 	while (n--)
-		check(write(to, &c, 1) == 1 && read(from, &c, 1) == 1, "pipe");
+		check(read(from, &c, 1) == 1 && write(to, &c, 1) == 1, "pipe");
+	_exit(0);
 }
 
-/* Two processes pass a byte to and fro: two switches per round trip. */
-static uint64_t row_pipe(void)
+/* Two processes pass a byte to and fro: two switches per round trip, n switches. */
+static void row_pipe(unsigned int n)
 {
-	const int n = 2000;
-	uint64_t start;
+	unsigned int i;
 	int a[2], b[2];
+	char c = 0;
 	pid_t pid;
 
 	check(!pipe(a) && !pipe(b), "pipe");
-	start = __rdtsc();
+	begin();
 	pid = fork();
-	if (!pid) {
-		char c;
-		int i;
-
-		for (i = 0; i < n; i++)
-			check(read(a[0], &c, 1) == 1 && write(b[1], &c, 1) == 1, "pipe");
-		_exit(0);
-	}
-	pass_bytes(b[0], a[1], n);
+	if (!pid)
+		pipe_partner(a[0], b[1], n / 2);
+	for (i = 0; i < n / 2; i++)
+		check(write(a[1], &c, 1) == 1 && read(b[0], &c, 1) == 1, "pipe");
 	wait_for(pid);
-	return (__rdtsc() - start) / (2 * n);
+	end();
 }
 
 /* Always an exit under VT-x. */
-static uint64_t row_cpuid(void)
+static void row_cpuid(unsigned int n)
 {
-	const int n = 2000;
 	unsigned int a, b, c, d;
-	uint64_t start = __rdtsc();
-	int i;
 
-	for (i = 0; i < n; i++)
+	begin();
+	while (n--)
 		__cpuid(0, a, b, c, d);
-	return (__rdtsc() - start) / n;
+	end();
 }
 
 /* A port of the interrupt and timer chips, which the kernel module emulates itself. */
-static uint64_t row_port(void)
+static void row_port(unsigned int n)
 {
-	const int n = 2000;
-	uint64_t start;
-	int i;
-
 	check(!ioperm(PORT_TIMER_GATE, 1, 1), "ioperm");
-	start = __rdtsc();
-	for (i = 0; i < n; i++)
+	begin();
+	while (n--)
 		inb(PORT_TIMER_GATE);
-	return (__rdtsc() - start) / n;
+	end();
+	check(!ioperm(PORT_TIMER_GATE, 1, 0), "ioperm");
 }
 
-static const struct {
+static const struct row {
 	const char *name;
-	uint64_t (*run)(void);
+	void (*run)(unsigned int n);
+	unsigned int n;
 } rows[] = {
-	{ "getppid", row_getppid },
-	{ "fault", row_fault },
-	{ "refault", row_fault },	/* the same memory, which the guest has now used before */
-	{ "cow", row_cow },
-	{ "churn", row_churn },
-	{ "fork_exit", row_fork_exit },
-	{ "fork_exec", row_fork_exec },
-	{ "pipe", row_pipe },
-	{ "cpuid", row_cpuid },
-	{ "port", row_port },
+	{ "marks", row_marks, 1 },
+	{ "getppid", row_getppid, 10000 },
+	{ "fault", row_fault, PAGES },
+	{ "refault", row_refault, PAGES },
+	{ "cow", row_cow, PAGES },
+	{ "churn", row_churn, 300 },
+	{ "fork_exit", row_fork_exit, 100 },
+	{ "fork_exec", row_fork_exec, 60 },
+	{ "pipe", row_pipe, 4000 },
+	{ "cpuid", row_cpuid, 2000 },
+	{ "port", row_port, 2000 },
 };
+
+#define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static void usage(void)
+{
+	size_t i;
+
+	printf("Usage: mmubench [--marks] [ROW]...\n"
+	       "Measures the rows, all of them if none is named, and prints for each\n"
+	       "\"row NAME OPERATIONS TICKS\".\n"
+	       "  --marks   in a guest of shvm-run --marks: note its counters before and after\n"
+	       "Rows:");
+	for (i = 0; i < NR_ROWS; i++)
+		printf(" %s", rows[i].name);
+	printf("\n");
+}
+
+static bool is_wanted(const struct row *row, char **names)
+{
+	if (!*names)
+		return true;
+	for (; *names; names++)
+		if (!strcmp(*names, row->name))
+			return true;
+	return false;
+}
+
+static bool is_row(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NR_ROWS; i++)
+		if (!strcmp(name, rows[i].name))
+			return true;
+	return false;
+}
 
 int main(int argc, char **argv)
 {
+	char **names = argv + 1;
 	size_t i;
 
 	self = argv[0];
 	if (argc > 1 && !strcmp(argv[1], "--nothing"))
 		return 0;
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (argc > 1 && strcmp(argv[1], rows[i].name))
+	if (argc > 1 && !strcmp(argv[1], "--help")) {
+		usage();
+		return 0;
+	}
+	if (argc > 1 && !strcmp(argv[1], "--marks")) {
+		marking = true;
+		names++;
+	}
+	for (i = 0; names[i]; i++) {
+		if (is_row(names[i]))
 			continue;
-		printf("row %s %llu\n", rows[i].name, (unsigned long long)rows[i].run());
+		fprintf(stderr, "mmubench: no row \"%s\"; --help lists them\n", names[i]);
+		return 1;
+	}
+	mark(MARK_BOOT);
+	for (i = 0; i < NR_ROWS; i++) {
+		if (!is_wanted(&rows[i], names))
+			continue;
+		mark_of_row = i + 1;
+		rows[i].run(rows[i].n);
+		printf("row %s %u %llu\n", rows[i].name, rows[i].n, (unsigned long long)ticks);
 		fflush(stdout);
 	}
 	return 0;
