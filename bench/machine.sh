@@ -4,7 +4,7 @@
 # What the emulated computer does: the rows there, then in each guest. The working directory is
 # the payload; "settings" has the variables. What is printed is read by collect.awk.
 
-hypervisor= guests= rows= append= mem=
+hypervisor='' guests='' rows='' append='' mem=''
 # shellcheck source=/dev/null
 . ./settings
 
