@@ -17,7 +17,7 @@ flavour := $(if $(DEBUG),debug,release)
 objdir := build/$(flavour)
 
 .PHONY: all module userspace selftests run check check-full bench lint clean distclean help
-.PHONY: machine-modules
+.PHONY: machine-modules test-programs
 
 all: module userspace
 
@@ -50,10 +50,15 @@ machine-modules:
 run:
 	testbed/run-guest
 
-check: machine-modules userspace selftests
+# What the suites put on the CD of the test machine.
+test-programs: machine-modules userspace selftests
+	$(MAKE) -C tests/launcher
+	testbed/guest/build build/guest/initramfs.gz
+
+check: test-programs
 	testbed/check check
 
-check-full: machine-modules userspace selftests
+check-full: test-programs
 	testbed/check check full
 
 bench:
