@@ -17,7 +17,7 @@ flavour := $(if $(DEBUG),debug,release)
 objdir := build/$(flavour)
 
 .PHONY: all module userspace selftests run check check-full bench lint clean distclean help
-.PHONY: machine-modules test-programs
+.PHONY: machine-modules prepared test-programs
 
 all: module userspace
 
@@ -41,9 +41,12 @@ selftests:
 	testbed/prepare build source
 	$(MAKE) -C selftests OUT=$(top)/build/selftests
 
-# Both flavours, for the kernel of the test machine.
-machine-modules:
+# A target of its own: make expands a whole recipe, machine_kdir too, before it runs a line of it.
+prepared:
 	testbed/prepare build machine
+
+# Both flavours, for the kernel of the test machine.
+machine-modules: prepared
 	$(MAKE) module KDIR=$(machine_kdir) DEBUG=
 	$(MAKE) module KDIR=$(machine_kdir) DEBUG=1
 
