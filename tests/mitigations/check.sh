@@ -1,0 +1,230 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Reads the machine code of the module around VM entry and VM exit: are the sequences there that
+# docs/security.md promises, and in the right order? The emulated CPUs cannot show that.
+
+set -euo pipefail
+export LC_ALL=C
+
+usage()
+{
+	cat <<EOF
+usage: tests/mitigations/check.sh [MODULE [HEADERS]]
+
+MODULE: shvm.ko (default: build/release/shvm.ko). HEADERS: the kernel headers it was built for
+(default: those that the module's build directory names). Prints TAP; status 1 if a test fails.
+EOF
+}
+
+cd "$(dirname "$0")/../.."
+case ${1-} in
+-h | --help)
+	usage
+	exit 0
+	;;
+esac
+module=${1-build/release/shvm.ko}
+if [ ! -r "$module" ]; then
+	echo "mitigations: no $module: build it with \"make\"" >&2
+	exit 1
+fi
+headers=${2-$(cat "$(dirname "$module")/kdir")}
+headers=${headers%/}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+tests=0
+failed=0
+
+# check NAME COMMAND...: a test is a command.
+check()
+{
+	local name=$1 verdict=ok
+	shift
+	if ! "$@"; then
+		verdict="not ok"
+		failed=$((failed + 1))
+	fi
+	tests=$((tests + 1))
+	echo "$verdict $tests $name"
+}
+
+# The code around VM entry, one instruction or relocation in a line.
+disassemble()
+{
+	objdump -dr --no-show-raw-insn -j .noinstr.text "$module" |
+		awk '/<shvm_vmx_enter_asm>:/ { on = 1; next }
+		     /^[0-9a-f]+ <shvm_vmx_exit_point>:/ { print "exit_point:"; next }
+		     /^[0-9a-f]+ </ { on = 0 }
+		     on && NF { sub(/^[ \t]+/, ""); print }' >"$work/code"
+}
+
+# The alternatives of .noinstr.text: "address replacement feature", in decimal. An entry of
+# .altinstructions is two relocated offsets, the feature (with flags in newer kernels), two lengths.
+alternatives()
+{
+	objdump -s -j .altinstructions "$module" |
+		awk '/^ [0-9a-f]+ / { print substr($0, 7, 35) }' | tr -d ' \n' >"$work/bytes"
+	objdump -r -j .altinstructions "$module" | grep R_X86_64_PC32 >"$work/relocs"
+	awk -v bytes="$(cat "$work/bytes")" -v size=$(($(wc -c <"$work/bytes") /
+		$(wc -l <"$work/relocs"))) '
+		function hex(s,  i, n) {
+			n = 0
+			for (i = 1; i <= length(s); i++)
+				n = n * 16 + index("0123456789abcdef", substr(s, i, 1)) - 1
+			return n
+		}
+		function addend(s) { return s ~ /\+0x/ ? hex(substr(s, index(s, "+0x") + 3)) : 0 }
+		hex($1) % size == 0 { at = hex($1); site = $3 }
+		hex($1) % size == 4 && site ~ /^\.noinstr\.text/ {
+			pos = (at + 8) * 2 + 1
+			feature = hex(substr(bytes, pos + 2, 2)) * 256 + hex(substr(bytes, pos, 2))
+			print addend(site), addend($3), feature
+		}' "$work/relocs" >"$work/alternatives"
+}
+
+# feature NAME: its number, or nothing if the kernel does not know it.
+feature()
+{
+	local dir
+	for dir in "$headers" "${headers%-*-amd64}-common" "${headers%-amd64}-common"; do
+		[ -r "$dir/arch/x86/include/asm/cpufeatures.h" ] || continue
+		awk -v name="X86_FEATURE_$1" '
+			$1 == "#define" && $2 == name && match($0, /[0-9]+\*32 *\+ *[0-9]+/) {
+				split(substr($0, RSTART, RLENGTH), n, /\*32 *\+/)
+				print n[1] * 32 + n[2]
+			}' "$dir/arch/x86/include/asm/cpufeatures.h"
+		return
+	done
+	echo "mitigations: no cpufeatures.h for $headers" >&2
+	exit 1
+}
+
+# line PATTERN: number of the first line of the code that matches.
+line()
+{
+	awk -v pattern="$1" '$0 ~ pattern { print NR; exit }' "$work/code"
+}
+
+# entry_of FEATURE FIELD: of its first alternative, 1: address, 2: replacement.
+entry_of()
+{
+	local number
+	number=$(feature "$1")
+	[ -n "$number" ] || return 0
+	awk -v f="$number" -v field="$2" '$3 == f { print $field; exit }' "$work/alternatives"
+}
+
+# site FEATURE: line of the code where its alternative begins.
+site()
+{
+	local address
+	address=$(entry_of "$1" 1)
+	[ -z "$address" ] || line "^$(printf %x "$address"):"
+}
+
+# replacement FEATURE: what it puts there (and a little more).
+replacement()
+{
+	local start
+	start=$(entry_of "$1" 2)
+	[ -z "$start" ] || objdump -dr --no-show-raw-insn -j .altinstr_replacement \
+		--start-address="$start" --stop-address=$((start + 44)) "$module"
+}
+
+fill_comes_first()
+{
+	local from to
+	from=$(line '^exit_point:')
+	to=$(site RSB_VMEXIT)
+	[ -n "$from" ] && [ -n "$to" ] && [ "$to" -gt "$from" ] &&
+		! sed -n "$from,${to}p" "$work/code" | grep -qE '\b(ret|call)|jmp +\*|__x86'
+}
+
+fill_is_a_loop_of_calls()
+{
+	[ "$(replacement RSB_VMEXIT | grep -c call)" -ge 2 ] &&
+		replacement RSB_VMEXIT | grep -q lfence
+}
+
+comes_after()
+{
+	local first second
+	first=$(site "$1")
+	second=$(site "$2")
+	[ -n "$first" ] && [ -n "$second" ] && [ "$second" -gt "$first" ]
+}
+
+spec_ctrl_is_written()
+{
+	local at
+	at=$(site KERNEL_IBRS)
+	[ -n "$at" ] && sed -n "$at,$((at + 9))p" "$work/code" >"$work/spec_ctrl" &&
+		grep -q x86_spec_ctrl_current "$work/spec_ctrl" && grep -q wrmsr "$work/spec_ctrl"
+}
+
+bhb_is_cleared()
+{
+	[ -z "$(feature CLEAR_BHB_LOOP_ON_VMEXIT)" ] && return
+	replacement CLEAR_BHB_LOOP_ON_VMEXIT | grep -q clear_bhb_loop &&
+		comes_after RSB_VMEXIT CLEAR_BHB_LOOP_ON_VMEXIT
+}
+
+# After VERW nothing is read or written before the guest runs: no operand in parentheses.
+verw_is_last()
+{
+	local verw launch
+	verw=$(line verw)
+	launch=$(line vmresume)
+	[ -n "$verw" ] && [ -n "$launch" ] && [ "$launch" -gt "$verw" ] &&
+		! sed -n "$((verw + 1)),${launch}p" "$work/code" | grep -v R_X86_64 | grep -q '('
+}
+
+every_entry_passes_verw()
+{
+	[ "$(grep -cE 'vmlaunch|vmresume' "$work/code")" -eq 2 ] &&
+		[ "$(line vmlaunch)" -gt "$(line verw)" ] &&
+		[ "$(objdump -d --no-show-raw-insn "$module" | grep -cE 'vmlaunch|vmresume')" -eq 2 ]
+}
+
+registers_are_cleared()
+{
+	local from to register
+	from=$(line '^exit_point:')
+	to=$(site RSB_VMEXIT)
+	for register in eax ecx edx ebp esi edi r8d r9d r10d r11d r12d r13d r14d r15d; do
+		sed -n "$from,${to}p" "$work/code" |
+			grep -q "xor *%$register,%$register" || return 1
+	done
+}
+
+barrier_between_guests()
+{
+	objdump -dr --no-show-raw-insn -j .text "$module" |
+		awk '/^[0-9a-f]+ <shvm_vmx_load>:/ { on = 1 } /^$/ { on = 0 } on' >"$work/load"
+	grep -q x86_pred_cmd "$work/load"
+}
+
+vmscape_flag_is_set()
+{
+	[ -z "$(feature IBPB_EXIT_TO_USER)" ] ||
+		objdump -r "$module" | grep x86_ibpb_exit_to_user >/dev/null
+}
+
+disassemble
+alternatives
+echo "TAP version 13"
+echo "1..10"
+check "RSB fill comes before any return, call or indirect branch" fill_comes_first
+check "RSB fill is made of calls and ends with LFENCE" fill_is_a_loop_of_calls
+check "SPEC_CTRL is written where the kernel runs with IBRS" spec_ctrl_is_written
+check "SPEC_CTRL is written after the RSB fill" comes_after RSB_VMEXIT KERNEL_IBRS
+check "branch history is cleared after the RSB fill" bhb_is_cleared
+check "no memory access between VERW and VM entry" verw_is_last
+check "every VM entry passes VERW" every_entry_passes_verw
+check "guest values leave the registers" registers_are_cleared
+check "IBPB between guests" barrier_between_guests
+check "user space gets its IBPB after a guest ran" vmscape_flag_is_set
+[ $failed -eq 0 ]
