@@ -8,6 +8,7 @@
 #define SHVM_VMCS_H
 
 #include <linux/build_bug.h>
+#include <linux/errno.h>
 #include <linux/types.h>
 #include <asm/asm.h>
 #include <asm/vmx.h>
