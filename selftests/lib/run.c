@@ -78,11 +78,16 @@ static void *vcpu_thread(void *arg)
 	return NULL;
 }
 
-void vcpu_start(struct test_vcpu *vcpu)
+void vcpu_catch_kicks(void)
 {
 	struct sigaction action = { .sa_handler = kick_handler };
 
 	sigaction(KICK_SIGNAL, &action, NULL);
+}
+
+void vcpu_start(struct test_vcpu *vcpu)
+{
+	vcpu_catch_kicks();
 	vcpu->run->immediate_exit = 0;
 	if (pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu))
 		test_die("cannot start a thread");
