@@ -51,19 +51,22 @@ function title(guest)
 	return "Guest \"off\": mitigations=off"
 }
 
-function boot_line(guest, label, format, shvm, kvm,	both)
+function boot_line(guest, label, format, shvm, kvm,	s, k)
 {
-	both = has("shvm", guest, "boot") && has("kvm", guest, "boot")
+	s = has("shvm", guest, "boot")
+	k = has("kvm", guest, "boot") && kvm != ""
 	printf "  %-32s %10s %10s %10s\n", label,
-		has("shvm", guest, "boot") ? sprintf(format, shvm) : "-",
-		has("kvm", guest, "boot") ? sprintf(format, kvm) : "-", ratio(both, shvm, kvm)
+		s ? sprintf(format, shvm) : "-", k ? sprintf(format, kvm) : "-",
+		ratio(s && k, shvm, kvm)
 }
 
-# The guest's clock is worth printing only where both run on the TSC.
-function boot_table(guest,	s, k)
+# KVM does not say how many shadow pages it has.
+function boot_table(guest)
 {
 	if (!has("shvm", guest, "boot") && !has("kvm", guest, "boot"))
 		return
+	if (has("shvm", guest, "boot") && has("kvm", guest, "boot"))
+		judge(guest, "boot")
 	printf "  %-32s %10s %10s %10s\n", "boot, first entry to init", "shvm", "KVM", "shvm/KVM"
 	boot_line(guest, "machine time, s", "%.2f",
 		get("shvm", guest, "boot", "instructions") / ticks,
@@ -76,7 +79,7 @@ function boot_table(guest,	s, k)
 	boot_line(guest, "machine time + exits, s", "%.2f",
 		cost("shvm", guest, "boot") / ticks, cost("kvm", guest, "boot") / ticks)
 	boot_line(guest, "shadow pages, most at a time", "%.0f",
-		get("shvm", guest, "boot", "shadow_pages_max"), 0)
+		get("shvm", guest, "boot", "shadow_pages_max"), "")
 	print ""
 }
 
@@ -155,6 +158,8 @@ function reason_row(guest, row,		i, shown, known)
 
 function reason_table(guest,	i)
 {
+	if (!has("shvm", guest, "boot"))
+		return
 	print "  shvm: exits per operation by reason, and what the module did"
 	printf "  %-10s %8s %8s |", "row", "exits", "in loop"
 	for (i = 1; i <= nr_reasons; i++)
