@@ -50,18 +50,18 @@ static u64 entry_of(u64 table, u32 index)
 	return e;
 }
 
-static struct outcome act(struct vcpu *v, enum kind kind, bool user, u64 addr)
+static struct outcome act(struct vcpu *v, enum kind what, bool user, u64 addr)
 {
-	struct operation op = { .a = { .addr = addr, .kind = kind, .user = user }, .len = 8 };
+	struct operation op = { .a = { .addr = addr, .kind = what, .user = user }, .len = 8 };
 
 	op.data[0] = addr >> 12;
 	return verified_access(v, &op, false);
 }
 
 /* The same where tables were changed behind the module: any outcome but trouble. */
-static void touch(struct vcpu *v, enum kind kind, u64 addr)
+static void touch(struct vcpu *v, enum kind what, u64 addr)
 {
-	struct operation op = { .a = { .addr = addr, .kind = kind }, .len = 8 };
+	struct operation op = { .a = { .addr = addr, .kind = what }, .len = 8 };
 	struct outcome out = vcpu_access(v, &op);
 
 	CHECK(out.kind != STUCK, "stuck at %llx", addr);
@@ -69,9 +69,9 @@ static void touch(struct vcpu *v, enum kind kind, u64 addr)
 	check_all();
 }
 
-static void expect(struct vcpu *v, enum kind kind, bool user, u64 addr, enum outcome_kind want)
+static void expect(struct vcpu *v, enum kind what, bool user, u64 addr, enum outcome_kind want)
 {
-	struct outcome out = act(v, kind, user, addr);
+	struct outcome out = act(v, what, user, addr);
 
 	CHECK(out.kind == want, "%llx: outcome %d, want %d", addr, out.kind, want);
 }
@@ -192,7 +192,9 @@ static void large_frame_changes(void)
 /* 2.2: every change of a page entry between nothing, memory and MMIO, trapped and not. */
 static void entry_transitions(void)
 {
-	static const u64 what[] = { 0, DATA << 12 | ALL, (DATA + 9) << 12 | ALL, 0x700ULL << 12 | ALL };
+	static const u64 what[] = {
+		0, DATA << 12 | ALL, (DATA + 9) << 12 | ALL, 0x700ULL << 12 | ALL,
+	};
 	struct vcpu *v;
 	int from, to, behind, first;
 
@@ -256,10 +258,12 @@ static void permission_diamond(void)
 		for (level = 0; level < 6; level++)
 			for (i = 0; i < 5; i++) {
 				u64 n = 10 + (i * (1 + order / 5) + order) % 5;
+				const u64 addr[] = {
+					at(n, 0, 0, 0), at(0, n, 0, 0), at(0, 0, n, 0),
+					at(0, 0, 0, n), at(0, 0, n + 10, 3), at(0, n + 10, 1, 3),
+				};
 
-				try_all(v, level == 0 ? at(n, 0, 0, 0) : level == 1 ? at(0, n, 0, 0) :
-					level == 2 ? at(0, 0, n, 0) : level == 3 ? at(0, 0, 0, n) :
-					level == 4 ? at(0, 0, n + 10, 3) : at(0, n + 10, 1, 3), order);
+				try_all(v, addr[level], order);
 				if (order & 1)
 					set_bit_of(v, X86_CR0_WP, 0, 0);
 			}
@@ -270,7 +274,9 @@ static void permission_diamond(void)
 /* 1.2, 4.2, 4.3: the same tables under every mode, without a change of CR3. */
 static void mode_flips(void)
 {
-	static const u64 rights[] = { ALL, P | W, P | U, P, ALL | NX, P | U | NX, ALL | 1ULL << 40 };
+	static const u64 rights[] = {
+		ALL, P | W, P | U, P, ALL | NX, P | U | NX, ALL | 1ULL << 40,
+	};
 	unsigned int mode, i, round;
 	struct vcpu *v;
 
@@ -312,7 +318,9 @@ static void mode_flips(void)
 /* 4.2 with SMAP: a store with AC = 1 and WP = 0 must not open the page for AC = 0. */
 static void smap_without_wp(void)
 {
-	struct operation op = { .a = { .addr = at(0, 0, 0, 9), .kind = WRITE, .ac = true }, .len = 8 };
+	struct operation op = {
+		.a = { .addr = at(0, 0, 0, 9), .kind = WRITE, .ac = true }, .len = 8,
+	};
 	struct vcpu *v;
 
 	begin(1);
@@ -528,7 +536,8 @@ static void least_budget(void)
 	}
 	set_bit_of(&v[0], X86_CR0_PG, 0, EFER_LMA);
 	for (n = 0; n < 600; n++)
-		act(&v[n % 3], WRITE, false, n % 3 ? at(n % 4, 0, n / 4 % 4, 3) : (u64)(n % 192) << 12);
+		act(&v[n % 3], WRITE, false,
+		    n % 3 ? at(n % 4, 0, n / 4 % 4, 3) : (u64)(n % 192) << 12);
 	end();
 }
 
@@ -562,8 +571,7 @@ static void store_widths(void)
 				memcpy(op.data, (u8 *)e + off, len);
 				op.a.addr = at(8, 0, 0, 0) + (tables[t] << 12) + off;
 				verified_access(&v[n & 1], &op, false);
-				addr = t == 0 ? at(0, 0, 0, off / 8) : t == 1 ? at(0, 0, off / 8, 0) :
-				       t == 2 ? at(0, off / 8, 0, 0) : at(off / 8, 0, 0, 0);
+				addr = (u64)(off / 8) << (12 + 9 * t);
 				vcpu_invlpg(&v[1], addr);
 				act(&v[n & 1], READ, false, addr);
 				act(&v[1], WRITE, false, addr);
@@ -766,4 +774,5 @@ const struct directed directed_tests[] = {
 	{ "aliased-slots", aliased_slots },
 	{ "prefetch-in-other-mode", prefetch_in_other_mode },
 };
+
 const int nr_directed = ARRAY_SIZE(directed_tests);

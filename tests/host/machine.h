@@ -220,6 +220,7 @@ struct directed {
 	const char *name;
 	void (*run)(void);
 };
+
 extern const struct directed directed_tests[];
 extern const int nr_directed;
 

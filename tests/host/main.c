@@ -216,7 +216,8 @@ int main(int argc, char **argv)
 			options.seed = strtoull(optarg, NULL, 0);
 			break;
 		case 'n':
-			options.steps = total_steps = strtoull(optarg, NULL, 0);
+			options.steps = strtoull(optarg, NULL, 0);
+			total_steps = options.steps;
 			break;
 		case 'c':
 			config = atoi(optarg);

@@ -600,10 +600,12 @@ bool random_run(const struct random_options *opt)
 		machine_module_exit();
 	}
 	CHECK(!shim_alloc_live, "%ld objects are left", shim_alloc_live);
-	if (!opt->fail_alloc)
-		printf("# config %d seed %llu: %llu steps, %llu done (%llu emulated), %llu faults, %llu mmio, %llu TLB hits (%llu stale)\n",
-		       opt->config, opt->seed, opt->steps, verdicts.done, verdicts.emulated,
-		       verdicts.faults, verdicts.mmio, verdicts.hits, verdicts.stale);
+	if (!opt->fail_alloc) {
+		printf("# config %d seed %llu: %llu steps, ", opt->config, opt->seed, opt->steps);
+		printf("%llu done (%llu emulated), %llu faults, %llu mmio, ", verdicts.done,
+		       verdicts.emulated, verdicts.faults, verdicts.mmio);
+		printf("%llu TLB hits (%llu stale)\n", verdicts.hits, verdicts.stale);
+	}
 	fired = opt->fail_alloc && !shim_alloc_countdown;
 	shim_alloc_countdown = 0;
 	r.opt = NULL;

@@ -83,7 +83,8 @@ static void verify_tables(const struct oracle *o)
 			continue;
 		host_peek(page, off, &now, 8);
 		memcpy(&must, &machine->mirror[page][off], 8);
-		CHECK(now == must, "guest entry at %llx is %llx, must be %llx", o->entry[i], now, must);
+		CHECK(now == must, "guest entry at %llx is %llx, must be %llx", o->entry[i], now,
+		      must);
 	}
 }
 

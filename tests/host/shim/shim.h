@@ -25,7 +25,7 @@ typedef uint32_t u32;
 typedef unsigned long long u64;
 typedef int32_t s32;
 typedef long long s64;
-typedef unsigned int gfp_t;
+#define gfp_t	unsigned int
 
 #define U16_MAX		UINT16_MAX
 #define U32_MAX		UINT32_MAX
@@ -47,11 +47,10 @@ typedef unsigned int gfp_t;
 #define GENMASK_ULL(h, l)	((~0ULL >> (63 - (h))) & (~0ULL << (l)))
 #define static_assert		_Static_assert
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
-#define container_of(p, type, member) \
-	((type *)((char *)(p) - offsetof(type, member)))
+#define container_of(p, type, field) \
+	((type *)((char *)(p) - offsetof(type, field)))
 #define ilog2(n)		(63 - __builtin_clzll(n))
-#define struct_size(p, member, n) \
-	(sizeof(*(p)) + sizeof((p)->member[0]) * (n))
+#define struct_size(p, member, n)	offsetof(__typeof__(*(p)), member[n])
 #define min_t(type, a, b) ({						\
 	type shim_a = (a), shim_b = (b);				\
 	shim_a < shim_b ? shim_a : shim_b;				\
@@ -81,14 +80,12 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 /* --- accesses; relaxed atomics, so that TSAN knows them from plain ones --- */
 #define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v)	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
-#define data_race(x)		(x)
-#define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+/* Full barriers: orders for the CPU, though TSAN does not see it; pairs as src/mmu says. */
 #define smp_mb()		__asm__ volatile("mfence" ::: "memory")
-#define smp_rmb()		smp_mb()
-#define smp_wmb()		smp_mb()
-#define smp_mb__before_atomic()	smp_mb()
-#define smp_mb__after_atomic()	smp_mb()
+/* The same, as above. */
+#define smp_mb__before_atomic()	__asm__ volatile("mfence" ::: "memory")
+/* The same, as above. */
+#define smp_mb__after_atomic()	__asm__ volatile("mfence" ::: "memory")
 #define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #define cmpxchg64(p, o, n) ({						\
 	__typeof__(*(p)) shim_old = (o);				\
@@ -98,8 +95,16 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 })
 #define cmpxchg(p, o, n)	cmpxchg64(p, o, n)
 
-typedef struct { int v; } atomic_t;
-typedef struct { s64 v; } atomic64_t;
+struct shim_atomic {
+	int v;
+};
+
+struct shim_atomic64 {
+	s64 v;
+};
+
+#define atomic_t	struct shim_atomic
+#define atomic64_t	struct shim_atomic64
 
 #define ATOMIC_OPS(name, type, arg)					\
 static inline arg name##_read(const type *a)				\
@@ -130,8 +135,16 @@ ATOMIC_OPS(atomic64, atomic64_t, s64)
 /* --- locks; shim_held counts those of this thread, SRCU included --- */
 extern __thread int shim_held;
 
-typedef struct { bool held; } spinlock_t;
-typedef struct { pthread_rwlock_t l; } rwlock_t;
+struct shim_spinlock {
+	bool held;
+};
+
+struct shim_rwlock {
+	pthread_rwlock_t l;
+};
+
+#define spinlock_t	struct shim_spinlock
+#define rwlock_t	struct shim_rwlock
 
 static inline void spin_lock_init(spinlock_t *l)
 {
@@ -174,7 +187,8 @@ static inline void bit_spin_unlock(int bit, unsigned long *word)
 #define might_sleep()		((void)0)
 
 /* One thread is one CPU. */
-#define DEFINE_PER_CPU(type, name)	__thread __typeof__(type) name
+#define DEFINE_PER_CPU(type, name) \
+	__thread __typeof__(type)name
 #define this_cpu_read(x)	(x)
 #define this_cpu_inc(x)		((x)++)
 #define this_cpu_dec(x)		((x)--)
