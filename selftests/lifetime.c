@@ -29,7 +29,7 @@ FIXTURE(lifetime)
 	struct test_vcpu *workers[NR_WORKERS];
 };
 
-static GUEST_DATA volatile u64 beats[MAX_TEST_VCPUS] = { 0 };
+static GUEST_DATA volatile u64 beats[MAX_TEST_VCPUS];
 
 GUEST_CODE static void guest_done(void)
 {

@@ -8,7 +8,7 @@
  *
  *	slots_lock holder			fault
  *	invalidation begins [C]			srcu: slot found, not invalid
- *	invalid = true				...map under mmu->lock
+ *	the slot is marked			...map under mmu->lock
  *	synchronize_srcu [A]			srcu ends
  *	zap all, flush
  *	publish the table without it		srcu: slot is invalid: try again
@@ -31,6 +31,7 @@
 #include <linux/srcu.h>
 #include <linux/uaccess.h>
 
+#include "debug.h"
 #include "memslot.h"
 #include "rmap/slot.h"
 
@@ -152,7 +153,9 @@ static void memslot_retire(struct shvm *vm, struct shvm_slot *slot)
 {
 	WRITE_ONCE(slot->invalid, true);
 	synchronize_srcu(&vm->mmu.srcu);
+	shvm_pause_point(vm, SHVM_PAUSE_SLOT_MARKED);
 	shvm_mmu_zap_all(&vm->mmu);
+	shvm_pause_point(vm, SHVM_PAUSE_SLOT_ZAPPED);
 }
 
 /* Allocates everything, so that the commit cannot fail. @add or @old may be NULL, not both. */

@@ -7,6 +7,7 @@
 #include <linux/smp.h>
 #include <linux/uaccess.h>
 
+#include "debug.h"
 #include "mmu/arch.h"
 #include "vcpu.h"
 #include "vm.h"
@@ -195,6 +196,13 @@ int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out)
 	frame_take(page, write, out);
 	return 0;
 }
+
+#ifdef SHVM_DEBUG
+void shvm_arch_pause_mapping(struct shvm_mmu *mmu)
+{
+	shvm_pause_point(mmu_vm(mmu), SHVM_PAUSE_FAULT_MAP);
+}
+#endif
 
 u64 *shvm_arch_table_alloc(bool low)
 {

@@ -8,6 +8,7 @@
 #include <linux/sched/signal.h>
 #include <asm/processor-flags.h>
 
+#include "debug.h"
 #include "mmu/mmu.h"
 #include "vcpu.h"
 #include "vm.h"
@@ -131,12 +132,22 @@ static enum shvm_next run_check_mode(struct shvm_vcpu *vcpu)
 	return run_mode_error(vcpu, SHVM_MODE_STATE, 0);
 }
 
+/* A guest whose last fault is undone again and again would not get on: those exits are left out. */
+static void run_zap_on_exit(struct shvm_vcpu *vcpu, u64 exceptions)
+{
+	if (READ_ONCE(vcpu->vm->debug.zap_on_exit) && vcpu->stats.exit_reason[0] == exceptions)
+		shvm_mmu_zap_all(&vcpu->vm->mmu);
+}
+
 static enum shvm_next run_guest(struct shvm_vcpu *vcpu)
 {
-	enum shvm_next next = shvm_vmx_run(vcpu);
+	u64 exceptions = vcpu->stats.exit_reason[0];
+	enum shvm_next next;
 
-	if (SHVM_IS_DEBUG && READ_ONCE(vcpu->vm->zap_on_exit))
-		shvm_mmu_zap_all(&vcpu->vm->mmu);
+	shvm_pause_point(vcpu->vm, SHVM_PAUSE_ENTER);
+	next = shvm_vmx_run(vcpu);
+	if (SHVM_IS_DEBUG)
+		run_zap_on_exit(vcpu, exceptions);
 	return next;
 }
 

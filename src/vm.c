@@ -10,6 +10,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "debug.h"
 #include "irqchip/irqchip.h"
 #include "mmu/mmu.h"
 #include "vcpu.h"
@@ -50,6 +51,7 @@ static struct shvm *vm_create(void)
 	mutex_init(&vm->lock);
 	mutex_init(&vm->slots_lock);
 	shvm_pause_init(vm);
+	shvm_debug_init(vm);
 	vm->identity_map_addr = gpa(SHVM_IDENTITY_MAP_DEFAULT);
 
 	err = shvm_mmu_init(&vm->mmu);

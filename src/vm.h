@@ -29,6 +29,16 @@
 struct shvm_vcpu;
 struct shvm_irqchip;
 
+#define SHVM_NR_PAUSE_POINTS	4	/* SHVM_PAUSE_* */
+
+/* Debug build only; see debug.h. */
+struct shvm_debug {
+	bool zap_on_exit;		/* drop every SPTE at each VM exit but exceptions */
+	unsigned long armed;		/* bit per pause point; atomic */
+	atomic_t waiting[SHVM_NR_PAUSE_POINTS];
+	wait_queue_head_t change;	/* armed or waiting has changed */
+};
+
 /*
  * Stops all vCPUs without their mutexes. "active" counts the threads between shvm_pause_enter()
  * and shvm_pause_leave(); they may touch the guest and its shadow. Timeline: pause.c.
@@ -60,11 +70,10 @@ struct shvm {
 
 	struct shvm_pause pause;
 	atomic64_t ipis;		/* statistics: sent to make vCPUs leave the guest */
-	bool zap_on_exit;		/* debug build: drop every SPTE at each VM exit */
 
 	struct shvm_mmu mmu;
 	struct shvm_notifier notifier;
-	atomic64_t pause_armed;		/* debug build: bit per armed pause point */
+	struct shvm_debug debug;
 };
 
 /* What all vCPUs of a VM must agree on, as shvm->cpu_model. */

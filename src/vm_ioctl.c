@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "debug.h"
 #include "irqchip/irqchip.h"
 #include "memslot.h"
 #include "mmu/mmu.h"
@@ -154,55 +155,6 @@ static long vm_get_stats(struct shvm *vm, void __user *arg)
 	return ret;
 }
 
-#ifdef SHVM_DEBUG
-static long vm_audit(struct shvm *vm)
-{
-	long ret = shvm_pause_all(vm);
-
-	if (ret)
-		return ret;
-	mutex_lock(&vm->slots_lock);	/* its holders wait for no vCPU */
-	ret = shvm_mmu_audit(&vm->mmu);
-	mutex_unlock(&vm->slots_lock);
-	shvm_pause_resume(vm);
-	return ret;
-}
-
-static long vm_debug_ctl(struct shvm *vm, void __user *arg)
-{
-	struct shvm_debug_ctl ctl;
-
-	if (copy_from_user(&ctl, arg, sizeof(ctl)))
-		return -EFAULT;
-	if (ctl.flags || ctl.arg[2])
-		return -EINVAL;
-	switch (ctl.op) {
-	case SHVM_DEBUG_ZAP_ALL:
-		if (ctl.arg[0] || ctl.arg[1])
-			return -EINVAL;
-		shvm_mmu_zap_all(&vm->mmu);
-		return 0;
-	case SHVM_DEBUG_ZAP_ON_EXIT:
-		if (ctl.arg[0] > 1 || ctl.arg[1])
-			return -EINVAL;
-		WRITE_ONCE(vm->zap_on_exit, ctl.arg[0]);
-		return 0;
-	default:
-		return -EINVAL;
-	}
-}
-#else
-static long vm_audit(struct shvm *vm)
-{
-	return -ENOTTY;
-}
-
-static long vm_debug_ctl(struct shvm *vm, void __user *arg)
-{
-	return -ENOTTY;
-}
-#endif
-
 long shvm_vm_ioctl(struct shvm *vm, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
@@ -229,9 +181,9 @@ long shvm_vm_ioctl(struct shvm *vm, unsigned int cmd, unsigned long arg)
 	case SHVM_GET_STATS:
 		return vm_get_stats(vm, argp);
 	case SHVM_AUDIT:
-		return vm_audit(vm);
+		return shvm_debug_audit(vm);
 	case SHVM_DEBUG_CTL:
-		return vm_debug_ctl(vm, argp);
+		return shvm_debug_ctl(vm, argp);
 	default:
 		return -ENOTTY;
 	}

@@ -33,6 +33,13 @@ struct shvm_host_frame {
 int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out);
 bool shvm_arch_host_frame_atomic(hva_t at, bool write, struct shvm_host_frame *out);
 
+/* Debug module: between shvm_arch_host_frame() and mapping; a test may hold the thread. Sleeps. */
+#if defined(SHVM_DEBUG) && defined(__KERNEL__)
+void shvm_arch_pause_mapping(struct shvm_mmu *mmu);
+#else
+static inline void shvm_arch_pause_mapping(struct shvm_mmu *mmu) { }
+#endif
+
 /* --- table pages, zeroed, charged to the VMM's memory cgroup; low: below 4 GiB --- */
 
 u64 *shvm_arch_table_alloc(bool low);

@@ -234,6 +234,7 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 		f->leaf.host.writable = false;
 	if (err)
 		return err == -EINTR ? SHVM_PF_RETRY : SHVM_PF_USER;
+	shvm_arch_pause_mapping(mmu);
 	return SHVM_PF_FIXED;
 }
 

@@ -182,9 +182,15 @@ struct shvm_stats {
 
 /* SHVM_DEBUG_CTL, struct shvm_debug_ctl.op */
 #define SHVM_DEBUG_ZAP_ALL	1	/* drop every shadow entry of the VM now */
-#define SHVM_DEBUG_ZAP_ON_EXIT	2	/* arg[0] 1: do so at each VM exit; 0: no longer */
+#define SHVM_DEBUG_ZAP_ON_EXIT	2	/* arg[0] 1: at each VM exit but exceptions; 0: no longer */
 #define SHVM_DEBUG_PAUSE	3	/* arg[0]: pause point; arg[1] 1: arm, 0: release */
 #define SHVM_DEBUG_PAUSE_WAIT	4	/* arg[0]: pause point; return when a thread waits there */
+
+/* Pause points */
+#define SHVM_PAUSE_FAULT_MAP	0	/* a fault knows its host page, has not mapped it yet */
+#define SHVM_PAUSE_ENTER	1	/* a vCPU has looked at its requests, has not entered yet */
+#define SHVM_PAUSE_SLOT_MARKED	2	/* a slot that goes or moves takes no new mappings */
+#define SHVM_PAUSE_SLOT_ZAPPED	3	/* the same slot: nothing of it is mapped any more */
 
 struct shvm_debug_ctl {
 	__u32 op;
@@ -576,8 +582,8 @@ struct shvm_run {
 
 /*
  * SHVM_DEBUG_CTL (VM; in: struct shvm_debug_ctl). Debug module only, else ENOTTY.
- * A thread that reaches an armed pause point waits there until it is released or the VM is
- * destroyed. Errors: EINVAL unknown op or pause point, or an arg out of range.
+ * A thread that reaches an armed pause point waits there until it is released or killed. An audit
+ * waits for a vCPU that waits. Errors: EINVAL unknown op or pause point, or an arg out of range.
  */
 #define SHVM_DEBUG_CTL		_IOW(SHVMIO_OWN, 0x03, struct shvm_debug_ctl)
 
