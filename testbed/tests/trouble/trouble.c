@@ -7,17 +7,26 @@
 #include <linux/errno.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 static char *kind = "";
 module_param(kind, charp, 0);
 
-/* Holds up a grace period longer than the stall detector waits, which the caller set to 3 s. */
+/*
+ * Holds up a grace period for longer than the stall detector waits, which the caller set to 3 s.
+ * The thread that drives grace periods has to run meanwhile, on a computer with one CPU too.
+ */
 static void trouble_stall(void)
 {
+	int i;
+
 	start_poll_synchronize_rcu();
 	rcu_read_lock();
-	mdelay(8000);
+	for (i = 0; i < 8000; i++) {
+		mdelay(1);
+		cond_resched();
+	}
 	rcu_read_unlock();
 }
 
