@@ -735,6 +735,35 @@ static void aliased_slots(void)
 	end();
 }
 
+/* Section 8 of the design: used, aged, used again; an entry that goes leaves its age behind. */
+static void ageing(void)
+{
+	struct vcpu *v;
+	u64 page;
+
+	begin(1);
+	v = machine->vcpu;
+	page = page_of(DATA);
+	CHECK(!host_age(page, 1, false), "young before any use");
+	expect(v, READ, false, at(0, 0, 0, 0), DONE);
+	CHECK(host_age(page, 1, false), "used, but not young");
+	CHECK(host_age(page, 1, true), "a look forgot the age");
+	CHECK(!host_age(page, 1, true), "young for ever");
+	vcpu_exit(v);
+	expect(v, WRITE, false, at(0, 0, 0, 0), DONE);
+	shvm_mmu_zap_all(&machine->mmu);
+	CHECK(host_age(page, 1, true), "a zap forgot the age");
+	CHECK(!host_age(page, 1, true), "young for ever");
+	expect(v, READ, false, at(0, 0, 0, 0), DONE);
+	store(v, L1, 0, 0);
+	CHECK(host_age(page, 1, true), "a store to the table forgot the age");
+	store(v, L1, 0, DATA << 12 | ALL | A | D);
+	CHECK(!host_age(page, 1, true), "young by a prefetch");
+	expect(v, READ, false, at(0, 0, 0, 0), DONE);
+	CHECK(host_age(page, 1, true), "used after a prefetch, but not young");
+	end();
+}
+
 /* Prefetch by a store must obey the mode that the page belongs to, not the storing vCPU's. */
 static void prefetch_in_other_mode(void)
 {
@@ -772,6 +801,7 @@ const struct directed directed_tests[] = {
 	{ "stale-writable-entry", stale_writable_entry },
 	{ "counter-boundaries", counter_boundaries },
 	{ "aliased-slots", aliased_slots },
+	{ "ageing", ageing },
 	{ "prefetch-in-other-mode", prefetch_in_other_mode },
 };
 

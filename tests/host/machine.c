@@ -404,7 +404,7 @@ void host_poke(u64 page, u32 off, const void *buf, u32 len)
 	pthread_rwlock_unlock(&machine->mm_lock);
 }
 
-static __thread bool age_clears;
+static __thread bool age_clears, age_young;
 
 static void frame_age(struct shvm_slot *slot, gfn_t f)
 {
@@ -414,15 +414,17 @@ static void frame_age(struct shvm_slot *slot, gfn_t f)
 	if (!READ_ONCE(*head) && !READ_ONCE(state->age))
 		return;
 	shvm_lock_rmap(head);
-	shvm_rmap_age(head, state, age_clears);
+	age_young |= shvm_rmap_age(head, state, age_clears);
 	shvm_unlock_rmap(head);
 }
 
-void host_age(u64 first, u64 n, bool clear)
+bool host_age(u64 first, u64 n, bool clear)
 {
 	age_clears = clear;
+	age_young = false;
 	for (; n; n--)
 		each_frame(first++, frame_age);
+	return age_young;
 }
 
 /* --- life --- */

@@ -115,7 +115,7 @@ void host_set_vma(u64 page, enum vma vma);
 /* The host or a device looks at and changes memory, unseen by the module. */
 void host_peek(u64 page, u32 off, void *buf, u32 len);
 void host_poke(u64 page, u32 off, const void *buf, u32 len);
-void host_age(u64 first, u64 n, bool clear);
+bool host_age(u64 first, u64 n, bool clear);	/* true: one of the pages was used */
 
 /* --- slots; 0 or -errno --- */
 int slot_add(int id, u64 base, u64 npages, u64 first, bool readonly);
