@@ -70,7 +70,7 @@ static void init_host(struct shvm_vcpu *vcpu)
 
 	vmcs_write_natural(HOST_CR0, read_cr0() & ~X86_CR0_TS);
 	/* The rest is compared with these at the first entry. */
-	h->cr3 = h->cr4 = h->fs_base = h->gs_base = 0;
+	memset(h, 0, sizeof(*h));
 	vmcs_write_natural(HOST_CR3, 0);
 	vmcs_write_natural(HOST_CR4, 0);
 	vmcs_write_natural(HOST_FS_BASE, 0);

@@ -187,7 +187,7 @@ void shvm_vmx_inject(struct shvm_vcpu *vcpu)
 {
 	u32 blocked = shvm_vmx_interruptibility(vcpu);
 
-	/* An entry that failed has left its event here; user space may have changed events since. */
+	/* A failed entry has left its event here; user space may have changed events since. */
 	if (unlikely(vcpu->vmx.injected)) {
 		vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
 		vcpu->vmx.injected = 0;

@@ -74,7 +74,7 @@ static void vcpu_clear_ipi(void *arg)
 /* Afterwards no CPU holds the VMCS. Interrupts on. The vCPU is not running, so nothing loads it. */
 static void vcpu_evict(struct shvm_vcpu *vcpu)
 {
-	int cpu = smp_load_acquire(&vcpu->cpu);
+	int cpu = smp_load_acquire(&vcpu->cpu);	/* pairs with vcpu_clear_here() */
 
 	if (cpu >= 0)
 		smp_call_function_single(cpu, vcpu_clear_ipi, vcpu, 1);

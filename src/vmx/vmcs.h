@@ -27,6 +27,16 @@ static_assert(sizeof(struct shvm_vmcs) == 4096);
 #define VMCS_WIDTH_NATURAL	3
 #define VMCS_WIDTH(field)	(((field) >> 13) & 3)
 
+/*
+ * What follows instruction 1 in an asm statement: success (CF and ZF clear) goes on, failure and a
+ * fault leave for the C label "fail".
+ */
+#define VMX_CHECK			\
+	"	ja 3f\n"			\
+	"2:	jmp %l[fail]\n"		\
+	"3:\n"				\
+	_ASM_EXTABLE(1b, 2b)
+
 /* A VMX instruction failed or faulted: report it once, unless the machine is going down. */
 void shvm_vmx_insn_failed(const char *insn, unsigned long operand);
 
@@ -35,9 +45,8 @@ static __always_inline unsigned long vmcs_read_any(unsigned long field)
 {
 	unsigned long val;
 
-	asm goto("1:	vmread %[field], %[val]\n\t"
-		 "	jbe %l[fail]\n\t"
-		 _ASM_EXTABLE(1b, %l[fail])
+	asm goto("1:	vmread %[field], %[val]\n"
+		 VMX_CHECK
 		 : [val] "=r" (val) : [field] "r" (field) : "cc" : fail);
 	return val;
 fail:
@@ -47,40 +56,68 @@ fail:
 
 static __always_inline void vmcs_write_any(unsigned long field, unsigned long val)
 {
-	asm goto("1:	vmwrite %[val], %[field]\n\t"
-		 "	jbe %l[fail]\n\t"
-		 _ASM_EXTABLE(1b, %l[fail])
+	asm goto("1:	vmwrite %[val], %[field]\n"
+		 VMX_CHECK
 		 : : [val] "r" (val), [field] "r" (field) : "cc" : fail);
 	return;
 fail:
 	shvm_vmx_insn_failed("vmwrite", field);
 }
 
-#define VMCS_READ(field, width, type) ({				\
-	static_assert(VMCS_WIDTH(field) == (width), "width of " #field);	\
-	(type)vmcs_read_any(field);					\
-})
+/* The accessors to use: one for each width, checked when the compiler folds the constant. */
+static __always_inline u16 vmcs_read16(unsigned long field)
+{
+	BUILD_BUG_ON(VMCS_WIDTH(field) != VMCS_WIDTH_16);
+	return vmcs_read_any(field);
+}
 
-#define VMCS_WRITE(field, width, type, val) ({				\
-	static_assert(VMCS_WIDTH(field) == (width), "width of " #field);	\
-	vmcs_write_any(field, (type)(val));				\
-})
+static __always_inline void vmcs_write16(unsigned long field, u16 val)
+{
+	BUILD_BUG_ON(VMCS_WIDTH(field) != VMCS_WIDTH_16);
+	vmcs_write_any(field, val);
+}
 
-#define vmcs_read16(field)		VMCS_READ(field, VMCS_WIDTH_16, u16)
-#define vmcs_read32(field)		VMCS_READ(field, VMCS_WIDTH_32, u32)
-#define vmcs_read64(field)		VMCS_READ(field, VMCS_WIDTH_64, u64)
-#define vmcs_read_natural(field)	VMCS_READ(field, VMCS_WIDTH_NATURAL, u64)
-#define vmcs_write16(field, val)	VMCS_WRITE(field, VMCS_WIDTH_16, u16, val)
-#define vmcs_write32(field, val)	VMCS_WRITE(field, VMCS_WIDTH_32, u32, val)
-#define vmcs_write64(field, val)	VMCS_WRITE(field, VMCS_WIDTH_64, u64, val)
-#define vmcs_write_natural(field, val)	VMCS_WRITE(field, VMCS_WIDTH_NATURAL, u64, val)
+static __always_inline u32 vmcs_read32(unsigned long field)
+{
+	BUILD_BUG_ON(VMCS_WIDTH(field) != VMCS_WIDTH_32);
+	return vmcs_read_any(field);
+}
+
+static __always_inline void vmcs_write32(unsigned long field, u32 val)
+{
+	BUILD_BUG_ON(VMCS_WIDTH(field) != VMCS_WIDTH_32);
+	vmcs_write_any(field, val);
+}
+
+static __always_inline u64 vmcs_read64(unsigned long field)
+{
+	BUILD_BUG_ON(VMCS_WIDTH(field) != VMCS_WIDTH_64);
+	return vmcs_read_any(field);
+}
+
+static __always_inline void vmcs_write64(unsigned long field, u64 val)
+{
+	BUILD_BUG_ON(VMCS_WIDTH(field) != VMCS_WIDTH_64);
+	vmcs_write_any(field, val);
+}
+
+static __always_inline u64 vmcs_read_natural(unsigned long field)
+{
+	BUILD_BUG_ON(VMCS_WIDTH(field) != VMCS_WIDTH_NATURAL);
+	return vmcs_read_any(field);
+}
+
+static __always_inline void vmcs_write_natural(unsigned long field, u64 val)
+{
+	BUILD_BUG_ON(VMCS_WIDTH(field) != VMCS_WIDTH_NATURAL);
+	vmcs_write_any(field, val);
+}
 
 /* The others take a physical address in memory. 0 or -EIO. */
 static inline int vmx_on(u64 pa)
 {
-	asm goto("1:	vmxon %[pa]\n\t"
-		 "	jbe %l[fail]\n\t"
-		 _ASM_EXTABLE(1b, %l[fail])
+	asm goto("1:	vmxon %[pa]\n"
+		 VMX_CHECK
 		 : : [pa] "m" (pa) : "cc", "memory" : fail);
 	return 0;
 fail:
@@ -89,9 +126,8 @@ fail:
 
 static inline int vmx_off(void)
 {
-	asm goto("1:	vmxoff\n\t"
-		 "	jbe %l[fail]\n\t"
-		 _ASM_EXTABLE(1b, %l[fail])
+	asm goto("1:	vmxoff\n"
+		 VMX_CHECK
 		 : : : "cc", "memory" : fail);
 	return 0;
 fail:
@@ -100,9 +136,8 @@ fail:
 
 static inline int vmx_vmclear(u64 pa)
 {
-	asm goto("1:	vmclear %[pa]\n\t"
-		 "	jbe %l[fail]\n\t"
-		 _ASM_EXTABLE(1b, %l[fail])
+	asm goto("1:	vmclear %[pa]\n"
+		 VMX_CHECK
 		 : : [pa] "m" (pa) : "cc", "memory" : fail);
 	return 0;
 fail:
@@ -111,9 +146,8 @@ fail:
 
 static inline int vmx_vmptrld(u64 pa)
 {
-	asm goto("1:	vmptrld %[pa]\n\t"
-		 "	jbe %l[fail]\n\t"
-		 _ASM_EXTABLE(1b, %l[fail])
+	asm goto("1:	vmptrld %[pa]\n"
+		 VMX_CHECK
 		 : : [pa] "m" (pa) : "cc", "memory" : fail);
 	return 0;
 fail:
