@@ -145,13 +145,13 @@ function reason_row(guest, row,		i, shown, known)
 	for (i = 1; i <= nr_reasons; i++) {
 		shown = exits(guest, row, reason_names[i])
 		known += shown
-		printf " %7s", shown ? number(shown) : "."
+		printf " %7s", (shown ? number(shown) : ".")
 	}
 	shown = per_operation("shvm", guest, row, "exits") - known
-	printf " %7s |", shown > 0.005 ? number(shown) : "."
+	printf " %7s |", (shown > 0.005 ? number(shown) : ".")
 	for (i = 1; i <= nr_events; i++) {
 		shown = per_operation("shvm", guest, row, event_names[i])
-		printf " %7s", shown ? number(shown) : "."
+		printf " %7s", (shown ? number(shown) : ".")
 	}
 	print ""
 }
