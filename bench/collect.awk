@@ -15,7 +15,7 @@ function emit(row, counter, value)
 # These have a level, not a sum: the last value counts.
 function is_level(counter)
 {
-	return counter ~ /^(shadow_|rmap_entries|chain_bytes|pages_|max_|nx_lpage_splits$|guest_mode$)/
+	return counter ~ /^(shadow_|rmap_entries|chain_bytes|mmu_unsync|pages_|max_|nx_lpage_|guest_mode)/
 }
 
 function parse(counters,	i, pair)

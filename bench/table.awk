@@ -127,69 +127,83 @@ function compare_table(guest,	i)
 	print ""
 }
 
-function exits(guest, row, names,	list, n, i, sum)
+# What the counters named in NAMES add up to, per operation.
+function sum(guest, row, names,	list, n, i, total)
 {
 	n = split(names, list, " ")
 	for (i = 1; i <= n; i++)
-		sum += get("shvm", guest, row, "exit_" list[i])
-	return sum / get("shvm", guest, row, "operations")
+		total += get("shvm", guest, row, list[i])
+	return total / get("shvm", guest, row, "operations")
 }
 
-function reason_row(guest, row,		i, shown, known)
+function count(value)
 {
-	if (!has("shvm", guest, row))
-		return
-	printf "  %-10s %8s %8s |", row, number(per_operation("shvm", guest, row, "exits")),
-		number(per_operation("shvm", guest, row, "exits_fast"))
-	known = 0
+	return value > 0.0005 ? number(value) : "."
+}
+
+# "other" is what the reasons before it leave of all exits.
+function exits_row(guest, row,	i, value, rest)
+{
+	rest = sum(guest, row, "exits")
+	printf "  %-10s %8s %8s |", row, number(rest), number(sum(guest, row, "exits_fast"))
 	for (i = 1; i <= nr_reasons; i++) {
-		shown = exits(guest, row, reason_names[i])
-		known += shown
-		printf " %7s", (shown ? number(shown) : ".")
+		value = sum(guest, row, reason_names[i])
+		rest -= value
+		printf " %7s", count(value)
 	}
-	shown = per_operation("shvm", guest, row, "exits") - known
-	printf " %7s |", (shown > 0.005 ? number(shown) : ".")
-	for (i = 1; i <= nr_events; i++) {
-		shown = per_operation("shvm", guest, row, event_names[i])
-		printf " %7s", (shown ? number(shown) : ".")
-	}
+	printf " %7s\n", count(rest)
+}
+
+function events_row(guest, row,	i)
+{
+	printf "  %-10s", row
+	for (i = 1; i <= nr_events; i++)
+		printf " %10s", count(sum(guest, row, event_names[i]))
 	print ""
 }
 
-function reason_table(guest,	i)
+function exits_table(guest,	i)
 {
-	if (!has("shvm", guest, "boot"))
-		return
-	print "  shvm: exits per operation by reason, and what the module did"
-	printf "  %-10s %8s %8s |", "row", "exits", "in loop"
+	printf "  shvm: exits per operation by reason\n  %-10s %8s %8s |", "row", "exits", "in loop"
 	for (i = 1; i <= nr_reasons; i++)
 		printf " %7s", reason_heads[i]
-	printf " %7s |", "other"
-	for (i = 1; i <= nr_events; i++)
-		printf " %7s", event_heads[i]
-	print ""
-	reason_row(guest, "boot")
+	printf " %7s\n", "other"
+	exits_row(guest, "boot")
 	for (i = 0; i < nr_rows; i++)
-		reason_row(guest, rows[i])
+		if (has("shvm", guest, rows[i]))
+			exits_row(guest, rows[i])
+	print ""
+}
+
+function events_table(guest,	i)
+{
+	printf "  shvm: per operation, what became of page faults, and more\n  %-10s", "row"
+	for (i = 1; i <= nr_events; i++)
+		printf " %10s", event_heads[i]
+	print ""
+	events_row(guest, "boot")
+	for (i = 0; i < nr_rows; i++)
+		if (has("shvm", guest, rows[i]))
+			events_row(guest, rows[i])
 	print ""
 }
 
 function verdict(guest)
 {
-	if (worse[guest] || worse_cost[guest]) {
-		print "Guest \"" guest "\", rows worse than KVM:" \
-			(worse[guest] ? worse[guest] : " none") "; with " exit_cost \
-			" per exit:" (worse_cost[guest] ? worse_cost[guest] : " none")
-	} else if (has("shvm", guest, rows[0]) && has("kvm", guest, rows[0])) {
-		print "Guest \"" guest "\": no row is worse than KVM"
-	}
+	if (!has("shvm", guest, rows[0]) || !has("kvm", guest, rows[0]))
+		return
+	print "Worse than KVM, guest \"" guest "\":" (worse[guest] ? worse[guest] : " nothing")
+	print "  with " exit_cost " for each exit:" (worse_cost[guest] ? worse_cost[guest] : " nothing")
 }
 
 BEGIN {
 	nr_reasons = split("exc.:int:CR:io:cpuid:invlpg:MSR:hlt", reason_heads, ":")
-	split("exception_or_nmi:external_interrupt interrupt_window nmi_window:" \
-		"control_register:io_instruction:cpuid:invlpg:rdmsr wrmsr:hlt", reason_names, ":")
-	nr_events = split("fixed:guest's:emul.:retry:writes:unshad.:CR3slow:inject", event_heads, ":")
+	split("exit_exception_or_nmi:" \
+		"exit_external_interrupt exit_interrupt_window exit_nmi_window:" \
+		"exit_control_register:exit_io_instruction:exit_cpuid:exit_invlpg:" \
+		"exit_rdmsr exit_wrmsr:exit_hlt", reason_names, ":")
+	nr_events = split("filled:guest's:emulated:retried:pt_writes:unshadowed:CR3_slow:injected",
+		event_heads, ":")
 	split("pf_fixed:pf_reflected:pf_emulated:pf_retried:pt_writes:unshadows:cr3_slow:" \
 		"injections", event_names, ":")
 }
@@ -208,7 +222,10 @@ END {
 		print ""
 		boot_table(guests[i])
 		compare_table(guests[i])
-		reason_table(guests[i])
+		if (has("shvm", guests[i], "boot")) {
+			exits_table(guests[i])
+			events_table(guests[i])
+		}
 	}
 	for (i = 0; i < nr_guests; i++)
 		verdict(guests[i])
