@@ -83,10 +83,14 @@ static void cpuid_emulate(struct shvm_vcpu *vcpu)
 	shvm_vmx_skip_insn(vcpu);
 }
 
-/* Whether the vCPU sleeps or user space hears of it is for the run loop to say. */
+/*
+ * Whether the vCPU sleeps or user space hears of it is for the run loop to say. A single step over
+ * HLT ends it at once.
+ */
 static enum shvm_next exit_hlt(struct shvm_vcpu *vcpu)
 {
-	vcpu->mp_state = SHVM_MP_STATE_HALTED;
+	if (!(shvm_vmx_rflags(vcpu) & X86_EFLAGS_TF))
+		vcpu->mp_state = SHVM_MP_STATE_HALTED;
 	return skip(vcpu);
 }
 

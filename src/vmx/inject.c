@@ -159,7 +159,8 @@ static void windows_set(struct shvm_vcpu *vcpu)
 		irq = ev->irq_queued || irq_source(vcpu);
 	else
 		irq = irq_waits(vcpu);
-	irq |= vcpu->want_irq_window;
+	/* With a chip of ours user space has no say, and the window would never be used up. */
+	irq |= vcpu->want_irq_window && !smp_load_acquire(&vcpu->vm->irqchip);
 	shvm_vmx_cpu_ctl_set(vcpu, CPU_BASED_INTR_WINDOW_EXITING, irq);
 	shvm_vmx_cpu_ctl_set(vcpu, CPU_BASED_NMI_WINDOW_EXITING, ev->nmi_pending);
 }
