@@ -55,7 +55,7 @@ roots-not-told	mmu/sp.c	s/WRITE_ONCE\(mmu->root_gen, mmu->root_gen \+ 1\);/;/
 key-without-role	mmu/sp.c	s/ && sp->role\.word == role\.word//
 stale-host-frame	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\)/ok = true/
 child-keeps-parent	mmu/entry.c	s/SHVM_MMU_\w+\(mmu, !shvm_chain_del\([^;]*;//
-old-leaf-overwritten	mmu/entry.c	s/if \(spte_is_table\(old\) \|\|/if (0 && spte_is_table(old) ||/
+old-leaf-overwritten	mmu/entry.c	s/\(spte_is_leaf\(old\) && \(\(\(old/(0 && spte_is_leaf(old) && (((old/
 chain-without-end	mmu/entry.c	s/chain_make_room\(mmu, head, state\);//
 prefetch-in-other-mode	mmu/access.c	s/if \(!sp->role\.nx && \(gpte & GPTE_NX\)\)/if (0)/
 read-only-table-faults	mmu/gpt.c	s/w->dirty = [^;]*;/w->dirty = w->gpte[w->leaf] & GPTE_D;/
