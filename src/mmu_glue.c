@@ -79,23 +79,21 @@ int shvm_arch_fault_in(hva_t at, bool write)
 	return 0;
 }
 
-/* CMPXCHG16B on user memory; the caller opened it. */
+/* CMPXCHG16B on user memory; the caller opened it. A fault leaves ret as it is. */
 static int cmpxchg16_user(u64 __user *at, const u64 old[2], const u64 new[2])
 {
 	u64 lo = old[0], hi = old[1];
-	int err = 0;
-	bool ok;
+	int ret = -EFAULT;
 
-	asm volatile("1: " LOCK_PREFIX "cmpxchg16b %[mem]\n"
+	asm volatile("1: " LOCK_PREFIX "cmpxchg16b %0\n"
+		     "setne %b1\n"
+		     "movzbl %b1, %1\n"
 		     "2:\n"
-		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %[err])
-		     : [mem] "+m" (*(u64 __force *)at), "=@ccz" (ok), [err] "+r" (err),
-		       "+a" (lo), "+d" (hi)
+		     _ASM_EXTABLE_UA(1b, 2b)
+		     : "+m" (*(u64 __force *)at), "+q" (ret), "+a" (lo), "+d" (hi)
 		     : "b" (new[0]), "c" (new[1])
-		     : "memory");
-	if (err)
-		return -EFAULT;
-	return ok ? 0 : 1;
+		     : "memory", "cc");
+	return ret;
 }
 
 #define CMPXCHG_USER(type)						\

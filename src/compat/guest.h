@@ -17,7 +17,7 @@
 static __always_inline void shvm_guest_timing_enter(void)
 {
 	vtime_account_guest_enter();
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#if KERNEL_VERSION(6, 7, 0) > LINUX_VERSION_CODE
 	rcu_virt_note_context_switch(smp_processor_id());
 #else
 	rcu_virt_note_context_switch();

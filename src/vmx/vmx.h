@@ -10,19 +10,23 @@
 #include "../vcpu.h"
 
 /* --- module and machine life (enable.c, caps.c) --- */
-int shvm_vmx_module_init(void);		/* probe; -EOPNOTSUPP with a log line that says what is missing */
+/* Probes the CPU; -EOPNOTSUPP with a log line that says what is missing. */
+int shvm_vmx_module_init(void);
 void shvm_vmx_module_exit(void);
-int shvm_vmx_get(void);			/* first VM: VMXON on every CPU; -EBUSY if somebody owns VMX */
+/* For the first VM: VMXON on every CPU; -EBUSY, with a log line, if somebody owns VMX. */
+int shvm_vmx_get(void);
 void shvm_vmx_put(void);		/* last VM: VMXOFF */
 
 /* --- vCPU life and residency (vmcs.c) --- */
 int shvm_vmx_vcpu_create(struct shvm_vcpu *vcpu);	/* memory, VMCS with reset state */
 void shvm_vmx_vcpu_destroy(struct shvm_vcpu *vcpu);	/* VMCLEARs where it is resident; frees */
-void shvm_vmx_load(struct shvm_vcpu *vcpu, int cpu);	/* preemption off; makes the VMCS current on cpu */
-void shvm_vmx_unload(struct shvm_vcpu *vcpu);		/* preemption off; host MSRs back; VMCS may stay resident */
+/* Preemption off: the VMCS becomes current on cpu; host MSRs are back, the VMCS may stay there. */
+void shvm_vmx_load(struct shvm_vcpu *vcpu, int cpu);
+void shvm_vmx_unload(struct shvm_vcpu *vcpu);
 
 /* --- running (run.c, exit.c, inject.c) --- */
-enum shvm_next shvm_vmx_run(struct shvm_vcpu *vcpu);	/* enter, short path loop, then the exit's handler */
+/* Enter, stay in the loop of short exits, then the handler of the exit that ended it. */
+enum shvm_next shvm_vmx_run(struct shvm_vcpu *vcpu);
 
 /* --- registers (state.c) --- */
 u64 shvm_vmx_rip(struct shvm_vcpu *vcpu);
@@ -42,16 +46,18 @@ void shvm_vmx_update_cr0(struct shvm_vcpu *vcpu);	/* vcpu->cr0 -> VMCS value, ma
 void shvm_vmx_update_cr4(struct shvm_vcpu *vcpu);
 void shvm_vmx_update_efer(struct shvm_vcpu *vcpu);	/* IA-32e control, user-return EFER (SCE) */
 void shvm_vmx_update_dr7(struct shvm_vcpu *vcpu);
-void shvm_vmx_update_exceptions(struct shvm_vcpu *vcpu);	/* exception bitmap, #PF mask and match */
+void shvm_vmx_update_exceptions(struct shvm_vcpu *vcpu);	/* bitmap, #PF mask, match */
 u32 shvm_vmx_interruptibility(struct shvm_vcpu *vcpu);	/* SDM 25.4.2: STI 1, MOV SS 2, NMI 8 */
 void shvm_vmx_set_interruptibility(struct shvm_vcpu *vcpu, u32 val);
-void shvm_vmx_skip_insn(struct shvm_vcpu *vcpu);	/* past the exiting instruction; clears STI/MOV SS blocking; TF -> pending #DB */
+/* Past the exiting instruction: ends STI and MOV SS blocking, TF makes a #DB pending. */
+void shvm_vmx_skip_insn(struct shvm_vcpu *vcpu);
 /* The same for an instruction that software finished: RIP becomes next_rip. */
 void shvm_vmx_retire_insn(struct shvm_vcpu *vcpu, u64 next_rip);
 /* MSRs that VT-x holds: 0 and *val, or -ENOENT if not one of them. */
 int shvm_vmx_get_msr(struct shvm_vcpu *vcpu, u32 index, u64 *val);
 int shvm_vmx_set_msr(struct shvm_vcpu *vcpu, u32 index, u64 val);
 void shvm_vmx_set_tsc_offset(struct shvm_vcpu *vcpu, u64 offset);
-bool shvm_vmx_state_is_enterable(struct shvm_vcpu *vcpu);	/* false: real mode, VM86, ...: internal error MODE */
+/* False: real mode, VM86, what else VT-x cannot hold: internal error MODE. */
+bool shvm_vmx_state_is_enterable(struct shvm_vcpu *vcpu);
 
 #endif

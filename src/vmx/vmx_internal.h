@@ -39,9 +39,9 @@ void shvm_vmcs_init_cpus(void);
 void shvm_vmx_init_vmcs(struct shvm_vcpu *vcpu);	/* controls, host constants, reset state */
 
 /* --- host.c --- */
-void shvm_vmx_host_set_cpu(int cpu);			/* per-CPU host fields of the current VMCS */
+void shvm_vmx_host_set_cpu(int cpu);	/* per-CPU host fields of the current VMCS */
 void shvm_vmx_host_save(struct shvm_vcpu *vcpu);	/* before running; preemption off */
-void shvm_vmx_host_restore(struct shvm_vcpu *vcpu);	/* before anybody else runs; preemption off */
+void shvm_vmx_host_restore(struct shvm_vcpu *vcpu);	/* before others run; preemption off */
 void shvm_vmx_host_enter(struct shvm_vcpu *vcpu);	/* IRQs off, before the entry loop */
 void shvm_vmx_host_leave(struct shvm_vcpu *vcpu);	/* IRQs off, after it */
 

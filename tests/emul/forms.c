@@ -214,7 +214,8 @@ const struct form forms[] = {
 	{ "xadd Eb,Gb", 1, 0xc0, REG_ANY, MALL, I_NONE, U_NONE, F_BYTE | F_LOCK },
 	{ "xadd Ev,Gv", 1, 0xc1, REG_ANY, MALL, I_NONE, U_NONE, F_LOCK },
 	{ "movnti", 1, 0xc3, REG_ANY, MALL, I_NONE, U_NONE, F_NO66 | F_NOREP },
-	{ "cmpxchg8b", 1, 0xc7, 1, MALL, I_NONE, U_NONE, F_LOCK | F_CMPXCHG | F_NOREP | F_ANY_FAULT },
+	{ "cmpxchg8b", 1, 0xc7, 1, MALL, I_NONE, U_NONE,
+	  F_LOCK | F_CMPXCHG | F_NOREP | F_ANY_FAULT },
 	{ "bswap", 1, 0xc8, REG_NONE, MALL, I_NONE, U_NONE, F_OPREG | F_NO66 | F_OP32 },
 };
 
