@@ -75,20 +75,17 @@ static void *vcpu_thread(void *arg)
 	do {
 		vcpu->thread_result = vcpu_run(vcpu);
 	} while (vcpu->thread_result == EXIT_SYNC);
+	vcpu->thread_ended = true;
 	return NULL;
-}
-
-void vcpu_catch_kicks(void)
-{
-	struct sigaction action = { .sa_handler = kick_handler };
-
-	sigaction(KICK_SIGNAL, &action, NULL);
 }
 
 void vcpu_start(struct test_vcpu *vcpu)
 {
-	vcpu_catch_kicks();
+	struct sigaction action = { .sa_handler = kick_handler };
+
+	sigaction(KICK_SIGNAL, &action, NULL);
 	vcpu->run->immediate_exit = 0;
+	vcpu->thread_ended = false;
 	if (pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu))
 		test_die("cannot start a thread");
 }

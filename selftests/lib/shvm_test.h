@@ -103,6 +103,7 @@ struct test_vcpu {
 	/* vcpu_start() .. vcpu_join() */
 	pthread_t thread;
 	int thread_result;
+	volatile bool thread_ended;	/* by itself or by vcpu_kick() */
 };
 
 struct test_vm {
@@ -196,8 +197,6 @@ void vcpu_start(struct test_vcpu *vcpu);
 int vcpu_join(struct test_vcpu *vcpu);
 /* Gets a vCPU that vcpu_start() runs out of the guest: SHVM_EXIT_INTR. */
 void vcpu_kick(struct test_vcpu *vcpu);
-/* For vCPUs that the test runs in threads of its own: makes the signal of vcpu_kick() harmless. */
-void vcpu_catch_kicks(void);
 /* An IN or MMIO read is pending: what it returns. */
 void vcpu_set_io_data(struct test_vcpu *vcpu, const void *data, size_t size);
 void vcpu_get_io_data(struct test_vcpu *vcpu, void *data, size_t size);

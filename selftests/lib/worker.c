@@ -7,7 +7,7 @@
 #include "worker.h"
 
 #define WINDOW_BASE	(HOLE_BASE + 0x10000000)	/* a page for each worker to map with */
-#define PAGES_PER_WINDOW	16	/* every so many pages, one is looked at through the window */
+#define PAGES_PER_WINDOW	16	/* one of so many is looked at through the window */
 #define FIXED_WORD	2048
 #define LAST_WORD	4088
 
@@ -93,33 +93,17 @@ void workers_create(struct workers *w, struct test_vm *vm, int nr, u64 gpa, u32 
 			.base = gpa, .nr_pages = nr_pages,
 			.window_pte = guest_pte_gpa(vm, vm->root, window, 1),
 		};
-		w->worker[id].vcpu = vcpu_create(vm, id, NULL);
-		vcpu_set_entry(w->worker[id].vcpu, guest_works, id, 0);
+		w->vcpu[id] = vcpu_create(vm, id, NULL);
+		vcpu_set_entry(w->vcpu[id], guest_works, id, 0);
 	}
-}
-
-static void *worker_thread(void *arg)
-{
-	struct worker *worker = arg;
-
-	worker->result = vcpu_run(worker->vcpu);
-	worker->ended = true;
-	return NULL;
 }
 
 void workers_start(struct workers *w)
 {
 	int i;
 
-	vcpu_catch_kicks();
-	for (i = 0; i < w->nr; i++) {
-		struct worker *worker = &w->worker[i];
-
-		worker->ended = false;
-		worker->vcpu->run->immediate_exit = 0;
-		if (pthread_create(&worker->vcpu->thread, NULL, worker_thread, worker))
-			test_die("cannot start a thread");
-	}
+	for (i = 0; i < w->nr; i++)
+		vcpu_start(w->vcpu[i]);
 }
 
 bool workers_sweep(struct workers *w, u64 sweeps)
@@ -132,7 +116,7 @@ bool workers_sweep(struct workers *w, u64 sweeps)
 		until[i] = guest[i].sweeps + sweeps + 1;	/* the current one began before */
 	for (i = 0; i < w->nr; i++) {
 		while (guest[i].sweeps < until[i]) {
-			if (w->worker[i].ended)
+			if (w->vcpu[i]->thread_ended)
 				return false;
 			sched_yield();
 		}
@@ -145,11 +129,10 @@ int workers_stop(struct workers *w)
 	int i, bad = 0;
 
 	for (i = 0; i < w->nr; i++)
-		vcpu_kick(w->worker[i].vcpu);
+		vcpu_kick(w->vcpu[i]);
 	for (i = 0; i < w->nr; i++) {
-		pthread_join(w->worker[i].vcpu->thread, NULL);
-		bad += w->worker[i].result != SHVM_EXIT_INTR;
-		w->worker[i].vcpu->run->immediate_exit = 0;
+		bad += vcpu_join(w->vcpu[i]) != SHVM_EXIT_INTR;
+		w->vcpu[i]->run->immediate_exit = 0;
 	}
 	return bad;
 }

@@ -15,11 +15,7 @@
 struct workers {
 	struct test_vm *vm;
 	int nr;
-	struct worker {
-		struct test_vcpu *vcpu;
-		volatile bool ended;
-		int result;	/* of vcpu_run() */
-	} worker[MAX_WORKERS];
+	struct test_vcpu *vcpu[MAX_WORKERS];
 };
 
 /* Makes vCPUs 0 to nr - 1 and fills nr_pages pages at gpa, which the guest has at that address. */
