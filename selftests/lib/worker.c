@@ -15,6 +15,7 @@
 struct guest_worker {
 	u64 base, nr_pages;
 	u64 window_pte;		/* where the guest has the entry that maps its window */
+	volatile u64 quiet;	/* no use of the window */
 	volatile u64 sweeps;
 };
 
@@ -63,7 +64,7 @@ GUEST_CODE static void guest_works(u64 id)
 		for (i = 0; i < w->nr_pages; i++) {
 			gpa = w->base + i * PAGE_SIZE;
 			check_page(gpa, id, w->sweeps);
-			if (i % PAGES_PER_WINDOW == id)
+			if (i % PAGES_PER_WINDOW == id && !w->quiet)
 				check_window(w, gpa, id, w->sweeps);
 		}
 		w->sweeps++;
@@ -104,6 +105,15 @@ void workers_start(struct workers *w)
 
 	for (i = 0; i < w->nr; i++)
 		vcpu_start(w->vcpu[i]);
+}
+
+void workers_set_remapping(struct workers *w, bool on)
+{
+	struct guest_worker *guest = *vm_sym(w->vm, guest_workers);
+	int i;
+
+	for (i = 0; i < w->nr; i++)
+		guest[i].quiet = !on;
 }
 
 bool workers_sweep(struct workers *w, u64 sweeps)

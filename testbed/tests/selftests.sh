@@ -4,6 +4,9 @@
 # Runs every program of selftests/ in the test machine, on the module of the payload. Each prints
 # a TAP document; after it the module can still be taken out, and nothing of it is left.
 
+# Memory of guests can be swapped out.
+modload lzo-rle && modload zram && echo 256M >/sys/block/zram0/disksize && mkswap /dev/zram0 &&
+	swapon /dev/zram0 || exit
 status=0
 insmod /payload/shvm.ko || exit
 for test in /payload/*; do

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the host does to guest memory on its own account, as a running guest sees it: not at all.
+ * Swap, merging of equal pages, huge pages made and split, a limit on the memory of the process.
+ * All of guest memory is subject to it: data, code, stacks, descriptor and page tables.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "kselftest_harness.h"
+#include "shvm_test.h"
+#include "worker.h"
+
+#define NR_WORKERS	2
+#define NR_PAGES	64
+
+FIXTURE(reclaim)
+{
+	struct test_vm *vm;
+	struct workers w;
+	u64 work;		/* gpa of NR_PAGES pages, checked by the workers */
+};
+
+static void pin_to_one_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+FIXTURE_SETUP(reclaim)
+{
+	/* Pages that come and go one by one. */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	self->vm = vm_create();
+	self->work = vm_alloc_pages(self->vm, NR_PAGES);
+	workers_create(&self->w, self->vm, NR_WORKERS, self->work, NR_PAGES);
+}
+
+FIXTURE_TEARDOWN(reclaim)
+{
+	vm_free(self->vm);
+}
+
+/* ---- /proc and /sys ---- */
+
+/* The number after the word in the file, -1 if there is none. */
+static long number_after(const char *path, const char *word)
+{
+	FILE *f = fopen(path, "r");
+	char line[256];
+	long n = -1;
+
+	while (f && n < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, word, strlen(word)))
+			n = atol(line + strlen(word));
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static bool have_swap(void)
+{
+	return number_after("/proc/meminfo", "SwapTotal:") > 0;
+}
+
+#define PM_PRESENT	0x8000000000000000ull
+#define PM_SWAPPED	0x4000000000000000ull
+
+/* Pages of the area with any of these bits in /proc/self/pagemap. */
+static int count_pages(const void *area, size_t size, u64 bits)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY), n = 0;
+	size_t i;
+	u64 entry;
+
+	for (i = 0; i < size / PAGE_SIZE; i++)
+		if (pread(fd, &entry, 8, ((u64)area / PAGE_SIZE + i) * 8) == 8 && entry & bits)
+			n++;
+	close(fd);
+	return n;
+}
+
+/* ---- swap ---- */
+
+/* Pages that the guest used lately are spared once, and are old the second time. */
+static void page_out_all(struct test_vm *vm)
+{
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (madvise(vm_hva(vm, 0), RAM_SIZE, MADV_PAGEOUT) ||
+		    madvise(vm_hva(vm, PAYLOAD_BASE), PAYLOAD_SIZE, MADV_PAGEOUT))
+			test_die("MADV_PAGEOUT: %s", strerror(errno));
+}
+
+TEST_F(reclaim, swapped_while_it_runs)
+{
+	long before = number_after("/proc/vmstat", "pswpout ");
+	int i;
+
+	if (!have_swap())
+		SKIP(return, "there is no swap");
+	workers_start(&self->w);
+	for (i = 0; i < 15; i++) {
+		page_out_all(self->vm);
+		ASSERT_TRUE(workers_sweep(&self->w, 1));
+	}
+	EXPECT_EQ(0, vm_audit(self->vm));
+	EXPECT_EQ(0, workers_stop(&self->w));
+	EXPECT_LT(4 * NR_PAGES, number_after("/proc/vmstat", "pswpout ") - before);
+}
+
+/*
+ * Nobody holds a page of a guest that stands still. All on one CPU: pages that were used on another
+ * one just before may still be on a list of it, where the kernel does not take them from.
+ */
+TEST_F(reclaim, all_of_a_stopped_guest_can_be_swapped)
+{
+	struct test_vm *vm;
+	struct workers w;
+	char *ram;
+	int i, there;
+
+	if (!have_swap())
+		SKIP(return, "there is no swap");
+	pin_to_one_cpu();
+	vm = vm_create();
+	ram = vm_hva(vm, 0);
+	workers_create(&w, vm, NR_WORKERS, vm_alloc_pages(vm, NR_PAGES), NR_PAGES);
+	for (i = 0; i < 3; i++) {
+		workers_start(&w);
+		ASSERT_TRUE(workers_sweep(&w, 1));
+		ASSERT_EQ(0, workers_stop(&w));
+		there = count_pages(ram, RAM_SIZE, PM_PRESENT);
+		EXPECT_LT(NR_PAGES, there);
+		page_out_all(vm);
+		EXPECT_EQ(0, count_pages(ram, RAM_SIZE, PM_PRESENT));
+		EXPECT_EQ(0, count_pages(vm_hva(vm, PAYLOAD_BASE), PAYLOAD_SIZE, PM_PRESENT));
+		EXPECT_LE(there, count_pages(ram, RAM_SIZE, PM_SWAPPED));
+		EXPECT_EQ(0, vm_audit(vm));
+	}
+	vm_free(vm);
+}
+
+/* ---- ageing ---- */
+
+#define CGROUP		"/sys/fs/cgroup/shvm_reclaim"
+
+/* Moves this process into a memory cgroup of its own. */
+static bool cgroup_enter(void)
+{
+	write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	return (!mkdir(CGROUP, 0755) || errno == EEXIST) &&
+	       !write_text(CGROUP "/cgroup.procs", "0") && !access(CGROUP "/memory.max", W_OK);
+}
+
+static void cgroup_leave(void)
+{
+	write_text(CGROUP "/memory.max", "max");
+	write_text("/sys/fs/cgroup/cgroup.procs", "0");
+	rmdir(CGROUP);
+}
+
+#define COLD_PAGES	512
+
+/*
+ * The host asks which pages were used before it takes some. It must learn that the guest uses the
+ * pages of the workers: what it takes are those that nobody touches.
+ */
+TEST_F(reclaim, pages_in_use_are_young)
+{
+	struct shvm_stats stats = { };
+	u64 cold = vm_alloc_pages(self->vm, COLD_PAGES);
+	int i, taken = 0, hot = 0;
+
+	if (!have_swap() || !cgroup_enter())
+		SKIP(return, "there is no swap or no memory cgroup");
+	/* Charged to the cgroup are pages that are touched from now on. */
+	ASSERT_EQ(0, madvise(vm_hva(self->vm, cold), COLD_PAGES * PAGE_SIZE, MADV_DONTNEED));
+	memset(vm_hva(self->vm, cold), 1, COLD_PAGES * PAGE_SIZE);
+	workers_start(&self->w);
+	ASSERT_TRUE(workers_sweep(&self->w, 1));
+	for (i = 0; i < 100 && taken < COLD_PAGES / 2; i++) {
+		write_text(CGROUP "/memory.reclaim", "128K");
+		taken = count_pages(vm_hva(self->vm, cold), COLD_PAGES * PAGE_SIZE, PM_SWAPPED);
+		hot += count_pages(vm_hva(self->vm, self->work), NR_PAGES * PAGE_SIZE, PM_SWAPPED);
+		ASSERT_TRUE(workers_sweep(&self->w, 1));
+	}
+	EXPECT_EQ(0, workers_stop(&self->w));
+	EXPECT_LE(COLD_PAGES / 2, taken);
+	if (test_is_shvm()) {
+		vm_ioctl(self->vm, SHVM_GET_STATS, &stats);
+		EXPECT_LT(0, stats.notifier_ages);
+	}
+	printf("# %d reclaims took %d idle pages, and %d times a page in use\n", i, taken, hot);
+	EXPECT_LE(hot, taken / 8);
+	cgroup_leave();
+}
+
+/* ---- a limit ---- */
+
+/* The guest's working set does not fit: its pages come and go all the time, and stay intact. */
+TEST_F(reclaim, under_a_memory_limit)
+{
+	long before = number_after("/proc/vmstat", "pswpin ");
+	char limit[32];
+	struct test_vm *vm;
+	struct workers w;
+
+	if (!have_swap() || !cgroup_enter())
+		SKIP(return, "there is no swap or no memory cgroup");
+	vm = vm_create();
+	workers_create(&w, vm, NR_WORKERS, vm_alloc_pages(vm, 512), 512);
+	snprintf(limit, sizeof(limit), "%ld",
+		 number_after(CGROUP "/memory.current", "") - (1 << 20));
+	ASSERT_EQ(0, write_text(CGROUP "/memory.max", limit));
+	workers_start(&w);
+	EXPECT_TRUE(workers_sweep(&w, 4));
+	EXPECT_EQ(0, vm_audit(vm));
+	EXPECT_EQ(0, workers_stop(&w));
+	EXPECT_LT(512, number_after("/proc/vmstat", "pswpin ") - before);
+	EXPECT_EQ(0, number_after(CGROUP "/memory.events", "oom_kill "));
+	vm_free(vm);
+	cgroup_leave();
+}
+
+/* ---- merging ---- */
+
+#define KSM	"/sys/kernel/mm/ksm/"
+#define EQUAL	0x6b6b6b6b6b6b6b6bul
+
+GUEST_CODE static void guest_reads_equal(u64 base, u64 nr_pages)
+{
+	u64 i;
+
+	for (i = 0; i < nr_pages; i++)
+		GUEST_ASSERT_EQ(EQUAL, guest_read64(base + i * PAGE_SIZE));
+	GUEST_DONE();
+}
+
+GUEST_CODE static void guest_numbers(u64 base, u64 nr_pages)
+{
+	u64 i;
+
+	for (i = 0; i < nr_pages; i++)
+		guest_write64(base + i * PAGE_SIZE, i);
+	GUEST_DONE();
+}
+
+/* Until ksmd has merged that many pages, or has been over all memory ten times in vain. */
+static bool ksm_waits_for(long pages)
+{
+	long until = number_after(KSM "full_scans", "") + 10;
+
+	while (number_after(KSM "pages_sharing", "") < pages) {
+		if (number_after(KSM "full_scans", "") > until)
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+/* Equal pages become one page that nobody may write; a write of the guest makes it two again. */
+TEST_F(reclaim, merged_and_copied)
+{
+	u64 same = vm_alloc_pages(self->vm, NR_PAGES);
+	struct test_vcpu *vcpu = vcpu_create(self->vm, NR_WORKERS, NULL);
+	u64 *hva = vm_hva(self->vm, same);
+	int i, round;
+
+	if (access(KSM "run", W_OK))
+		SKIP(return, "the kernel has no KSM");
+	ASSERT_EQ(0, madvise(vm_hva(self->vm, 0), RAM_SIZE, MADV_MERGEABLE));
+	ASSERT_EQ(0, write_text(KSM "pages_to_scan", "1000"));
+	ASSERT_EQ(0, write_text(KSM "sleep_millisecs", "1"));
+	workers_start(&self->w);
+	for (round = 0; round < 2; round++) {
+		memset(hva, EQUAL & 0xff, NR_PAGES * PAGE_SIZE);
+		vcpu_set_entry(vcpu, guest_reads_equal, same, NR_PAGES);
+		ASSERT_EQ(EXIT_DONE, vcpu_run(vcpu));
+		ASSERT_EQ(0, write_text(KSM "run", "1"));
+		EXPECT_TRUE(ksm_waits_for(NR_PAGES - 2));
+		ASSERT_EQ(0, vm_audit(self->vm));
+		vcpu_set_entry(vcpu, guest_reads_equal, same, NR_PAGES);
+		ASSERT_EQ(EXIT_DONE, vcpu_run(vcpu));
+		vcpu_set_entry(vcpu, guest_numbers, same, NR_PAGES);
+		ASSERT_EQ(EXIT_DONE, vcpu_run(vcpu));
+		ASSERT_EQ(0, write_text(KSM "run", "0"));
+		for (i = 0; i < NR_PAGES; i++) {
+			EXPECT_EQ(i, hva[i * 512]);
+			EXPECT_EQ(EQUAL, hva[i * 512 + 1]);
+		}
+		ASSERT_TRUE(workers_sweep(&self->w, 2));
+	}
+	EXPECT_EQ(0, workers_stop(&self->w));
+	EXPECT_EQ(0, write_text(KSM "run", "2"));
+	EXPECT_EQ(0, write_text(KSM "run", "0"));
+}
+
+/* ---- huge pages ---- */
+
+#define HUGE_SIZE	0x200000ul
+#define HUGE_GPA	0xc0000000ul
+#define HUGE_SLOT	5
+#define NR_ROUNDS	4
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
+static void *huge_area(void)
+{
+	char *p = mmap(NULL, 2 * HUGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+
+	if (p == MAP_FAILED)
+		test_die("no memory");
+	p = (char *)(((u64)p + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1));
+	if (madvise(p, HUGE_SIZE, MADV_HUGEPAGE))
+		return NULL;
+	*p = 1;
+	return p;
+}
+
+/* The process has the area as one huge page. */
+static bool is_huge(const void *area)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned long start, end;
+	bool inside = false, huge = false;
+	char line[256];
+	long kb;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			inside = start <= (u64)area && (u64)area < end;
+		else if (inside && sscanf(line, "AnonHugePages: %ld", &kb) == 1)
+			huge = kb >= (long)(HUGE_SIZE >> 10);
+	}
+	if (f)
+		fclose(f);
+	return huge;
+}
+
+/*
+ * The kernel looks for a while whether anybody holds a page. Each fault does so for a moment, so
+ * the guest must not cause any, as it runs on in the memory.
+ */
+static bool collapse(struct workers *w, void *area)
+{
+	bool done;
+
+	workers_set_remapping(w, false);
+	done = workers_sweep(w, 1) && !madvise(area, HUGE_SIZE, MADV_COLLAPSE);
+	workers_set_remapping(w, true);
+	return done;
+}
+
+TEST_F(reclaim, huge_page_split_and_made)
+{
+	const u32 pages = HUGE_SIZE / PAGE_SIZE;
+	struct test_vm *vm = vm_create();
+	struct workers w;
+	char *area;
+	int i;
+
+	prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+	area = huge_area();
+	if (!area || !is_huge(area))
+		SKIP(return, "the kernel gives no transparent huge pages");
+	ASSERT_EQ(0, __vm_set_slot(vm, HUGE_SLOT, 0, HUGE_GPA, HUGE_SIZE, area));
+	guest_map_range(vm, HUGE_GPA, HUGE_GPA, HUGE_SIZE, PTE_P | PTE_W);
+	workers_create(&w, vm, NR_WORKERS, HUGE_GPA, pages);
+	workers_start(&w);
+	for (i = 0; i < NR_ROUNDS; i++) {
+		ASSERT_TRUE(is_huge(area));
+		ASSERT_TRUE(workers_sweep(&w, 1));
+		ASSERT_EQ(0, mprotect(area + i * 7 * PAGE_SIZE, PAGE_SIZE,
+				      PROT_READ | PROT_WRITE | PROT_EXEC));
+		EXPECT_FALSE(is_huge(area));
+		EXPECT_EQ(0, vm_audit(vm));
+		ASSERT_TRUE(workers_sweep(&w, 1));
+		ASSERT_EQ(0, mprotect(area, HUGE_SIZE, PROT_READ | PROT_WRITE));
+		ASSERT_TRUE(collapse(&w, area))
+			TH_LOG("MADV_COLLAPSE: %s", strerror(errno));
+	}
+	ASSERT_TRUE(workers_sweep(&w, 1));
+	EXPECT_EQ(0, workers_stop(&w));
+	vm_free(vm);
+}
+
+SHVM_TEST_MAIN
