@@ -243,6 +243,11 @@ void shvm_kill_finish(struct shvm_mmu *mmu, struct shvm_kill_list *dead)
 	if (dead->root_died) {
 		WRITE_ONCE(mmu->root_gen, mmu->root_gen + 1);
 		shvm_arch_reload_roots(mmu);
+		/*
+		 * Somebody else may have flushed for what sp_kill_one() owed: a vCPU that came back
+		 * before it was asked to reload still runs on the root. This flush is after the asking.
+		 */
+		shvm_tlb_owe(&mmu->tlb);
 	}
 	shvm_mmu_settle(mmu);
 	list_for_each_entry_safe(sp, next, &dead->sps, link)
