@@ -89,7 +89,8 @@ static inline struct shvm_gfn_state *slot_gfn_state(const struct shvm_slot *slot
 
 static inline hva_t slot_hva(const struct shvm_slot *slot, gpa_t at)
 {
-	return hva(slot->hva.v + (at.v - gfn_to_gpa(slot->base).v));
+	return hva(slot->hva.v + ((u64)slot_index(slot, gpa_to_gfn(at)) << SHVM_PAGE_SHIFT) +
+		   gpa_offset(at));
 }
 
 #endif
