@@ -128,6 +128,90 @@ TEST_F(mmu_write, many_stores_then_use)
 	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_many_stores, 0, 0));
 }
 
+/* ---- stores that no emulator needs to know, and long ones ---- */
+
+GUEST_CODE static void guest_sse_stores(void)
+{
+	u64 i;
+
+	for (i = 0; i < 8; i++) {
+		STORE(0x45, 5, "movq %[v], %%xmm0; movq %%xmm0, (%[p])");
+		STORE(0x45, 5, "movups (%[p]), %%xmm0; movq %[v], %%xmm1; movsd %%xmm1, %%xmm0;"
+		      "movups %%xmm0, (%[p])");
+		STORE(0x45, 5, "movnti %[v], (%[p])");
+		STORE(0x45, 5, "mov 8(%[p]), %%rdx; mov %[v], %%rbx; mov %%rdx, %%rcx;"
+		      "lock cmpxchg16b (%[p])", "rbx", "rcx", "rdx");
+		prepare(5);
+		asm volatile("fxsave64 (%0)" : : "r"(region.pt + 1024) : "memory");
+		EXPECT_PAGE(5);
+	}
+	GUEST_DONE();
+}
+
+TEST_F(mmu_write, stores_of_other_units)
+{
+	if (!test_is_shvm())
+		SKIP(return, "kvm_pvm emulates what it has no emulation for");
+	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_sse_stores, 0, 0));
+}
+
+/* An address behind the table itself: giving the table up does not help for long. */
+GUEST_CODE static void guest_own_table(u64 with_sse)
+{
+	*entry_of(region.pt, 9) = region.pt | PTE_P | PTE_W;
+	prepare(0x45);
+	if (with_sse)
+		asm volatile("movq %0, %%xmm0; movups %%xmm0, (%1)"
+			     : : "r"(MAPS(5)), "r"(AT(9) + 64) : "memory");
+	else
+		guest_write64(AT(9) + 64, MAPS(5));
+	EXPECT_PAGE(5);
+	GUEST_DONE();
+}
+
+TEST_F(mmu_write, store_through_the_table_itself)
+{
+	int exit;
+
+	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_own_table, 0, 0));
+	exit = run(self->vcpu, guest_own_table, 1, 0);
+	EXPECT_TRUE(exit == EXIT_DONE || exit == SHVM_EXIT_INTERNAL_ERROR) TH_LOG("%#x", exit);
+}
+
+/* Whole tables at once, as fork and exit do it. */
+GUEST_CODE static void guest_bulk(u64 source)
+{
+	u64 i, j, value, *to, *from, count;
+
+	for (i = 0; i < 10; i++) {
+		for (j = 0; j < 512; j++)
+			*entry_of(source, j) = MAPS((j + i) & 511);
+		to = (u64 *)region.pt;
+		from = (u64 *)source;
+		count = 512;
+		asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+		guest_write_cr3(region.root);
+		for (j = 0; j < 512; j += 31)
+			GUEST_ASSERT_EQ(PAGE((j + i) & 511), guest_read64(AT(j)));
+		to = (u64 *)(region.pt + 2048);
+		count = 2048;
+		asm volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(0) : "memory");
+		guest_write_cr3(region.root);
+		for (j = 0; j < 512; j += 31) {
+			if (j < 256)
+				GUEST_ASSERT_EQ(PAGE((j + i) & 511), guest_read64(AT(j)));
+			else
+				GUEST_ASSERT_EQ(14, guest_try_read64(AT(j), &value).vector);
+		}
+	}
+	GUEST_DONE();
+}
+
+TEST_F(mmu_write, whole_tables)
+{
+	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_bulk, vm_alloc_pages(self->vm, 1), 0));
+}
+
 /* ---- stores over the edge of an entry, and of a table ---- */
 
 GUEST_CODE static void guest_straddles(u64 next)
