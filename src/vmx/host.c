@@ -123,9 +123,14 @@ static void write_host_cr(struct shvm_vmx_host *h)
 	}
 }
 
-/* DR7.RW etc. are in the VMCS; the addresses are needed only while a breakpoint is on. */
+/*
+ * DR7.RW etc. are in the VMCS; the addresses are needed only while a breakpoint is on. One of the
+ * host's must not be on with an address that the guest has chosen.
+ */
 static void load_guest_breakpoints(struct shvm_vcpu *vcpu)
 {
+	if (hw_breakpoint_active())
+		set_debugreg(0, 7);
 	set_debugreg(vcpu->dr[0], 0);
 	set_debugreg(vcpu->dr[1], 1);
 	set_debugreg(vcpu->dr[2], 2);
