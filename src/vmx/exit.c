@@ -19,16 +19,18 @@ static enum shvm_next user_exit(struct shvm_vcpu *vcpu, u32 reason)
 	return SHVM_NEXT_USER;
 }
 
+/* The order of the words depends on the suberror: see its manual. */
 enum shvm_next shvm_vmx_internal_error(struct shvm_vcpu *vcpu, u32 suberror)
 {
 	const struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
+	bool delivery = suberror == SHVM_INTERNAL_ERROR_DELIVERY_EV;
 	struct shvm_run *run = vcpu->run;
 
 	run->internal.suberror = suberror;
 	run->internal.ndata = 4;
-	run->internal.data[0] = exit->reason;
-	run->internal.data[1] = exit->qualification;
-	run->internal.data[2] = exit->idt_vectoring;
+	run->internal.data[0] = delivery ? exit->idt_vectoring : exit->reason;
+	run->internal.data[1] = delivery ? exit->reason : exit->qualification;
+	run->internal.data[2] = delivery ? exit->qualification : exit->idt_vectoring;
 	run->internal.data[3] = exit->intr_info;
 	return user_exit(vcpu, SHVM_EXIT_INTERNAL_ERROR);
 }
@@ -170,7 +172,13 @@ static enum shvm_next exit_xsetbv(struct shvm_vcpu *vcpu)
 /* Task switches need the whole 32-bit TSS machinery, which no 64-bit guest uses. */
 static enum shvm_next exit_task_switch(struct shvm_vcpu *vcpu)
 {
-	return shvm_vmx_internal_error(vcpu, SHVM_INTERNAL_ERROR_EMULATION);
+	struct shvm_run *run = vcpu->run;
+
+	run->internal.suberror = SHVM_INTERNAL_ERROR_MODE;
+	run->internal.ndata = 2;
+	run->internal.data[0] = SHVM_MODE_TASK_SWITCH;
+	run->internal.data[1] = vcpu->vmx.exit.qualification;
+	return user_exit(vcpu, SHVM_EXIT_INTERNAL_ERROR);
 }
 
 static enum shvm_next exit_unknown(struct shvm_vcpu *vcpu)
