@@ -58,11 +58,16 @@ static void exception_overtakes(struct shvm_events *ev)
 	}
 }
 
-/* STI blocking ends with the NMI; some CPUs refuse the entry otherwise (SDM 27.3.1.5). */
+/*
+ * STI blocking ends with the NMI; some CPUs refuse the entry otherwise (SDM 27.3.1.5). An NMI that
+ * was under way is never blocked by MOV SS, but user space may say so.
+ */
 static void nmi_write(struct shvm_vcpu *vcpu, u32 blocked)
 {
-	if (blocked & SHVM_BLOCK_STI)
-		shvm_vmx_set_interruptibility(vcpu, blocked & ~SHVM_BLOCK_STI);
+	const u32 ends = SHVM_BLOCK_STI | SHVM_BLOCK_MOV_SS;
+
+	if (blocked & ends)
+		shvm_vmx_set_interruptibility(vcpu, blocked & ~ends);
 	event_write(vcpu, SHVM_INTR_NMI, X86_TRAP_NMI, 0);
 	vcpu->events.nmi_injected = true;
 }
@@ -184,9 +189,21 @@ static void single_step_agree(struct shvm_vcpu *vcpu, u32 blocked)
 		vmcs_write_natural(GUEST_PENDING_DBG_EXCEPTIONS, wanted);
 }
 
-void shvm_vmx_inject(struct shvm_vcpu *vcpu)
+/* STI blocks only with RFLAGS.IF = 1, else the entry fails; user space may set one alone. */
+static u32 blocking_agree(struct shvm_vcpu *vcpu)
 {
 	u32 blocked = shvm_vmx_interruptibility(vcpu);
+
+	if (unlikely(blocked & SHVM_BLOCK_STI) && !(shvm_vmx_rflags(vcpu) & X86_EFLAGS_IF)) {
+		blocked &= ~SHVM_BLOCK_STI;
+		shvm_vmx_set_interruptibility(vcpu, blocked);
+	}
+	return blocked;
+}
+
+void shvm_vmx_inject(struct shvm_vcpu *vcpu)
+{
+	u32 blocked = blocking_agree(vcpu);
 
 	/* A failed entry has left its event here; user space may have changed events since. */
 	if (unlikely(vcpu->vmx.injected)) {

@@ -281,12 +281,11 @@ int shvm_event_set(struct shvm_vcpu *vcpu, const struct shvm_vcpu_events *in)
 	if (!events_are_legal(in))
 		return -EINVAL;
 
-	/* One that has an error code gets it in protected mode, whatever user space says. */
+	/* Only protected mode can be entered: one that has an error code gets it, always. */
 	ev->exception = (struct shvm_exception){
 		.pending = in->exception.injected || in->exception.pending,
 		.vector = in->exception.nr,
-		.has_error = vector_in(in->exception.nr, WITH_ERROR_CODE) &&
-			     (vcpu->cr0 & X86_CR0_PE),
+		.has_error = vector_in(in->exception.nr, WITH_ERROR_CODE),
 		.error_code = in->exception.has_error_code ? in->exception.error_code : 0,
 	};
 	/* A queued one is shown here and by GET_SREGS: it must not become two. */
