@@ -84,6 +84,7 @@ static long vcpu_set_regs(struct shvm_vcpu *vcpu, void __user *arg)
 		return -EINVAL;
 	regs_commit(vcpu, &regs);
 	vcpu->events.exception = (struct shvm_exception){};
+	shvm_vmx_drop_step(vcpu);	/* a #DB that waits is an exception, too */
 	shvm_insn_forget(vcpu);
 	return 0;
 }

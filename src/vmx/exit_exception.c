@@ -89,7 +89,7 @@ static enum shvm_next exit_debug(struct shvm_vcpu *vcpu)
 		blocked = shvm_vmx_interruptibility(vcpu);
 		shvm_vmx_set_interruptibility(vcpu, blocked &
 					      ~(SHVM_BLOCK_STI | SHVM_BLOCK_MOV_SS));
-		shvm_vmx_set_rip(vcpu, shvm_vmx_rip(vcpu) + exit->insn_len);
+		shvm_vmx_set_rip(vcpu, shvm_vmx_next_rip(vcpu));
 	}
 	vcpu->dr6 = (vcpu->dr6 & ~DB_BREAKPOINTS) | (exit->qualification & DB_CAUSES);
 	/* Entering the handler clears GD (SDM 18.2.4). */

@@ -209,6 +209,11 @@ static void pend_single_step(void)
 	vmcs_write_natural(GUEST_PENDING_DBG_EXCEPTIONS, pending | SHVM_PENDING_DBG_BS);
 }
 
+void shvm_vmx_drop_step(struct shvm_vcpu *vcpu)
+{
+	vmcs_write_natural(GUEST_PENDING_DBG_EXCEPTIONS, 0);
+}
+
 /**
  * shvm_vmx_retire_insn - architectural side effects of an instruction that was emulated
  * @vcpu: vCPU
@@ -232,15 +237,20 @@ void shvm_vmx_retire_insn(struct shvm_vcpu *vcpu, u64 next_rip)
 		pend_single_step();
 }
 
-void shvm_vmx_skip_insn(struct shvm_vcpu *vcpu)
+/* The address after the instruction that exited. Only 64-bit code may run past 4 GiB. */
+u64 shvm_vmx_next_rip(struct shvm_vcpu *vcpu)
 {
 	u64 rip = shvm_vmx_rip(vcpu);
 	u64 next = rip + vcpu->vmx.exit.insn_len;
 
-	/* Only 64-bit code may run past 4 GiB. */
 	if (unlikely((rip ^ next) >> 32) && !shvm_vmx_is_64bit(vcpu))
 		next = (u32)next;
-	shvm_vmx_retire_insn(vcpu, next);
+	return next;
+}
+
+void shvm_vmx_skip_insn(struct shvm_vcpu *vcpu)
+{
+	shvm_vmx_retire_insn(vcpu, shvm_vmx_next_rip(vcpu));
 }
 
 static u64 kernel_gs_base_get(struct shvm_vcpu *vcpu)

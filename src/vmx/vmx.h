@@ -53,6 +53,7 @@ void shvm_vmx_set_interruptibility(struct shvm_vcpu *vcpu, u32 val);
 void shvm_vmx_skip_insn(struct shvm_vcpu *vcpu);
 /* The same for an instruction that software finished: RIP becomes next_rip. */
 void shvm_vmx_retire_insn(struct shvm_vcpu *vcpu, u64 next_rip);
+void shvm_vmx_drop_step(struct shvm_vcpu *vcpu);	/* that #DB will not come: SET_REGS */
 /* MSRs that VT-x holds: 0 and *val, or -ENOENT if not one of them. */
 int shvm_vmx_get_msr(struct shvm_vcpu *vcpu, u32 index, u64 *val);
 int shvm_vmx_set_msr(struct shvm_vcpu *vcpu, u32 index, u64 val);

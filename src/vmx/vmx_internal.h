@@ -77,6 +77,7 @@ const char *shvm_vmx_segment_rule(struct shvm_vcpu *vcpu);
 /* --- state.c --- */
 void shvm_vmx_regs_forget(struct shvm_vcpu *vcpu);	/* after an exit */
 void shvm_vmx_regs_flush(struct shvm_vcpu *vcpu);	/* before an entry */
+u64 shvm_vmx_next_rip(struct shvm_vcpu *vcpu);		/* after the instruction that exited */
 void shvm_vmx_cpu_ctl_set(struct shvm_vcpu *vcpu, u32 bits, bool on);
 
 /* --- check.c: SDM 27.3 rules about guest state; true: the entry will be accepted --- */
