@@ -8,6 +8,7 @@
 #include "shadow.h"
 
 #define RECLAIM_BATCH	16	/* freed beyond what is needed, so that one flush serves many */
+#define RECLAIM_ROUND	32	/* most victims between two breaks of the lock */
 #define ZAP_BATCH	64	/* pages between two breaks of the lock */
 #define BUDGET_MIN	64
 #define BUDGET_SHARE	50	/* default: one shadow page for so many guest pages */
@@ -78,37 +79,48 @@ static u32 budget_free(struct shvm_mmu *mmu)
 	return used < budget ? budget - used : 0;
 }
 
-static void reclaim_locked(struct shvm_mmu *mmu, u32 want)
+/*
+ * One round under the lock. A choice looks at every page, and after the budget was lowered any
+ * number may have to go, so the caller breaks the lock between rounds. False: nothing was freed.
+ */
+static bool reclaim_locked(struct shvm_mmu *mmu, u32 want)
 {
 	struct shvm_kill_list dead = { .sps = LIST_HEAD_INIT(dead.sps) };
 	struct shvm_sp *sp;
+	u32 n = 0;
 
-	while (budget_free(mmu) < want && (sp = victim_choose(mmu))) {
+	while (budget_free(mmu) < want && n < RECLAIM_ROUND && (sp = victim_choose(mmu))) {
 		shvm_sp_kill(mmu, sp, &dead, true);
 		atomic64_inc(&mmu->stats.reclaimed);
+		n++;
 	}
 	shvm_kill_finish(mmu, &dead);
+	return n;
 }
 
 int shvm_make_room(struct shvm_mmu_vcpu *mv)
 {
 	struct shvm_mmu *mmu = mv->mmu;
-	bool ok;
+	bool ok, more;
 	int idx;
 
 	if (budget_free(mmu) >= SHVM_FAULT_SPS)
 		return 0;
-	idx = srcu_read_lock(&mmu->srcu);
-	shvm_lock_mmu_write(mmu);
-	reclaim_locked(mmu, SHVM_FAULT_SPS + RECLAIM_BATCH);
-	/*
-	 * Only roots in use are left: with the smallest budget and SHVM_MAX_VCPUS they fit. Judged
-	 * under the lock: once it is dropped other vCPUs may use all of the room before we run
-	 * again, which is no lack of memory; each may exceed the budget by one fault's pages.
-	 */
-	ok = budget_free(mmu) >= SHVM_FAULT_SPS;
-	shvm_unlock_mmu_write(mmu);
-	srcu_read_unlock(&mmu->srcu, idx);
+	do {
+		idx = srcu_read_lock(&mmu->srcu);
+		shvm_lock_mmu_write(mmu);
+		more = reclaim_locked(mmu, SHVM_FAULT_SPS + RECLAIM_BATCH);
+		/*
+		 * Only roots in use are left: with the smallest budget and SHVM_MAX_VCPUS they fit.
+		 * Judged under the lock: once it is dropped other vCPUs may use all of the room
+		 * before we run again, which is no lack of memory; each may exceed the budget by
+		 * one fault's pages.
+		 */
+		ok = budget_free(mmu) >= SHVM_FAULT_SPS;
+		shvm_unlock_mmu_write(mmu);
+		srcu_read_unlock(&mmu->srcu, idx);
+		cond_resched();
+	} while (!ok && more);
 	return ok ? 0 : -ENOMEM;
 }
 
@@ -203,19 +215,21 @@ void shvm_mmu_slots_changed(struct shvm_mmu *mmu)
  */
 int shvm_mmu_set_budget(struct shvm_mmu *mmu, u64 pages)
 {
+	bool more;
 	int idx;
 
 	if (pages && (pages < BUDGET_MIN || pages > U32_MAX))
 		return -EINVAL;
 	mmu->budget_is_set = pages;
 	WRITE_ONCE(mmu->budget, pages ? pages : budget_default(mmu));
-	idx = srcu_read_lock(&mmu->srcu);
-	shvm_lock_mmu_write(mmu);
-	reclaim_locked(mmu, 0);
-	if (atomic_read(&mmu->nr_sps) > mmu->budget)
-		reclaim_locked(mmu, 1);
-	shvm_unlock_mmu_write(mmu);
-	srcu_read_unlock(&mmu->srcu, idx);
+	do {
+		idx = srcu_read_lock(&mmu->srcu);
+		shvm_lock_mmu_write(mmu);
+		more = atomic_read(&mmu->nr_sps) > mmu->budget && reclaim_locked(mmu, 1);
+		shvm_unlock_mmu_write(mmu);
+		srcu_read_unlock(&mmu->srcu, idx);
+		cond_resched();
+	} while (more);
 	return 0;
 }
 

@@ -8,6 +8,8 @@
 
 #include "shadow.h"
 
+#define KILL_ORPHANS	512	/* most pages that fall with one; others wait for the reclaimer */
+
 struct hlist_head *shvm_sp_bucket(struct shvm_mmu *mmu, gfn_t f)
 {
 	return &mmu->hash[hash_64(f.v, SHVM_HASH_BITS)].head;
@@ -203,7 +205,8 @@ static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_ki
 	shvm_tlb_owe(&mmu->tlb);
 }
 
-static void kill_orphans_of(struct shvm_mmu *mmu, struct shvm_sp *sp, struct list_head *work)
+static void kill_orphans_of(struct shvm_mmu *mmu, struct shvm_sp *sp, struct list_head *work,
+			    u32 *room)
 {
 	int i;
 
@@ -215,21 +218,24 @@ static void kill_orphans_of(struct shvm_mmu *mmu, struct shvm_sp *sp, struct lis
 			continue;
 		child = shvm_arch_table_owner(hpa(spte & SPTE_FRAME));
 		shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
-		if (!child->parents && !child->is_root)
+		if (!child->parents && !child->is_root && *room) {
 			list_move_tail(&child->link, work);
+			--*room;
+		}
 	}
 }
 
 void shvm_sp_kill(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_list *dead,
 		  bool orphans)
 {
+	u32 room = KILL_ORPHANS;
 	LIST_HEAD(work);
 
 	list_move_tail(&sp->link, &work);
 	while (!list_empty(&work)) {
 		sp = list_first_entry(&work, struct shvm_sp, link);
 		if (orphans && sp->role.level > 1)
-			kill_orphans_of(mmu, sp, &work);
+			kill_orphans_of(mmu, sp, &work, &room);
 		sp_kill_one(mmu, sp, dead);
 	}
 }
