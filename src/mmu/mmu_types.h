@@ -73,6 +73,7 @@ struct shvm_sp {
 
 	spinlock_t lock;		/* rank 6: entries become present, fields below */
 	bool filled;			/* all entries were classified once */
+	bool crowded;			/* as many parents as a chain may hold: to be dropped */
 	u8 writes;			/* trapped stores since the last sign of use */
 	u64 tlb_owed;			/* not filled before mmu->tlb.done has reached this */
 	unsigned long parents;		/* chain of entries that point here, see chain.h */
@@ -119,6 +120,7 @@ struct shvm_mmu {
 	u64 births;			/* shadow pages ever created; sps_lock */
 	u32 budget;			/* most shadow pages */
 	bool budget_is_set;		/* by user space; else it follows the slots */
+	bool crowded;			/* an SP is; before the next fault it goes */
 	u64 clock;			/* advances with faults; coarse use stamps */
 
 	struct shvm_tlb tlb;		/* docs/locking.md "Flushes": publish -> flush -> use */

@@ -98,12 +98,32 @@ static bool reclaim_locked(struct shvm_mmu *mmu, u32 want)
 	return n;
 }
 
+/* Pages with too many parents; they come back by faults, linked from where they are used. */
+static void drop_crowded(struct shvm_mmu *mmu)
+{
+	struct shvm_kill_list dead = { .sps = LIST_HEAD_INIT(dead.sps) };
+	struct shvm_sp *sp, *next;
+	int idx;
+
+	idx = srcu_read_lock(&mmu->srcu);
+	shvm_lock_mmu_write(mmu);
+	WRITE_ONCE(mmu->crowded, false);
+	list_for_each_entry_safe(sp, next, &mmu->sps, link)
+		if (sp->crowded)
+			shvm_sp_kill(mmu, sp, &dead, false);
+	shvm_kill_finish(mmu, &dead);
+	shvm_unlock_mmu_write(mmu);
+	srcu_read_unlock(&mmu->srcu, idx);
+}
+
 int shvm_make_room(struct shvm_mmu_vcpu *mv)
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	bool ok, more;
 	int idx;
 
+	if (unlikely(READ_ONCE(mmu->crowded)))
+		drop_crowded(mmu);
 	if (budget_free(mmu) >= SHVM_FAULT_SPS)
 		return 0;
 	do {

@@ -134,6 +134,12 @@ bool shvm_sp_fill(struct shvm_mmu *mmu, struct shvm_sp *sp)
 {
 	struct shvm_slot *slot;
 
+	/* An operation on a chain takes time by its length, so nobody may link to it any more. */
+	if (shvm_chain_count(sp->parents) >= SHVM_CHAIN_MAX) {
+		sp->crowded = true;
+		WRITE_ONCE(mmu->crowded, true);
+		return false;
+	}
 	if (sp->filled)
 		return true;
 	if (sp->role.direct) {
