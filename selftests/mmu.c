@@ -5,6 +5,7 @@
  * What is compared: fault or none, the whole error code, CR2, and the tables bit by bit.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "kselftest_harness.h"
 #include "region.h"
@@ -480,6 +481,60 @@ TEST_F(mmu, diamond)
 	EXPECT_EQ(0, run_checks(self->vcpu, guest_diamond, MODE_WP, 2));
 	EXPECT_EQ(0, run_checks(self->vcpu, guest_diamond, MODE_WP, 3));
 	EXPECT_EQ(0, run_checks(self->vcpu, guest_diamond, 0, 2));
+}
+
+/* ---- accesses that the CPU makes by itself ---- */
+
+GUEST_USER_CODE static void user_ud_with_ac(u64 arg)
+{
+	(void)arg;
+	asm volatile("pushfq; orq $0x40000, (%%rsp); popfq; ud2" : : : "memory", "cc");
+}
+
+GUEST_CODE static void guest_user_stack_for_ring0(u64 mode)
+{
+	mode_enter(mode);
+	flags_flip(1ull << 18);
+	guest_call_user(user_ud_with_ac, 0, user_stack_top);
+	GUEST_DONE();
+}
+
+GUEST_CODE static void report_event(struct guest_frame *frame)
+{
+	guest_ucall(UCALL_SYNC, frame->vector, frame->error, guest_cpu()->ex.cr2);
+}
+
+static int run_with_stack(struct test_vcpu *vcpu, u64 rsp0, u32 mode)
+{
+	struct shvm_sregs sregs;
+
+	vcpu_set_long_mode(vcpu);
+	vcpu_ioctl(vcpu, SHVM_GET_SREGS, &sregs);
+	memcpy(vm_hva(vcpu->vm, sregs.tr.base + 4), &rsp0, 8);
+	guest_map(vcpu->vm, rsp0 - PAGE_SIZE, rsp0 - PAGE_SIZE, PTE_P | PTE_W | PTE_U);
+	vcpu_set_entry(vcpu, guest_user_stack_for_ring0, mode, 0);
+	return vcpu_run(vcpu);
+}
+
+/*
+ * The stack of ring 0 is on a page of ring 3, and RFLAGS.AC does not excuse that (SDM 4.6.1). Each
+ * run has a page of its own, so that the walk is the module's: the emulated CPU would excuse it.
+ */
+TEST_F(mmu, smap_implicit)
+{
+	u64 stack = vm_alloc_pages(self->vm, 2);
+	guest_handler_fn *handlers = *vm_sym(self->vm, guest_handlers);
+
+	if (!mode_possible(MODE_SMAP))
+		SKIP(return, "the CPU has no SMAP");
+	handlers[6] = report_event;
+	handlers[8] = report_event;
+	ASSERT_EQ(EXIT_SYNC, run_with_stack(self->vcpu, stack + PAGE_SIZE, MODE_WP));
+	EXPECT_EQ(6, self->vcpu->uc[0]);
+	ASSERT_EQ(EXIT_SYNC,
+		  run_with_stack(self->vcpu, stack + 2 * PAGE_SIZE, MODE_WP | MODE_SMAP));
+	EXPECT_EQ(8, self->vcpu->uc[0]);
+	EXPECT_EQ(stack + 2 * PAGE_SIZE - 8, self->vcpu->uc[2]);
 }
 
 SHVM_TEST_MAIN
