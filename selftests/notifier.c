@@ -506,6 +506,34 @@ TEST_F(notifier, pages_on_demand)
 	close(s.fd);
 }
 
+GUEST_CODE static void guest_tries(u64 gva)
+{
+	u64 value;
+	struct guest_fault fault = guest_try_read64(gva, &value);
+
+	GUEST_SYNC2(fault.vector, value);
+}
+
+/* A page table is memory too: discarded, it maps nothing; filled again, it maps that. */
+TEST_F(notifier, discarded_page_table)
+{
+	struct test_vcpu *vcpu = vcpu_create(self->vm, 0, NULL);
+	u64 *hva = vm_add_ram(self->vm, SLOT, 0, GPA, SIZE);
+	int i;
+
+	*guest_pte(self->vm, self->vm->root, TABLE_GVA, 2) = GPA | PTE_P | PTE_W;
+	for (i = 1; i < 5; i++) {
+		hva[i * 512] = i;
+		hva[0] = (GPA + i * PAGE_SIZE) | PTE_P | PTE_W;
+		EXPECT_EQ(i, read_by_guest(vcpu, TABLE_GVA));
+		ASSERT_EQ(0, madvise(hva, PAGE_SIZE, MADV_DONTNEED));
+		ASSERT_EQ(0, vm_audit(self->vm));
+		vcpu_set_entry(vcpu, guest_tries, TABLE_GVA, 0);
+		ASSERT_EQ(EXIT_SYNC, vcpu_run(vcpu));
+		EXPECT_EQ(14, vcpu->uc[0]);
+	}
+}
+
 /* A child whose vCPU waits for a page that never comes. */
 static void wait_for_ever(int to_parent)
 {
