@@ -149,8 +149,6 @@ int shvm_arch_cmpxchg_user_atomic(hva_t at, const void *old, const void *new, u3
  */
 static void frame_take(struct page *page, bool writable, struct shvm_host_frame *out)
 {
-	if (writable)
-		set_page_dirty(page);
 	out->hfn = hfn(page_to_pfn(page));
 	out->writable = writable;
 	put_page(page);
@@ -168,6 +166,7 @@ bool shvm_arch_host_frame_atomic(hva_t at, bool write, struct shvm_host_frame *o
 
 	if (get_user_page_fast_only(at.v, FOLL_WRITE, &page)) {
 		if (frame_is_swap_backed(page)) {
+			set_page_dirty(page);
 			frame_take(page, true, out);
 			return true;
 		}
@@ -187,9 +186,11 @@ int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out)
 	if (shvm_arch_host_frame_atomic(at, write, out))
 		return 0;
 	n = get_user_pages_unlocked(at.v, 1, &page, write ? FOLL_WRITE : 0);
+	if (n == -EINTR || n == -ERESTARTSYS)
+		return -EINTR;
 	if (n != 1)
-		return n == -EINTR || n == -ERESTARTSYS ? -EINTR : -EFAULT;
-	if (write && !frame_is_swap_backed(page))
+		return n == -ENOMEM ? -ENOMEM : -EFAULT;
+	if (write)
 		set_page_dirty_lock(page);
 	frame_take(page, write, out);
 	return 0;

@@ -81,6 +81,7 @@ static void vm_destroy(struct shvm *vm)
 	shvm_irqchip_destroy(vm->irqchip);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		shvm_vcpu_destroy(vm->vcpus[i]);
+	vm->nr_vcpus = 0;	/* what the MMU does last must not look for them */
 	shvm_mmu_destroy(&vm->mmu);
 	mmdrop(vm->mm);
 	kfree(vm);

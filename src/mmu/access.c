@@ -7,10 +7,12 @@
 
 /*
  * Trapped stores to one table without a sign of its use before its shadows are dropped. A trapped
- * store costs about 5,000 instructions, a table that comes back 15,000: bursts (fork, exec, unmap)
- * are much longer than three. docs/performance.md has the rows for 12, 5 and 3.
+ * store costs about 6,000 instructions, a table that comes back 28,000 and 5,000 for each page that
+ * is used again. Tables of user addresses see long bursts (fork, exec, unmap); those of the
+ * guest's kernel are shared by all address spaces and soon used again. docs/performance.md.
  */
-#define FLOOD_STORES	3
+#define FLOOD_STORES_USER	3
+#define FLOOD_STORES_KERNEL	12
 
 /* A store or compare-exchange as a value. */
 struct shvm_store {
@@ -98,28 +100,6 @@ static void store_zap(struct shvm_mmu *mmu, struct shvm_sp *sp, const struct shv
 	shvm_unlock_sp(sp);
 }
 
-/* Map what the guest just entered, if that needs no waiting. It counts as not used yet. */
-static void entry_prefetch(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
-			   u64 gpte)
-{
-	struct shvm_leaf leaf = { .frame = gfn((gpte & GENMASK_ULL(51, 12)) >> 12) };
-	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mv->mmu), leaf.frame);
-	bool write = (gpte & GPTE_W) && (gpte & GPTE_D);
-	u8 acc = gpte_access(gpte, sp->role.nx);
-
-	if (!slot || READ_ONCE(slot->invalid) || !shvm_inval_begin_read(mv->mmu, &leaf.seq))
-		return;
-	if (slot->flags & SHVM_SLOT_READONLY)
-		write = false;
-	if (!shvm_arch_host_frame_atomic(slot_hva(slot, gfn_to_gpa(leaf.frame)), write, &leaf.host))
-		return;
-	leaf.host.writable &= write;
-	if (!sp->role.wp)
-		acc &= sp->role.access;
-	leaf.spte = shvm_spte_leaf(sp->role, acc, gpte & GPTE_D, &leaf.host, 0);
-	shvm_entry_install(mv, sp, index, &leaf);
-}
-
 /* The store is done: the entry follows what is in memory now, whoever wrote it last. */
 static void entry_refresh(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index)
 {
@@ -128,15 +108,17 @@ static void entry_refresh(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned
 	if (!shvm_entry_read_gpte(mv->mmu, sp, index, &gpte))
 		return;
 	shvm_entry_drop(mv->mmu, sp, index, gpte & GPTE_P ? shvm_spte_trap : SPTE_NOTRAP);
-	if (sp->role.level != 1 || (gpte & (GPTE_P | GPTE_A)) != (GPTE_P | GPTE_A))
-		return;
-	if (gpte & shvm_gpt_reserved(&mv->paging, &shvm_gpt_formats[sp->role.format], gpte, 1))
-		return;
-	/* The page may serve another mode than this vCPU's, in which bit 63 is reserved. */
-	if (!sp->role.nx && (gpte & GPTE_NX))
-		return;
-	if (mv->cache.nr_chain)
-		entry_prefetch(mv, sp, index, gpte);
+	/* The usual next thing is an access by it: then that needs no exit. */
+	if (sp->role.level == 1)
+		shvm_entry_prefetch(mv, sp, index, gpte);
+}
+
+/* The guest's own entry above a table of user addresses has U, and so has ours. */
+static unsigned int flood_stores(const struct shvm_sp *sp)
+{
+	const u64 *parent = shvm_chain_first(sp->parents);
+
+	return parent && (READ_ONCE(*parent) & SPTE_U) ? FLOOD_STORES_USER : FLOOD_STORES_KERNEL;
 }
 
 /* Returns true if nobody seems to use the table as one any more. */
@@ -154,7 +136,7 @@ static bool store_refresh(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp,
 		sp->writes = 0;
 	else
 		sp->writes++;
-	idle = sp->writes > FLOOD_STORES || (!sp->parents && !sp->is_root);
+	idle = sp->writes > flood_stores(sp) || (!sp->parents && !sp->is_root);
 	shvm_unlock_sp(sp);
 	return idle;
 }
@@ -221,7 +203,7 @@ static enum shvm_mem_result mem_store(struct shvm_mmu_vcpu *mv, const struct shv
 	/* The page may be taken away between fault-in and store; each time is host progress. */
 	for (tries = 0; tries < 16; tries++) {
 		if (shvm_cache_fill(mv))
-			return SHVM_MEM_FAULT;
+			return SHVM_MEM_NOMEM;
 		idx = srcu_read_lock(&mmu->srcu);
 		ret = mem_slot(mmu, st->at, true, &slot);
 		if (ret == SHVM_MEM_OK) {

@@ -29,7 +29,7 @@ struct shvm_host_frame {
 	bool writable;		/* may be mapped writable; the page was marked dirty */
 };
 
-/* 0; -EFAULT: no memory there or it cannot be mapped; -EINTR. May sleep. */
+/* 0; -EFAULT: no memory there or it cannot be mapped; -ENOMEM; -EINTR. May sleep. */
 int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out);
 bool shvm_arch_host_frame_atomic(hva_t at, bool write, struct shvm_host_frame *out);
 

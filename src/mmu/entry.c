@@ -187,6 +187,8 @@ static void install_locked(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigne
 		entry_update(mmu, sptep, spte);
 		return;
 	}
+	if (leaf->optional && shvm_chain_count(READ_ONCE(*head)) >= SHVM_CHAIN_MAX)
+		return;
 	chain_make_room(mmu, head, state);
 	if (!sp->role.direct)
 		sp->gfns[index] = leaf->frame.v;
@@ -218,4 +220,51 @@ bool shvm_entry_install(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned i
 	shvm_unlock_rmap(head);
 	shvm_cache_chain_put(&mv->cache);
 	return ok;
+}
+
+/* Does the guest's entry say that the page was used, in the mode that the table serves? */
+static bool gpte_may_prefetch(const struct shvm_mmu_vcpu *mv, const struct shvm_sp *sp, u64 gpte)
+{
+	const struct shvm_gpt *g = &shvm_gpt_formats[sp->role.format];
+
+	if ((gpte & (GPTE_P | GPTE_A)) != (GPTE_P | GPTE_A))
+		return false;
+	/* The page may serve another mode than this vCPU's, in which bit 63 is reserved. */
+	return !(gpte & shvm_gpt_reserved(&mv->paging, g, gpte, 1)) &&
+	       (sp->role.nx || !(gpte & GPTE_NX));
+}
+
+void shvm_entry_prefetch(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
+			 u64 gpte)
+{
+	struct shvm_leaf leaf = {
+		.frame = gfn((gpte & GENMASK_ULL(51, 12)) >> 12),
+		.optional = true,
+	};
+	bool dirty = gpte & GPTE_D, write = dirty && (gpte & GPTE_W);
+	u8 acc = gpte_access(gpte, sp->role.nx);
+	struct shvm_slot *slot;
+
+	if (sp->role.direct) {
+		leaf.frame = sp_direct_gfn(sp, index);
+		dirty = !sp->role.clean;
+		write = dirty;
+		acc = GPT_ACC_ALL;
+	} else if (!gpte_may_prefetch(mv, sp, gpte)) {
+		return;
+	}
+	slot = shvm_slots_find(mmu_slots(mv->mmu), leaf.frame);
+	if (!mv->cache.nr_chain || !slot || READ_ONCE(slot->invalid) ||
+	    !shvm_inval_begin_read(mv->mmu, &leaf.seq))
+		return;
+	write &= !(slot->flags & SHVM_SLOT_READONLY);
+	/* A direct table does not know whether stores are wanted: writable if that is for free. */
+	if (!shvm_arch_host_frame_atomic(slot_hva(slot, gfn_to_gpa(leaf.frame)),
+					 write && !sp->role.direct, &leaf.host))
+		return;
+	leaf.host.writable &= write;
+	if (!sp->role.wp)
+		acc &= sp->role.access;
+	leaf.spte = shvm_spte_leaf(sp->role, acc, dirty, &leaf.host, 0);
+	shvm_entry_install(mv, sp, index, &leaf);
 }

@@ -41,6 +41,7 @@ enum shvm_mem_result {
 	SHVM_MEM_OK,
 	SHVM_MEM_MMIO,		/* no slot, or a write to a read-only slot */
 	SHVM_MEM_FAULT,		/* the host cannot provide the page: -EFAULT to user space */
+	SHVM_MEM_NOMEM,		/* no memory for shadow structures: -ENOMEM to user space */
 	SHVM_MEM_LOST,		/* compare-exchange only: the old value did not match */
 	SHVM_MEM_RETRY,		/* something moved: enter the guest again */
 };

@@ -98,6 +98,7 @@ bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 		return false;
 	mv->cr3 = cr3;
 	root_set(mv, sp, shvm_arch_table_hpa(sp->spt));
+	atomic64_inc(&mv->mmu->stats.cr3_fast);
 	return true;
 }
 

@@ -92,11 +92,18 @@ struct shvm_leaf {
 	struct shvm_host_frame host;
 	u64 spte;
 	u64 seq;		/* from shvm_inval_begin_read() */
+	bool optional;		/* not worth dropping other mappings of a crowded frame */
 };
 
 /* Install; W is dropped if the frame is tracked. False: retry. */
 bool shvm_entry_install(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
 			const struct shvm_leaf *leaf);
+/*
+ * Map an entry of level 1 that is not live and that nobody asked for yet, if its guest entry (gpte;
+ * unused in a direct page) was used before and nothing has to be waited for. Its own A is clear.
+ */
+void shvm_entry_prefetch(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
+			 u64 gpte);
 u64 shvm_spte_table(const struct shvm_sp *child, u8 acc);
 u64 shvm_spte_leaf(union shvm_role role, u8 acc, bool dirty, const struct shvm_host_frame *host,
 		   u32 access);

@@ -160,6 +160,8 @@ static enum shvm_emul_result mem_read_piece(struct shvm_emul *e, const struct me
 		return mmio_access(vcpu, p, buf, false);
 	case SHVM_MEM_FAULT:
 		return mem_error(e, -EFAULT);
+	case SHVM_MEM_NOMEM:
+		return mem_error(e, -ENOMEM);
 	default:
 		return EMUL_RETRY;
 	}
@@ -210,6 +212,8 @@ enum shvm_emul_result shvm_insn_fetch(struct shvm_emul *e, u64 linear, void *buf
 		return EMUL_UNHANDLED;
 	case SHVM_MEM_FAULT:
 		return mem_error(e, -EFAULT);
+	case SHVM_MEM_NOMEM:
+		return mem_error(e, -ENOMEM);
 	default:
 		return EMUL_RETRY;
 	}
@@ -227,6 +231,8 @@ static enum shvm_emul_result mem_write_piece(struct shvm_emul *e, const struct m
 		return mmio_store(vcpu, p, buf);
 	case SHVM_MEM_FAULT:
 		return mem_error(e, -EFAULT);
+	case SHVM_MEM_NOMEM:
+		return mem_error(e, -ENOMEM);
 	default:
 		return EMUL_RETRY;
 	}
@@ -316,6 +322,8 @@ enum shvm_emul_result shvm_insn_cmpxchg(struct shvm_emul *e, u64 linear, const v
 		return EMUL_OK;
 	case SHVM_MEM_FAULT:
 		return mem_error(e, -EFAULT);
+	case SHVM_MEM_NOMEM:
+		return mem_error(e, -ENOMEM);
 	default:
 		return EMUL_RETRY;
 	}

@@ -284,7 +284,8 @@ static bool emulate(struct vcpu *v, struct operation *op, struct outcome *out)
 	op->lost = ret == SHVM_MEM_LOST;
 	if (ret == SHVM_MEM_RETRY)
 		return false;
-	out->kind = ret == SHVM_MEM_MMIO ? MMIO : ret == SHVM_MEM_FAULT ? USER : DONE;
+	out->kind = ret == SHVM_MEM_MMIO ? MMIO :
+		    ret == SHVM_MEM_FAULT || ret == SHVM_MEM_NOMEM ? USER : DONE;
 	return true;
 }
 

@@ -272,7 +272,7 @@ static void store_directly(struct vcpu *v, u64 at, struct operation *op)
 		ret = shvm_mmu_cmpxchg(&v->mv, gpa(at), op->old, op->data, op->len);
 	else
 		ret = shvm_mmu_write(&v->mv, gpa(at), op->data, op->len);
-	if (r.opt->fail_alloc && ret == SHVM_MEM_FAULT)
+	if (r.opt->fail_alloc && ret == SHVM_MEM_NOMEM)
 		return;
 	if (!host_can(at >> 12, true)) {
 		CHECK(ret == SHVM_MEM_FAULT, "store to %llx: result %d", at, ret);
