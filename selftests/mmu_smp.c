@@ -9,6 +9,7 @@
 
 #define ROUNDS	200
 #define NR_PTES	32
+#define COUNTS	1000	/* below 2,048: bit 63 stays 0 */
 
 /* Every waiting loop runs with interrupts on: the emulated CPU would let the host have none. */
 static GUEST_DATA volatile u64 arrived[2];
@@ -221,6 +222,37 @@ GUEST_CODE static void guest_software_bits(u64 me)
 TEST_F(mmu_smp, software_bits_beside_accesses)
 {
 	run_both(_metadata, self->vcpu, guest_software_bits);
+}
+
+/* A counter in the ignored bits of an entry whose A is cleared and set all the time. */
+GUEST_CODE static void guest_counter_beside_a(u64 me)
+{
+	volatile u64 *pte = entry_of(region.pt, 6);
+	u64 i;
+
+	asm volatile("sti");
+	meet(me);
+	for (i = 0; i < COUNTS; i++) {
+		if (me) {
+			asm volatile("lock btrq $5, %0" : "+m"(*pte) : : "memory", "cc");
+			guest_invlpg(AT(6));
+			guest_read64(AT(6));
+		} else {
+			asm volatile("lock addq %1, %0"
+				     : "+m"(*pte) : "r"(1ull << 52) : "memory", "cc");
+		}
+	}
+	meet(me);
+	GUEST_ASSERT_EQ(COUNTS, *pte >> 52);
+	GUEST_ASSERT_EQ(PTE_A, *pte & PTE_A);
+	asm volatile("cli");
+	GUEST_DONE();
+}
+
+TEST_F(mmu_smp, counter_beside_the_accessed_bit)
+{
+	((u64 *)vm_hva(self->vm, vm_sym(self->vm, region)->pt))[6] = PAGE(6) | PTE_P | PTE_W;
+	run_both(_metadata, self->vcpu, guest_counter_beside_a);
 }
 
 SHVM_TEST_MAIN
