@@ -257,7 +257,7 @@ void shvm_kill_finish(struct shvm_mmu *mmu, struct shvm_kill_list *dead)
 		shvm_arch_reload_roots(mmu);
 		/*
 		 * Somebody else may have flushed for what sp_kill_one() owed: a vCPU that came back
-		 * before it was asked to reload still runs on the root. This flush is after the asking.
+		 * before it was asked to reload still runs on the root. This flush comes after.
 		 */
 		shvm_tlb_owe(&mmu->tlb);
 	}
