@@ -205,7 +205,7 @@ TEST_F(reclaim, pages_in_use_are_young)
 	workers_create(&w, vm, NR_WORKERS, work, NR_PAGES);
 	workers_start(&w);
 	ASSERT_TRUE(workers_sweep(&w, 1));
-	/* What the host knows of its own accord speaks for the others: only the guest uses these. */
+	/* What the host knows by itself speaks for the others: only the guest uses these. */
 	ASSERT_EQ(0, madvise(vm_hva(vm, work), NR_PAGES * PAGE_SIZE, MADV_COLD));
 	ASSERT_EQ(0, madvise(vm_hva(vm, cold), COLD_PAGES * PAGE_SIZE, MADV_DONTNEED));
 	memset(vm_hva(vm, cold), 1, COLD_PAGES * PAGE_SIZE);

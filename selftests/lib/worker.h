@@ -21,7 +21,7 @@ struct workers {
 /* Makes vCPUs 0 to nr - 1 and fills nr_pages pages at gpa, which the guest has at that address. */
 void workers_create(struct workers *w, struct test_vm *vm, int nr, u64 gpa, u32 nr_pages);
 void workers_start(struct workers *w);
-/* Without mapping anything anew, workers that have done a sweep cause no faults; at first they do. */
+/* Workers that map nothing anew cause no faults once they have done a sweep. At first they map. */
 void workers_set_remapping(struct workers *w, bool on);
 /* Every worker does this many more full sweeps. False: one of them ended. */
 bool workers_sweep(struct workers *w, u64 sweeps);
