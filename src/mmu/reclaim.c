@@ -86,14 +86,15 @@ static u32 budget_free(struct shvm_mmu *mmu)
 static bool reclaim_locked(struct shvm_mmu *mmu, u32 want)
 {
 	struct shvm_kill_list dead = { .sps = LIST_HEAD_INIT(dead.sps) };
+	int before = atomic_read(&mmu->nr_sps);
 	struct shvm_sp *sp;
 	u32 n = 0;
 
 	while (budget_free(mmu) < want && n < RECLAIM_ROUND && (sp = victim_choose(mmu))) {
 		shvm_sp_kill(mmu, sp, &dead, true);
-		atomic64_inc(&mmu->stats.reclaimed);
 		n++;
 	}
+	atomic64_add(before - atomic_read(&mmu->nr_sps), &mmu->stats.reclaimed);
 	shvm_kill_finish(mmu, &dead);
 	return n;
 }
