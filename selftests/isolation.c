@@ -23,8 +23,8 @@ FIXTURE(isolation)
 	struct test_vcpu *vcpu[NR_VMS];
 };
 
-static GUEST_DATA u64 canary = 0;
-static GUEST_DATA volatile u64 sweeps = 0;
+static GUEST_DATA u64 canary;
+static GUEST_DATA volatile u64 sweeps;
 
 GUEST_INLINE u64 key(u64 gva)
 {

@@ -249,8 +249,8 @@ TEST_F(notifier, hugetlb)
 
 /* ---- while the guest runs ---- */
 
-static GUEST_DATA volatile u64 pages_seen_empty = 0;
-static GUEST_DATA volatile u64 last_seen = 0, reads = 0;
+static GUEST_DATA volatile u64 pages_seen_empty;
+static GUEST_DATA volatile u64 last_seen, reads;
 
 /* Reads on and on. Once a page was discarded, its old contents never come back. */
 GUEST_CODE static void guest_watches(u64 base, u64 nr_pages)
