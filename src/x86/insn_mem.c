@@ -39,6 +39,14 @@ static enum shvm_emul_result mem_error(struct shvm_emul *e, int err)
 	return EMUL_RETRY;
 }
 
+/* Neither done nor MMIO: again by a new entry, or an error that RUN returns. */
+static enum shvm_emul_result mem_failed(struct shvm_emul *e, enum shvm_mem_result ret)
+{
+	if (ret == SHVM_MEM_FAULT)
+		return mem_error(e, -EFAULT);
+	return ret == SHVM_MEM_NOMEM ? mem_error(e, -ENOMEM) : EMUL_RETRY;
+}
+
 static enum shvm_emul_result mem_translate(struct shvm_emul *e, u64 linear, u32 access, gpa_t *out)
 {
 	u32 error = 0;
@@ -152,18 +160,16 @@ static enum shvm_emul_result mem_read_piece(struct shvm_emul *e, const struct me
 					    void *buf)
 {
 	struct shvm_vcpu *vcpu = emul_vcpu(e);
+	enum shvm_mem_result ret;
 
-	switch (shvm_mmu_read(&vcpu->vm->mmu, p->at, buf, p->len)) {
+	ret = shvm_mmu_read(&vcpu->vm->mmu, p->at, buf, p->len);
+	switch (ret) {
 	case SHVM_MEM_OK:
 		return EMUL_OK;
 	case SHVM_MEM_MMIO:
 		return mmio_access(vcpu, p, buf, false);
-	case SHVM_MEM_FAULT:
-		return mem_error(e, -EFAULT);
-	case SHVM_MEM_NOMEM:
-		return mem_error(e, -ENOMEM);
 	default:
-		return EMUL_RETRY;
+		return mem_failed(e, ret);
 	}
 }
 
@@ -199,23 +205,21 @@ enum shvm_emul_result shvm_insn_read_system(struct shvm_emul *e, u64 linear, voi
 enum shvm_emul_result shvm_insn_fetch(struct shvm_emul *e, u64 linear, void *buf, unsigned int len)
 {
 	u32 access = access_flags(e, false) | SHVM_ACCESS_FETCH;
+	enum shvm_mem_result ret;
 	enum shvm_emul_result r;
 	gpa_t at;
 
 	r = mem_translate(e, linear, access, &at);
 	if (r != EMUL_OK)
 		return r;
-	switch (shvm_mmu_read(&emul_vcpu(e)->vm->mmu, at, buf, len)) {
+	ret = shvm_mmu_read(&emul_vcpu(e)->vm->mmu, at, buf, len);
+	switch (ret) {
 	case SHVM_MEM_OK:
 		return EMUL_OK;
 	case SHVM_MEM_MMIO:
 		return EMUL_UNHANDLED;
-	case SHVM_MEM_FAULT:
-		return mem_error(e, -EFAULT);
-	case SHVM_MEM_NOMEM:
-		return mem_error(e, -ENOMEM);
 	default:
-		return EMUL_RETRY;
+		return mem_failed(e, ret);
 	}
 }
 
@@ -223,18 +227,16 @@ static enum shvm_emul_result mem_write_piece(struct shvm_emul *e, const struct m
 					     const void *buf)
 {
 	struct shvm_vcpu *vcpu = emul_vcpu(e);
+	enum shvm_mem_result ret;
 
-	switch (shvm_mmu_write(&vcpu->mmu, p->at, buf, p->len)) {
+	ret = shvm_mmu_write(&vcpu->mmu, p->at, buf, p->len);
+	switch (ret) {
 	case SHVM_MEM_OK:
 		return EMUL_OK;
 	case SHVM_MEM_MMIO:
 		return mmio_store(vcpu, p, buf);
-	case SHVM_MEM_FAULT:
-		return mem_error(e, -EFAULT);
-	case SHVM_MEM_NOMEM:
-		return mem_error(e, -ENOMEM);
 	default:
-		return EMUL_RETRY;
+		return mem_failed(e, ret);
 	}
 }
 
@@ -302,6 +304,7 @@ enum shvm_emul_result shvm_insn_cmpxchg(struct shvm_emul *e, u64 linear, const v
 {
 	struct shvm_vcpu *vcpu = emul_vcpu(e);
 	struct mem_piece piece[2];
+	enum shvm_mem_result ret;
 	enum shvm_emul_result r;
 	unsigned int nr;
 
@@ -314,18 +317,15 @@ enum shvm_emul_result shvm_insn_cmpxchg(struct shvm_emul *e, u64 linear, const v
 	if (nr > 1 || !is_power_of_2(len) || (piece[0].at.v & (len - 1)))
 		return EMUL_UNHANDLED;
 
-	switch (shvm_mmu_cmpxchg(&vcpu->mmu, piece[0].at, old, new, len)) {
+	ret = shvm_mmu_cmpxchg(&vcpu->mmu, piece[0].at, old, new, len);
+	switch (ret) {
 	case SHVM_MEM_OK:
 		return EMUL_OK;
 	case SHVM_MEM_LOST:
 		*done = false;
 		return EMUL_OK;
-	case SHVM_MEM_FAULT:
-		return mem_error(e, -EFAULT);
-	case SHVM_MEM_NOMEM:
-		return mem_error(e, -ENOMEM);
 	default:
-		return EMUL_RETRY;
+		return mem_failed(e, ret);
 	}
 }
 
