@@ -41,8 +41,6 @@ FIXTURE_SETUP(fault)
 {
 	int i;
 
-	if (variant->zap && test_is_shvm() && test_dev_cap(SHVM_CAP_DEBUG) <= 0)
-		SKIP(return, "not a debug module");
 	self->vm = vm_create();
 	region_make(self->vm);
 	vm_map_hole(self->vm, 4);
