@@ -54,12 +54,17 @@ static inline void handle(struct test_vm *vm, int vector, guest_handler_fn fn)
 	(*vm_sym(vm, guest_handlers))[vector] = fn;
 }
 
+/* Without the debug module the "zapped" variants are the plain ones once more. */
+static inline bool can_zap(void)
+{
+	return test_is_shvm() && test_dev_cap(SHVM_CAP_DEBUG) > 0;
+}
+
 static inline void zap_on_exit(struct test_vm *vm, bool on)
 {
 	struct shvm_debug_ctl ctl = { .op = SHVM_DEBUG_ZAP_ON_EXIT, .arg = { on } };
 
-	if (test_is_shvm() && test_dev_cap(SHVM_CAP_DEBUG) > 0 &&
-	    __vm_ioctl(vm, SHVM_DEBUG_CTL, &ctl))
+	if (can_zap() && __vm_ioctl(vm, SHVM_DEBUG_CTL, &ctl))
 		test_die("cannot switch SHVM_DEBUG_ZAP_ON_EXIT");
 }
 
