@@ -281,6 +281,8 @@ int shvm_event_set(struct shvm_vcpu *vcpu, const struct shvm_vcpu_events *in)
 	if (!events_are_legal(in))
 		return -EINVAL;
 
+	/* One that RUN has not reported yet, because a signal came first, goes with its exception. */
+	ev->triple_fault = false;
 	/* Only protected mode can be entered: one that has an error code gets it, always. */
 	ev->exception = (struct shvm_exception){
 		.pending = in->exception.injected || in->exception.pending,
