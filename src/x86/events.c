@@ -281,7 +281,7 @@ int shvm_event_set(struct shvm_vcpu *vcpu, const struct shvm_vcpu_events *in)
 	if (!events_are_legal(in))
 		return -EINVAL;
 
-	/* One that RUN has not reported yet, because a signal came first, goes with its exception. */
+	/* One that RUN has not reported yet, as a signal came first, goes with its cause. */
 	ev->triple_fault = false;
 	/* Only protected mode can be entered: one that has an error code gets it, always. */
 	ev->exception = (struct shvm_exception){
