@@ -134,7 +134,6 @@ static struct shvm_slots *memslots_copy(const struct shvm_slots *old, struct shv
 	if (add)
 		new->slot[n++] = add;
 	new->nr = n;
-	new->generation = old->generation + 1;
 	return new;
 }
 

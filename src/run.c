@@ -63,8 +63,6 @@ static enum shvm_next run_requests(struct shvm_vcpu *vcpu)
 {
 	if (likely(!READ_ONCE(vcpu->requests)))
 		return SHVM_NEXT_ENTER;
-	/* Being here is the flush; VM entry without VPID empties the TLB. */
-	shvm_vcpu_test_clear_request(vcpu, SHVM_REQ_TLB_FLUSH);
 	/* The events are looked at before every entry. */
 	shvm_vcpu_test_clear_request(vcpu, SHVM_REQ_EVENT);
 	if (shvm_vcpu_test_clear_request(vcpu, SHVM_REQ_RELOAD_ROOT))

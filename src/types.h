@@ -15,10 +15,9 @@ typedef struct { u64 v; } gpa_t;
 typedef struct { u64 v; } hva_t;
 typedef struct { u64 v; } hpa_t;
 
-/* 4 KiB frames: of the guest, of the host (backs guest memory), of a shadow table. */
+/* 4 KiB frames: of the guest, of the host (backs guest memory). */
 typedef struct { u64 v; } gfn_t;
 typedef struct { u64 v; } hfn_t;
-typedef struct { u64 v; } sfn_t;
 
 #define SHVM_PAGE_SHIFT		12
 #define SHVM_PAGE_SIZE		BIT_ULL(SHVM_PAGE_SHIFT)
@@ -34,7 +33,6 @@ static inline hva_t hva(u64 v) { return (hva_t){ v }; }
 static inline hpa_t hpa(u64 v) { return (hpa_t){ v }; }
 static inline gfn_t gfn(u64 v) { return (gfn_t){ v }; }
 static inline hfn_t hfn(u64 v) { return (hfn_t){ v }; }
-static inline sfn_t sfn(u64 v) { return (sfn_t){ v }; }
 
 static inline gfn_t gpa_to_gfn(gpa_t a) { return gfn(a.v >> SHVM_PAGE_SHIFT); }
 static inline gpa_t gfn_to_gpa(gfn_t f) { return gpa(f.v << SHVM_PAGE_SHIFT); }

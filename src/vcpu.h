@@ -37,7 +37,6 @@ enum shvm_seg {
 
 /* Bits of vcpu->requests. Protocol: docs/locking.md "vCPU requests". */
 enum shvm_request {
-	SHVM_REQ_TLB_FLUSH,	/* leave the guest once: without VPID that flushes its TLB */
 	SHVM_REQ_RELOAD_ROOT,	/* the loaded root is obsolete: shvm_mmu_prepare() rebuilds */
 	SHVM_REQ_EVENT,		/* an interrupt, NMI or window may be due */
 	SHVM_REQ_PAUSE,		/* stand aside: shvm_pause_all() */

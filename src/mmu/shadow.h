@@ -21,11 +21,6 @@
 #define SHVM_FAULT_SPS		4
 #define SHVM_FAULT_CHAINS	8
 
-static inline unsigned int sp_index(const u64 *sptep)
-{
-	return ((unsigned long)sptep / sizeof(u64)) % SHVM_SPT_ENTRIES;
-}
-
 /* The frame that entry index of a direct shadow page maps, or starts to map. */
 static inline gfn_t sp_direct_gfn(const struct shvm_sp *sp, unsigned int index)
 {

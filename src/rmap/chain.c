@@ -52,13 +52,6 @@ static void word_set(unsigned long *word, unsigned long val)
 	WRITE_ONCE(*word, val | (READ_ONCE(*word) & WORD_LOCK));
 }
 
-bool shvm_chain_needs_block(unsigned long word)
-{
-	const struct shvm_chain *first = word_chain(word);
-
-	return first ? first->nr == SHVM_CHAIN_BLOCK : !!word_single(word);
-}
-
 void shvm_chain_add(unsigned long *word, u64 *sptep, struct shvm_chain **spare)
 {
 	unsigned long old = READ_ONCE(*word);

@@ -71,8 +71,7 @@ int shvm_chain_module_init(void);
 void shvm_chain_module_exit(void);
 struct shvm_chain *shvm_chain_alloc(void);		/* may sleep, charged; NULL: no memory */
 void shvm_chain_free(struct shvm_chain *chain);
-bool shvm_chain_needs_block(unsigned long word);	/* would one more entry need a block? */
-/* spare: a block, taken (set to NULL) if needed; must be there if needs_block says so. */
+/* spare: a block, taken (set to NULL) if the entry needs one. */
 void shvm_chain_add(unsigned long *word, u64 *sptep, struct shvm_chain **spare);
 bool shvm_chain_del(unsigned long *word, u64 *sptep);	/* false: it was not there */
 u32 shvm_chain_count(unsigned long word);

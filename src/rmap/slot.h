@@ -42,7 +42,6 @@ struct shvm_slot {
 };
 
 struct shvm_slots {
-	u64 generation;
 	u32 nr;
 	struct shvm_slot *slot[];	/* sorted by base, not overlapping */
 };

@@ -80,11 +80,6 @@ static inline bool spte_is_table(u64 spte)
 	return spte_is_live(spte) && !(spte & SPTE_LEAF);
 }
 
-static inline bool spte_is_writable(u64 spte)
-{
-	return spte_is_live(spte) && (spte & SPTE_W);
-}
-
 static inline hfn_t spte_to_hfn(u64 spte)
 {
 	return hfn((spte & SPTE_FRAME) >> SHVM_PAGE_SHIFT);
