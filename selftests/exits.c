@@ -285,6 +285,37 @@ TEST_F(exits, real_mode_is_refused)
 	EXPECT_EQ(SHVM_EXIT_HLT, vcpu_run(vcpu));
 }
 
+/* VT-x holds neither, and says so only by a failed entry. Numbers: src/vmx/rules.h. */
+TEST_F(exits, states_that_vtx_cannot_hold)
+{
+	struct shvm_regs good, bad, after;
+	struct shvm_sregs sregs;
+
+	if (!test_is_shvm())
+		SKIP(return, "KVM has other answers");
+	enter(self->vcpu, guest_halts);
+	vcpu_ioctl(self->vcpu, SHVM_GET_REGS, &good);
+	bad = good;
+	bad.rip = 1ull << 60;
+	vcpu_ioctl(self->vcpu, SHVM_SET_REGS, &bad);
+	ASSERT_EQ(SHVM_EXIT_INTERNAL_ERROR, vcpu_run(self->vcpu));
+	EXPECT_EQ(SHVM_INTERNAL_ERROR_MODE, self->run->internal.suberror);
+	EXPECT_EQ(SHVM_MODE_STATE, self->run->internal.data[0]);
+	EXPECT_EQ(23, self->run->internal.data[1]);
+	vcpu_ioctl(self->vcpu, SHVM_GET_REGS, &after);
+	EXPECT_EQ(0, memcmp(&bad, &after, sizeof(bad)));
+	vcpu_ioctl(self->vcpu, SHVM_SET_REGS, &good);
+	vcpu_ioctl(self->vcpu, SHVM_GET_SREGS, &sregs);
+	sregs.tr.selector |= 4;
+	vcpu_ioctl(self->vcpu, SHVM_SET_SREGS, &sregs);
+	ASSERT_EQ(SHVM_EXIT_INTERNAL_ERROR, vcpu_run(self->vcpu));
+	EXPECT_EQ(SHVM_MODE_STATE, self->run->internal.data[0]);
+	EXPECT_EQ(17, self->run->internal.data[1]);
+	sregs.tr.selector &= ~4;
+	vcpu_ioctl(self->vcpu, SHVM_SET_SREGS, &sregs);
+	EXPECT_EQ(SHVM_EXIT_HLT, vcpu_run(self->vcpu));
+}
+
 /* ---- an access is pending, and then something else happens ---- */
 
 GUEST_CODE static void guest_in_and_mmio(void)

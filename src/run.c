@@ -127,7 +127,7 @@ static enum shvm_next run_check_mode(struct shvm_vcpu *vcpu)
 		return run_mode_error(vcpu, SHVM_MODE_VM86, 0);
 	if (!run_paging_is_shadowed(vcpu))
 		return run_mode_error(vcpu, SHVM_MODE_PAGING, vcpu->cr4);
-	return run_mode_error(vcpu, SHVM_MODE_STATE, 0);
+	return run_mode_error(vcpu, SHVM_MODE_STATE, shvm_vmx_state_rule(vcpu));
 }
 
 /* A guest whose last fault is undone again and again would not get on: those exits are left out. */

@@ -71,6 +71,7 @@ static void regs_commit(struct shvm_vcpu *vcpu, const struct shvm_regs *regs)
 	gpr[SHVM_R15] = regs->r15;
 	shvm_vmx_set_rsp(vcpu, regs->rsp);
 	shvm_vmx_set_rip(vcpu, regs->rip);
+	shvm_vmx_state_recheck(vcpu);
 	shvm_vmx_set_rflags(vcpu, regs->rflags | X86_EFLAGS_FIXED);
 }
 

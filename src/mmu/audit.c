@@ -12,7 +12,10 @@
  *  A6 every page is hashed under its key; the counters equal the lists
  *  A7 what the guest's entry says now is what the shadow rests on
  *  A8 a non-live entry is one of the two constants
+ *
+ * Nobody has written to memory that was freed lately (src/poison.h).
  */
+#include "../poison.h"
 #include "shadow.h"
 
 #ifdef SHVM_DEBUG
@@ -227,6 +230,8 @@ static void audit_run(struct audit *a)
 		audit_fail(a, "A2", "parents are not as many as entries", NULL, a->parents);
 	if (a->pages != atomic_read(&a->mmu->nr_sps))
 		audit_fail(a, "A6", "count of pages is wrong", NULL, a->pages);
+	if (shvm_poison_check())
+		audit_fail(a, "poison", "freed memory was written to", NULL, 0);
 }
 
 /**

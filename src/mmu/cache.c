@@ -5,6 +5,7 @@
  */
 #include <linux/slab.h>
 
+#include "../poison.h"
 #include "shadow.h"
 
 static struct kmem_cache *sp_cache;
@@ -26,10 +27,10 @@ int shvm_mmu_module_init(void)
 	sp_cache = kmem_cache_create("shvm_sp", sizeof(struct shvm_sp), 0, SLAB_ACCOUNT, NULL);
 	gfns_cache = kmem_cache_create("shvm_gfns", SHVM_SPT_ENTRIES * sizeof(u32), 0,
 				       SLAB_ACCOUNT, NULL);
-	if (sp_cache && gfns_cache)
-		return 0;
-	caches_destroy();
-	return -ENOMEM;
+	err = sp_cache && gfns_cache ? shvm_poison_selftest() : -ENOMEM;
+	if (err)
+		caches_destroy();
+	return err;
 }
 
 void shvm_mmu_module_exit(void)
@@ -37,15 +38,36 @@ void shvm_mmu_module_exit(void)
 	caches_destroy();
 }
 
+static void table_release(void *spt)
+{
+	shvm_arch_table_free(spt);
+}
+
+static void gfns_release(void *gfns)
+{
+	kmem_cache_free(gfns_cache, gfns);
+}
+
+static void sp_release(void *sp)
+{
+	kmem_cache_free(sp_cache, sp);
+}
+
+/* A freed table leads the hardware nowhere, whatever it may still remember of it. */
+#define POISON_SPTE	(SPTE_TRAP_BITS | SPTE_SOFT)
+
 void shvm_sp_free(struct shvm_sp *sp)
 {
 	if (!sp)
 		return;
-	if (sp->spt)
-		shvm_arch_table_free(sp->spt);
+	if (sp->spt) {
+		shvm_arch_table_set_owner(sp->spt, NULL);
+		shvm_poison_free(sp->spt, SHVM_PAGE_SIZE, POISON_SPTE, table_release);
+	}
 	if (sp->gfns)
-		kmem_cache_free(gfns_cache, sp->gfns);
-	kmem_cache_free(sp_cache, sp);
+		shvm_poison_free(sp->gfns, SHVM_SPT_ENTRIES * sizeof(u32), SHVM_POISON,
+				 gfns_release);
+	shvm_poison_free(sp, sizeof(*sp), SHVM_POISON, sp_release);
 }
 
 static struct shvm_sp *sp_alloc(void)

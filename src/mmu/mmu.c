@@ -4,6 +4,7 @@
  */
 #include <linux/slab.h>
 
+#include "../poison.h"
 #include "shadow.h"
 
 static int hash_alloc(struct shvm_mmu *mmu)
@@ -65,6 +66,7 @@ void shvm_mmu_destroy(struct shvm_mmu *mmu)
 	shvm_slots_free(slots);
 	kvfree(mmu->hash);
 	cleanup_srcu_struct(&mmu->srcu);
+	shvm_poison_drain();
 }
 
 int shvm_mmu_vcpu_init(struct shvm_mmu *mmu, struct shvm_mmu_vcpu *mv)

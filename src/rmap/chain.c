@@ -5,6 +5,7 @@
  */
 #include <linux/slab.h>
 
+#include "../poison.h"
 #include "rmap.h"
 
 #define WORD_LOCK	1UL
@@ -30,10 +31,15 @@ struct shvm_chain *shvm_chain_alloc(void)
 	return kmem_cache_zalloc(chain_cache, GFP_KERNEL_ACCOUNT);
 }
 
+static void chain_release(void *chain)
+{
+	kmem_cache_free(chain_cache, chain);
+}
+
 void shvm_chain_free(struct shvm_chain *chain)
 {
 	if (chain)
-		kmem_cache_free(chain_cache, chain);
+		shvm_poison_free(chain, sizeof(*chain), SHVM_POISON, chain_release);
 }
 
 static struct shvm_chain *word_chain(unsigned long word)

@@ -48,20 +48,19 @@ static const char *control_register_rule(bool ia32e)
 
 #define RFLAGS_MUST_BE_0 (~0ULL << 22 | BIT(15) | BIT(5) | BIT(3))
 
-static const char *rip_rule(struct shvm_vcpu *vcpu, bool ia32e)
+static const char *rflags_rule(struct shvm_vcpu *vcpu, bool ia32e)
 {
-	u64 rip = shvm_vmx_rip(vcpu);
 	u64 rflags = shvm_vmx_rflags(vcpu);
 
-	/* Bit 47 may differ: the address after the last instruction of the lower half. */
-	if (shvm_vmx_is_64bit(vcpu) ? (u64)((s64)rip >> 48) + 1 > 1 : !!(rip >> 32))
-		return "RIP does not fit the mode";
 	if ((rflags & RFLAGS_MUST_BE_0) || !(rflags & X86_EFLAGS_FIXED))
 		return "reserved bits of RFLAGS";
 	if (ia32e && (rflags & X86_EFLAGS_VM))
 		return "RFLAGS.VM in long mode";
 	return NULL;
 }
+
+#define RULE_TEXT(name, text) [SHVM_RULE_##name] = text,
+static const char *const rule_texts[] = { SHVM_VMX_RULES(RULE_TEXT) };
 
 static const char *activity_rule(struct shvm_vcpu *vcpu)
 {
@@ -145,9 +144,9 @@ bool shvm_vmx_check_entry(struct shvm_vcpu *vcpu)
 	if (!rule)
 		rule = control_register_rule(ia32e);
 	if (!rule)
-		rule = shvm_vmx_segment_rule(vcpu);
+		rule = rule_texts[shvm_vmx_state_rule(vcpu)];
 	if (!rule)
-		rule = rip_rule(vcpu, ia32e);
+		rule = rflags_rule(vcpu, ia32e);
 	if (!rule)
 		rule = activity_rule(vcpu);
 	if (!rule)

@@ -9,6 +9,7 @@
  * What VM exit itself loads is in SDM 28.5.
  */
 #include <linux/hw_breakpoint.h>
+#include <linux/perf_event.h>
 #include <linux/sched.h>
 #include <asm/cpu_entry_area.h>
 #include <asm/cpufeature.h>
@@ -155,11 +156,29 @@ static bool debugctl_may_be_set(void)
 	       static_cpu_has(X86_FEATURE_BUS_LOCK_DETECT) || test_thread_flag(TIF_BLOCKSTEP);
 }
 
+/*
+ * PEBS writes records to linear addresses, which are the guest's after VM entry: perf says what its
+ * counters have to be in a guest, and what in the host.
+ */
+static void perf_switch(bool to_guest)
+{
+	struct perf_guest_switch_msr *msrs;
+	int i, nr = 0;
+
+	if (!static_cpu_has(X86_FEATURE_ARCH_PERFMON))
+		return;
+	msrs = perf_guest_get_msrs(&nr, NULL);
+	for (i = 0; msrs && i < nr; i++)
+		if (msrs[i].host != msrs[i].guest)
+			wrmsrl(msrs[i].msr, to_guest ? msrs[i].guest : msrs[i].host);
+}
+
 void shvm_vmx_host_enter(struct shvm_vcpu *vcpu)
 {
 	struct shvm_vmx_host *h = &vcpu->vmx.host;
 
 	write_host_cr(h);
+	perf_switch(true);
 	h->debugctl = debugctl_may_be_set() ? get_debugctlmsr() : 0;
 	if (unlikely(vcpu->dr7 & DR7_ANY_ENABLE))
 		load_guest_breakpoints(vcpu);
@@ -175,6 +194,7 @@ void shvm_vmx_host_leave(struct shvm_vcpu *vcpu)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, h->xcr0);
 	if (unlikely(h->debugctl))
 		update_debugctlmsr(h->debugctl);
+	perf_switch(false);
 	/* VM exit has disabled all breakpoints. */
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();

@@ -136,53 +136,53 @@ static bool limit_fits_g(u32 limit, u32 ar)
 }
 
 /* Rules common to all usable registers. */
-static const char *common_rule(const struct seg_fields *f, u32 ar, bool system)
+static enum shvm_vmx_rule common_rule(const struct seg_fields *f, u32 ar, bool system)
 {
 	if (!(ar & SEG_P))
-		return "segment not present";
+		return SHVM_RULE_SEG_ABSENT;
 	if (ar & SEG_RESERVED)
-		return "reserved access bits";
+		return SHVM_RULE_SEG_RESERVED;
 	if (!!(ar & SEG_S) == system)
-		return "S bit";
+		return SHVM_RULE_SEG_S;
 	if (!limit_fits_g(vmcs_read_any(f->limit), ar))
-		return "G bit and limit";
-	return NULL;
+		return SHVM_RULE_SEG_LIMIT;
+	return SHVM_RULE_OK;
 }
 
-static const char *cs_rule(bool ia32e, u32 ss_ar)
+static enum shvm_vmx_rule cs_rule(bool ia32e, u32 ss_ar)
 {
 	u32 ar = vmcs_read32(GUEST_CS_AR_BYTES);
 	u32 type = SEG_TYPE(ar);
 
 	if (ar & SEG_UNUSABLE || !(type & TYPE_CODE) || !(type & TYPE_ACCESSED))
-		return "CS is not an accessed code segment";
+		return SHVM_RULE_CS_TYPE;
 	if (type & TYPE_CONFORMING ? SEG_DPL(ar) > SEG_DPL(ss_ar) : SEG_DPL(ar) != SEG_DPL(ss_ar))
-		return "DPL of CS and SS";
+		return SHVM_RULE_CS_DPL;
 	if (ia32e && (ar & SEG_L) && (ar & SEG_DB))
-		return "CS.L and CS.D";
+		return SHVM_RULE_CS_L_AND_D;
 	if (vmcs_read_natural(GUEST_CS_BASE) >> 32)
-		return "CS base above 4 GiB";
+		return SHVM_RULE_CS_BASE;
 	return common_rule(&seg_fields[SHVM_CS], ar, false);
 }
 
-static const char *ss_rule(u32 ar)
+static enum shvm_vmx_rule ss_rule(u32 ar)
 {
 	u32 rpl = vmcs_read16(GUEST_SS_SELECTOR) & 3;
 
 	if (rpl != (vmcs_read16(GUEST_CS_SELECTOR) & 3))
-		return "RPL of SS and CS";
+		return SHVM_RULE_SS_RPL;
 	if (SEG_DPL(ar) != rpl)
-		return "SS.DPL and SS.RPL";
+		return SHVM_RULE_SS_DPL;
 	if (ar & SEG_UNUSABLE)
-		return NULL;
+		return SHVM_RULE_OK;
 	if ((SEG_TYPE(ar) & ~TYPE_CONFORMING) != (TYPE_READABLE | TYPE_ACCESSED))
-		return "SS is not accessed writable data";
+		return SHVM_RULE_SS_TYPE;
 	if (vmcs_read_natural(GUEST_SS_BASE) >> 32)
-		return "SS base above 4 GiB";
+		return SHVM_RULE_SS_BASE;
 	return common_rule(&seg_fields[SHVM_SS], ar, false);
 }
 
-static const char *data_rule(enum shvm_seg seg)
+static enum shvm_vmx_rule data_rule(enum shvm_seg seg)
 {
 	const struct seg_fields *f = &seg_fields[seg];
 	u32 ar = vmcs_read_any(f->access);
@@ -190,60 +190,69 @@ static const char *data_rule(enum shvm_seg seg)
 	u32 type = SEG_TYPE(ar);
 
 	if ((seg == SHVM_FS || seg == SHVM_GS) && !is_canonical(base))
-		return "FS or GS base is not canonical";
+		return SHVM_RULE_FS_GS_BASE;
 	if (ar & SEG_UNUSABLE)
-		return NULL;
+		return SHVM_RULE_OK;
 	if (!(type & TYPE_ACCESSED) || ((type & TYPE_CODE) && !(type & TYPE_READABLE)))
-		return "DS, ES, FS or GS is not readable and accessed";
+		return SHVM_RULE_DATA_TYPE;
 	if (type < (TYPE_CODE | TYPE_CONFORMING) &&
 	    SEG_DPL(ar) < (vmcs_read_any(f->selector) & 3))
-		return "RPL above DPL of DS, ES, FS or GS";
+		return SHVM_RULE_DATA_RPL;
 	if ((seg == SHVM_DS || seg == SHVM_ES) && base >> 32)
-		return "DS or ES base above 4 GiB";
+		return SHVM_RULE_DATA_BASE;
 	return common_rule(f, ar, false);
 }
 
-static const char *tr_rule(bool ia32e)
+static enum shvm_vmx_rule tr_rule(bool ia32e)
 {
 	u32 ar = vmcs_read32(GUEST_TR_AR_BYTES);
 
 	if (ar & SEG_UNUSABLE || vmcs_read16(GUEST_TR_SELECTOR) & BIT(2))
-		return "TR is unusable or in the LDT";
+		return SHVM_RULE_TR_ABSENT;
 	if (SEG_TYPE(ar) != TYPE_TSS_BUSY && (ia32e || SEG_TYPE(ar) != TYPE_TSS16_BUSY))
-		return "TR is not a busy TSS";
+		return SHVM_RULE_TR_TYPE;
 	if (!is_canonical(vmcs_read_natural(GUEST_TR_BASE)))
-		return "TR base is not canonical";
+		return SHVM_RULE_TR_BASE;
 	return common_rule(&seg_fields[SHVM_TR], ar, true);
 }
 
-static const char *ldtr_rule(void)
+static enum shvm_vmx_rule ldtr_rule(void)
 {
 	u32 ar = vmcs_read32(GUEST_LDTR_AR_BYTES);
 
 	if (ar & SEG_UNUSABLE)
-		return NULL;
+		return SHVM_RULE_OK;
 	if (vmcs_read16(GUEST_LDTR_SELECTOR) & BIT(2) || SEG_TYPE(ar) != TYPE_LDT)
-		return "LDTR is not an LDT in the GDT";
+		return SHVM_RULE_LDTR_TYPE;
 	if (!is_canonical(vmcs_read_natural(GUEST_LDTR_BASE)))
-		return "LDTR base is not canonical";
+		return SHVM_RULE_LDTR_BASE;
 	return common_rule(&seg_fields[SHVM_LDTR], ar, true);
 }
 
-static const char *dtable_rule(void)
+static enum shvm_vmx_rule dtable_rule(void)
 {
 	if (!is_canonical(vmcs_read_natural(GUEST_GDTR_BASE)) ||
 	    !is_canonical(vmcs_read_natural(GUEST_IDTR_BASE)))
-		return "GDTR or IDTR base is not canonical";
-	return NULL;
+		return SHVM_RULE_DTABLE_BASE;
+	return SHVM_RULE_OK;
 }
 
-/* NULL, or what VT-x would not accept. */
-const char *shvm_vmx_segment_rule(struct shvm_vcpu *vcpu)
+/* Bit 47 may differ: the address after the last instruction of the lower half. */
+static enum shvm_vmx_rule rip_rule(struct shvm_vcpu *vcpu)
+{
+	u64 rip = shvm_vmx_rip(vcpu);
+	bool fits = shvm_vmx_is_64bit(vcpu) ? (u64)((s64)rip >> 48) + 1 <= 1 : !(rip >> 32);
+
+	return fits ? SHVM_RULE_OK : SHVM_RULE_RIP;
+}
+
+/* Which rule of SDM 27.3.1 about segments, descriptor tables and RIP is broken. */
+enum shvm_vmx_rule shvm_vmx_state_rule(struct shvm_vcpu *vcpu)
 {
 	bool ia32e = vcpu->efer & EFER_LMA;
 	u32 ss_ar = vmcs_read32(GUEST_SS_AR_BYTES);
+	enum shvm_vmx_rule rule;
 	enum shvm_seg seg;
-	const char *rule;
 
 	rule = cs_rule(ia32e, ss_ar);
 	if (!rule)
@@ -258,6 +267,8 @@ const char *shvm_vmx_segment_rule(struct shvm_vcpu *vcpu)
 		rule = ldtr_rule();
 	if (!rule)
 		rule = dtable_rule();
+	if (!rule)
+		rule = rip_rule(vcpu);
 	return rule;
 }
 
@@ -265,7 +276,8 @@ const char *shvm_vmx_segment_rule(struct shvm_vcpu *vcpu)
  * shvm_vmx_state_is_enterable - can VT-x without unrestricted guest hold this state?
  * @vcpu: vCPU
  *
- * False for real mode, virtual-8086 mode, and segments that no protected-mode load gives.
+ * False for real mode, virtual-8086 mode, segments that no protected-mode load gives, and an
+ * instruction pointer that does not fit the mode.
  */
 bool shvm_vmx_state_is_enterable(struct shvm_vcpu *vcpu)
 {
@@ -273,6 +285,6 @@ bool shvm_vmx_state_is_enterable(struct shvm_vcpu *vcpu)
 		return true;
 	if (!(vcpu->cr0 & X86_CR0_PE) || (shvm_vmx_rflags(vcpu) & X86_EFLAGS_VM))
 		return false;
-	vcpu->vmx.enterable = !shvm_vmx_segment_rule(vcpu);
+	vcpu->vmx.enterable = shvm_vmx_state_rule(vcpu) == SHVM_RULE_OK;
 	return vcpu->vmx.enterable;
 }

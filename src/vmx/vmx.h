@@ -8,6 +8,7 @@
 #define SHVM_VMX_H
 
 #include "../vcpu.h"
+#include "rules.h"
 
 /* --- module and machine life (enable.c, caps.c) --- */
 /* Probes the CPU; -EOPNOTSUPP with a log line that says what is missing. */
@@ -60,5 +61,12 @@ int shvm_vmx_set_msr(struct shvm_vcpu *vcpu, u32 index, u64 val);
 void shvm_vmx_set_tsc_offset(struct shvm_vcpu *vcpu, u64 offset);
 /* False: real mode, VM86, what else VT-x cannot hold: internal error MODE. */
 bool shvm_vmx_state_is_enterable(struct shvm_vcpu *vcpu);
+/* Not in real mode: which rule about segments and RIP makes it so. */
+enum shvm_vmx_rule shvm_vmx_state_rule(struct shvm_vcpu *vcpu);
+/* RIP was set from outside: it may not fit the mode. */
+static inline void shvm_vmx_state_recheck(struct shvm_vcpu *vcpu)
+{
+	vcpu->vmx.enterable = false;
+}
 
 #endif

@@ -71,9 +71,6 @@ enum shvm_next shvm_vmx_exit_cr(struct shvm_vcpu *vcpu);
 enum shvm_next shvm_vmx_exit_dr(struct shvm_vcpu *vcpu);
 bool shvm_vmx_exit_cr3_short(struct shvm_vcpu *vcpu);	/* as shvm_vmx_exit_short() */
 
-/* --- segment.c --- */
-const char *shvm_vmx_segment_rule(struct shvm_vcpu *vcpu);
-
 /* --- state.c --- */
 void shvm_vmx_regs_forget(struct shvm_vcpu *vcpu);	/* after an exit */
 void shvm_vmx_regs_flush(struct shvm_vcpu *vcpu);	/* before an entry */

@@ -382,7 +382,7 @@ struct shvm_debugregs {
 #define SHVM_MODE_TASK_SWITCH	3	/* detail: the exit qualification */
 #define SHVM_MODE_PAGING	4	/* paging that is neither off nor 4-level; detail: CR4 */
 #define SHVM_MODE_STATE		5	/* VT-x cannot hold it; detail: number of the rule that is
-					 * broken, for the kernel developer
+					 * broken, from 1 in src/vmx/rules.h
 					 */
 
 /* emulation_failure.flags: insn_size and insn_bytes are valid */
