@@ -6,33 +6,32 @@
 #ifndef SHVM_VMX_RULES_H
 #define SHVM_VMX_RULES_H
 
-#define SHVM_VMX_RULES(X)							\
-	X(SEG_ABSENT, "segment not present")					\
-	X(SEG_RESERVED, "reserved access bits")					\
-	X(SEG_S, "S bit")							\
-	X(SEG_LIMIT, "G bit and limit")						\
-	X(CS_TYPE, "CS is not an accessed code segment")			\
-	X(CS_DPL, "DPL of CS and SS")						\
-	X(CS_L_AND_D, "CS.L and CS.D")						\
-	X(CS_BASE, "CS base above 4 GiB")					\
-	X(SS_RPL, "RPL of SS and CS")						\
-	X(SS_DPL, "SS.DPL and SS.RPL")						\
-	X(SS_TYPE, "SS is not accessed writable data")				\
-	X(SS_BASE, "SS base above 4 GiB")					\
-	X(FS_GS_BASE, "FS or GS base is not canonical")				\
-	X(DATA_TYPE, "DS, ES, FS or GS is not readable and accessed")		\
-	X(DATA_RPL, "RPL above DPL of DS, ES, FS or GS")			\
-	X(DATA_BASE, "DS or ES base above 4 GiB")				\
-	X(TR_ABSENT, "TR is unusable or in the LDT")				\
-	X(TR_TYPE, "TR is not a busy TSS")					\
-	X(TR_BASE, "TR base is not canonical")					\
-	X(LDTR_TYPE, "LDTR is not an LDT in the GDT")				\
-	X(LDTR_BASE, "LDTR base is not canonical")				\
-	X(DTABLE_BASE, "GDTR or IDTR base is not canonical")			\
-	X(RIP, "RIP does not fit the mode")
-
-#define SHVM_RULE(name, text) SHVM_RULE_##name,
-enum shvm_vmx_rule { SHVM_RULE_OK, SHVM_VMX_RULES(SHVM_RULE) };
-#undef SHVM_RULE
+enum shvm_vmx_rule {
+	SHVM_RULE_OK,
+	SHVM_RULE_SEG_ABSENT,		/* segment not present */
+	SHVM_RULE_SEG_RESERVED,		/* reserved access bits */
+	SHVM_RULE_SEG_S,		/* S bit */
+	SHVM_RULE_SEG_LIMIT,		/* G bit and limit */
+	SHVM_RULE_CS_TYPE,		/* CS is not an accessed code segment */
+	SHVM_RULE_CS_DPL,		/* DPL of CS and SS */
+	SHVM_RULE_CS_L_AND_D,		/* CS.L and CS.D */
+	SHVM_RULE_CS_BASE,		/* CS base above 4 GiB */
+	SHVM_RULE_SS_RPL,		/* RPL of SS and CS */
+	SHVM_RULE_SS_DPL,		/* SS.DPL and SS.RPL */
+	SHVM_RULE_SS_TYPE,		/* SS is not accessed writable data */
+	SHVM_RULE_SS_BASE,		/* SS base above 4 GiB */
+	SHVM_RULE_FS_GS_BASE,		/* FS or GS base is not canonical */
+	SHVM_RULE_DATA_TYPE,		/* DS, ES, FS or GS is not readable and accessed */
+	SHVM_RULE_DATA_RPL,		/* RPL above DPL of DS, ES, FS or GS */
+	SHVM_RULE_DATA_BASE,		/* DS or ES base above 4 GiB */
+	SHVM_RULE_TR_ABSENT,		/* TR is unusable or in the LDT */
+	SHVM_RULE_TR_TYPE,		/* TR is not a busy TSS */
+	SHVM_RULE_TR_BASE,		/* TR base is not canonical */
+	SHVM_RULE_LDTR_TYPE,		/* LDTR is not an LDT in the GDT */
+	SHVM_RULE_LDTR_BASE,		/* LDTR base is not canonical */
+	SHVM_RULE_DTABLE_BASE,		/* GDTR or IDTR base is not canonical */
+	SHVM_RULE_RIP,			/* RIP does not fit the mode */
+	SHVM_NR_RULES
+};
 
 #endif
