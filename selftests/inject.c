@@ -4,6 +4,7 @@
  * if nothing that their delivery needs is in the shadow.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kselftest_harness.h"
@@ -298,6 +299,17 @@ static const struct {
 	SHADOW(shadow_int3),
 };
 
+/*
+ * The VM exit of an exception saves blocking by STI or MOV SS (SDM 28.3.4). Bochs 2.7 saves 0 there
+ * (docs/testing.md), so that only exits of other kinds can be looked at.
+ */
+static bool cpu_forgets_shadows(void)
+{
+	const char *emulator = getenv("EMULATOR");
+
+	return emulator && !strcmp(emulator, "bochs 2.7");
+}
+
 TEST_F(inject, interrupt_shadows)
 {
 	struct shvm_interrupt irq = { .irq = 0x77 };
@@ -307,10 +319,15 @@ TEST_F(inject, interrupt_shadows)
 
 	if (!test_is_shvm())
 		SKIP(return, "KVM injects at once, whatever the guest's IF");
+	if (variant->zap && cpu_forgets_shadows())
+		SKIP(return, "this emulator forgets blocking by STI and MOV SS at each fault");
 	vcpu = vcpu_without_pic(&vm, variant->zap, NULL);
 	for (i = 0; i < sizeof(shadows) / sizeof(shadows[0]); i++) {
 		u64 nr = vm_sym(vm, event_log)->nr;
 		struct event *last;
+
+		if (shadows[i].code == shadow_load && cpu_forgets_shadows())
+			continue;
 
 		vcpu_set_entry(vcpu, shadows[i].code, 0, 0);
 		ASSERT_EQ(EXIT_SYNC, vcpu_run(vcpu));
