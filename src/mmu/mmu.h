@@ -71,6 +71,16 @@ void shvm_mmu_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush);
  */
 bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush);
 
+/*
+ * PAE paging keeps the four entries above the page directories in registers (SDM 4.4.1). Read them
+ * from memory as p, which need not be the current mode, and CR3 say. 0; 1: a present one has a
+ * reserved bit, #GP; -EFAULT: the host cannot provide the memory. May sleep; changes nothing.
+ */
+int shvm_mmu_read_pdptes(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p, u64 cr3,
+			 u64 pdpte[SHVM_PAE_ROOTS]);
+/* The registers change. The root does at the next shvm_mmu_prepare(). */
+void shvm_mmu_set_pdptes(struct shvm_mmu_vcpu *mv, const u64 pdpte[SHVM_PAE_ROOTS]);
+
 void shvm_mmu_flush_all(struct shvm_mmu_vcpu *mv);	/* CR4.PGE, PCIDE, CR0.PG ... changes */
 void shvm_mmu_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr);
 

@@ -35,6 +35,7 @@ struct shvm_paging {
 	u64 cr0, cr4, efer;
 	u8 maxphyaddr;		/* guest's, from CPUID: 32..52 */
 	bool gbpages;		/* guest may use 1 GiB pages */
+	bool pse36;		/* 4 MiB pages may lie above 4 GiB */
 };
 
 /*
@@ -149,6 +150,7 @@ struct shvm_mmu_vcpu {
 	struct shvm_mmu *mmu;
 	struct shvm_paging paging;
 	u64 cr3;			/* guest value without bit 63 */
+	u64 pdpte[SHVM_PAE_ROOTS];	/* guest's, PAE paging only: registers, not memory */
 	union shvm_role root_role;
 
 	/* The loaded root; NULL: none, shvm_mmu_prepare() must run. Read by the reclaimer. */
