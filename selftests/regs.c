@@ -256,19 +256,6 @@ TEST_F(regs, modes_that_do_not_run)
 	EXPECT_EQ(SHVM_INTERNAL_ERROR_MODE, self->vcpu->run->internal.suberror);
 	EXPECT_EQ(SHVM_MODE_REAL, self->vcpu->run->internal.data[0]);
 
-	vcpu_set_protected_mode(self->vcpu);	/* and 2-level paging */
-	get(SREGS, &sregs);
-	sregs.cr0 |= CR0_PG;
-	sregs.cr3 = self->vm->root;
-	ASSERT_EQ(0, set(SREGS, &sregs));
-	ASSERT_EQ(SHVM_EXIT_INTERNAL_ERROR, vcpu_run(self->vcpu));
-	EXPECT_EQ(SHVM_INTERNAL_ERROR_MODE, self->vcpu->run->internal.suberror);
-	EXPECT_EQ(SHVM_MODE_PAGING, self->vcpu->run->internal.data[0]);
-	sregs.cr4 |= CR4_PAE;			/* 3-level */
-	ASSERT_EQ(0, set(SREGS, &sregs));
-	ASSERT_EQ(SHVM_EXIT_INTERNAL_ERROR, vcpu_run(self->vcpu));
-	EXPECT_EQ(SHVM_MODE_PAGING, self->vcpu->run->internal.data[0]);
-
 	vcpu_set_protected_mode(self->vcpu);
 	get(REGS, &regs);
 	regs.rflags |= RFLAGS_VM;

@@ -108,25 +108,15 @@ static enum shvm_next run_mode_error(struct shvm_vcpu *vcpu, u64 mode, u64 detai
 	return run_exit(vcpu, SHVM_EXIT_INTERNAL_ERROR);
 }
 
-/* Paging that is neither off nor 4-level has no shadow yet. */
-static bool run_paging_is_shadowed(const struct shvm_vcpu *vcpu)
-{
-	return !(vcpu->cr0 & X86_CR0_PG) || (vcpu->efer & EFER_LMA);
-}
-
-/* States that hardware without unrestricted guest cannot run, or that the MMU does not shadow. */
+/* States that hardware without unrestricted guest cannot run. */
 static enum shvm_next run_check_mode(struct shvm_vcpu *vcpu)
 {
-	bool enterable = shvm_vmx_state_is_enterable(vcpu);
-
-	if (likely(enterable && run_paging_is_shadowed(vcpu)))
+	if (likely(shvm_vmx_state_is_enterable(vcpu)))
 		return SHVM_NEXT_ENTER;
 	if (!(vcpu->cr0 & X86_CR0_PE))
 		return run_mode_error(vcpu, SHVM_MODE_REAL, 0);
 	if (shvm_vmx_rflags(vcpu) & X86_EFLAGS_VM)
 		return run_mode_error(vcpu, SHVM_MODE_VM86, 0);
-	if (!run_paging_is_shadowed(vcpu))
-		return run_mode_error(vcpu, SHVM_MODE_PAGING, vcpu->cr4);
 	return run_mode_error(vcpu, SHVM_MODE_STATE, shvm_vmx_state_rule(vcpu));
 }
 
@@ -195,12 +185,10 @@ static enum shvm_next run_once(struct shvm_vcpu *vcpu)
 /* All vCPUs of a VM share its shadow tables, so they must have the same kind of MMU. */
 static int run_fix_cpu_model(struct shvm_vcpu *vcpu)
 {
-	u32 old, model = SHVM_CPU_MODEL_FIXED | vcpu->cpuid.maxphyaddr;
+	u32 old, model = shvm_cpuid_model(&vcpu->cpuid);
 
 	if (vcpu->has_run)
 		return 0;
-	if (vcpu->cpuid.gbpages)
-		model |= SHVM_CPU_MODEL_GBPAGES;
 	old = cmpxchg(&vcpu->vm->cpu_model, 0, model);
 	if (old && old != model)
 		return -EINVAL;

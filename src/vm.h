@@ -79,6 +79,7 @@ struct shvm {
 /* What all vCPUs of a VM must agree on, as shvm->cpu_model. */
 #define SHVM_CPU_MODEL_MAXPHYADDR	0xffu
 #define SHVM_CPU_MODEL_GBPAGES		BIT(8)
+#define SHVM_CPU_MODEL_PSE36		BIT(9)
 #define SHVM_CPU_MODEL_FIXED		BIT(31)
 
 /* --- life (vm.c) --- */

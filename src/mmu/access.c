@@ -30,7 +30,6 @@ int shvm_mmu_translate(struct shvm_mmu_vcpu *mv, gva_t addr, u32 access, gpa_t *
 	case GPT_WALK_OK:
 		*out = gpa(gfn_to_gpa(walk.frame).v | (addr.v & (SHVM_PAGE_SIZE - 1)));
 		return 0;
-	case GPT_WALK_ABSENT:
 	case GPT_WALK_FAULT:
 		*error = walk.error;
 		return 1;
@@ -79,23 +78,26 @@ static int store_now(const struct shvm_slot *slot, const struct shvm_store *st)
 	return shvm_arch_write_user_atomic(to, st->new, st->len);
 }
 
-/* Entries of sp that the store touches. */
+/* Entries of sp that the store touches: first and after the last one; none: equal. */
 static void store_span(const struct shvm_store *st, const struct shvm_sp *sp, unsigned int *first,
-		       unsigned int *last)
+		       unsigned int *end)
 {
 	u32 bytes = shvm_gpt_formats[sp->role.format].entry_bytes;
+	unsigned int shift = sp_index_shift(sp), base = sp->role.quadrant * SHVM_SPT_ENTRIES;
+	unsigned int from = gpa_offset(st->at) / bytes;
+	unsigned int to = (gpa_offset(st->at) + st->len - 1) / bytes + 1;
 
-	*first = gpa_offset(st->at) / bytes;
-	*last = (gpa_offset(st->at) + st->len - 1) / bytes;
+	*first = clamp(from << shift, base, base + SHVM_SPT_ENTRIES) - base;
+	*end = clamp(to << shift, base, base + SHVM_SPT_ENTRIES) - base;
 }
 
 static void store_zap(struct shvm_mmu *mmu, struct shvm_sp *sp, const struct shvm_store *st)
 {
-	unsigned int i, last;
+	unsigned int i, end;
 
-	store_span(st, sp, &i, &last);
+	store_span(st, sp, &i, &end);
 	shvm_lock_sp(sp);
-	for (; sp->filled && i <= last; i++)
+	for (; sp->filled && i < end; i++)
 		shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
 	shvm_unlock_sp(sp);
 }
@@ -121,18 +123,24 @@ static unsigned int flood_stores(const struct shvm_sp *sp)
 	return parent && (READ_ONCE(*parent) & SPTE_U) ? FLOOD_STORES_USER : FLOOD_STORES_KERNEL;
 }
 
+/* A root has no parents: it is in use while a vCPU runs on it, or one did since the last store. */
+static bool table_was_used(struct shvm_mmu *mmu, struct shvm_sp *sp)
+{
+	return shvm_sp_was_used(sp) || (sp->is_root && shvm_arch_root_in_use(mmu, sp));
+}
+
 /* Returns true if nobody seems to use the table as one any more. */
 static bool store_refresh(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp,
 			  const struct shvm_store *st)
 {
-	unsigned int i, last;
+	unsigned int i, end;
 	bool idle;
 
-	store_span(st, sp, &i, &last);
+	store_span(st, sp, &i, &end);
 	shvm_lock_sp(sp);
-	for (; sp->filled && i <= last; i++)
+	for (; sp->filled && i < end; i++)
 		entry_refresh(mv, sp, i);
-	if (sp->is_root || shvm_sp_was_used(sp))
+	if (table_was_used(mv->mmu, sp))
 		sp->writes = 0;
 	else
 		sp->writes++;

@@ -84,6 +84,7 @@ static void audit_against_gpte(struct audit *a, struct shvm_sp *sp, unsigned int
 	const struct shvm_gpt *g = &shvm_gpt_formats[sp->role.format];
 	bool maps_page = sp->role.level == 1;
 	struct shvm_sp *child;
+	unsigned int part;
 	gfn_t frame;
 	u64 gpte;
 
@@ -98,20 +99,23 @@ static void audit_against_gpte(struct audit *a, struct shvm_sp *sp, unsigned int
 		audit_fail(a, "A7", "notrap, but the guest entry is present", sp, index);
 	if (!spte_is_live(spte))
 		return;
-	maps_page |= gpte_is_large(g, gpte, sp->role.level);
+	maps_page |= gpte_is_large(g, gpte, sp->role.level, sp->role.pse);
 	if (rights_exceed(sp, spte, gpte, maps_page && !(gpte & GPTE_D)) &&
 	    (rights_exceed(sp, spte, gpte, false) || table_is_writable(a->mmu, sp)))
 		audit_fail(a, "A4", "more rights than the guest entry", sp, index);
-	frame = gfn((gpte & GENMASK_ULL(51, 12)) >> SHVM_PAGE_SHIFT);
+	frame = gpte_frame(g, gpte, sp->role.level, maps_page && sp->role.level > 1);
 	if (sp->role.level == 1) {
 		if (sp->gfns[index] != frame.v)
 			audit_fail(a, "A7", "leaf of another guest frame", sp, index);
 		return;
 	}
+	/* Which of our entries for the guest's one. */
+	part = index & ((1u << sp_index_shift(sp)) - 1);
 	if (maps_page)
-		frame = gfn(frame.v & ~((1ULL << (9 * (sp->role.level - 1))) - 1));
+		frame = gfn_add(frame, (u64)part << (9 * (sp->role.level - 1)));
 	child = shvm_arch_table_owner(hpa(spte & SPTE_FRAME));
-	if (!gfn_eq(child->gfn, frame) || child->role.direct != maps_page)
+	if (!gfn_eq(child->gfn, frame) || child->role.direct != maps_page ||
+	    child->role.quadrant != (maps_page ? 0 : part))
 		audit_fail(a, "A7", "child of another guest frame", sp, index);
 }
 

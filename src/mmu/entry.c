@@ -112,7 +112,7 @@ bool shvm_entry_read_gpte(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int
 {
 	const struct shvm_gpt *g = &shvm_gpt_formats[sp->role.format];
 	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), sp->gfn);
-	gpa_t at = gpa(gfn_to_gpa(sp->gfn).v + index * g->entry_bytes);
+	gpa_t at = gpa(gfn_to_gpa(sp->gfn).v + sp_guest_index(sp, index) * g->entry_bytes);
 
 	*gpte = 0;
 	if (!slot || READ_ONCE(slot->invalid))

@@ -33,6 +33,12 @@ static u8 entry_access(u64 gpte, bool nx, bool is_clean_leaf)
 	return acc;
 }
 
+static unsigned int fault_index(const struct shvm_fault *f, const struct shvm_sp *sp)
+{
+	return (f->walk.addr.v >> (SHVM_PAGE_SHIFT + 9 * (sp->role.level - 1))) %
+	       SHVM_SPT_ENTRIES;
+}
+
 /* The table that the entry at walk level + 1 leads to. */
 static void child_key(const struct shvm_fault *f, const struct shvm_sp *parent, gfn_t *key,
 		      union shvm_role *role)
@@ -42,8 +48,11 @@ static void child_key(const struct shvm_fault *f, const struct shvm_sp *parent, 
 
 	*role = parent->role;
 	role->level = level;
+	role->quadrant = 0;
 	if (!parent->role.direct && level >= w->leaf) {
 		*key = w->table[level];
+		/* An entry above covers as many of ours as the child has parts. */
+		role->quadrant = fault_index(f, parent) & ((1u << sp_index_shift(parent)) - 1);
 	} else {
 		role->direct = 1;
 		*key = gfn(w->frame.v & ~((1ULL << (level * 9)) - 1));
@@ -64,12 +73,6 @@ static bool gpte_unchanged(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigne
 	if (!shvm_entry_read_gpte(mv->mmu, sp, index, &gpte))
 		return false;
 	return !((gpte ^ seen) & ~(u64)GPTE_A);
-}
-
-static unsigned int fault_index(const struct shvm_fault *f, const struct shvm_sp *sp)
-{
-	return (f->walk.addr.v >> (SHVM_PAGE_SHIFT + 9 * (sp->role.level - 1))) %
-	       SHVM_SPT_ENTRIES;
 }
 
 /* Rights of the entry in parent that leads to the child. */
@@ -143,11 +146,17 @@ static enum map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
 
 static struct shvm_sp *fault_root(struct shvm_mmu_vcpu *mv, const struct shvm_fault *f)
 {
+	struct shvm_sp *sp;
+
 	if (mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
 		return NULL;
-	if (mv->root_role.pae_host)
-		return mv->pae_sp[(f->walk.addr.v >> 30) % SHVM_PAE_ROOTS];
-	return mv->root;
+	if (!mv->root_role.pae_host)
+		return mv->root;
+	sp = mv->pae_sp[(f->walk.addr.v >> 30) % SHVM_PAE_ROOTS];
+	/* The directory was not in memory when the root was loaded, and now it is. */
+	if (!sp)
+		mv->root_is_loaded = false;
+	return sp;
 }
 
 /* Find or make every table below the root first, so that one flush serves all new ones. */
@@ -252,7 +261,9 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 	srcu_read_unlock(&mmu->srcu, idx);
 	if (invalid)
 		return SHVM_PF_RETRY;
-	if (!slot || (write && (readonly || f->pf->tracked || fault_defies_smap(mv, f))))
+	/* A table that is not there (but reads as all ones) cannot be shadowed. */
+	if (!slot || f->walk.absent ||
+	    (write && (readonly || f->pf->tracked || fault_defies_smap(mv, f))))
 		return SHVM_PF_EMULATE;
 	f->leaf.frame = f->walk.frame;
 	err = shvm_arch_host_frame(at, write, &f->leaf.host);
@@ -282,7 +293,6 @@ static enum shvm_pf_result fault_steps(struct shvm_mmu_vcpu *mv, struct shvm_pf 
 	switch (shvm_gpt_walk(mv, &f.walk)) {
 	case GPT_WALK_OK:
 		break;
-	case GPT_WALK_ABSENT:
 	case GPT_WALK_FAULT:
 		pf->guest_error = f.walk.error;
 		return SHVM_PF_REFLECT;

@@ -10,9 +10,18 @@
 #include "gpt.h"
 
 const struct shvm_gpt shvm_gpt_formats[SHVM_NR_GPT_FORMATS] = {
+	[SHVM_GPT_32] = {
+		.levels = 2, .index_bits = 10, .entry_bytes = 4, .large = BIT(2), .pse = true,
+		.root = GENMASK_ULL(31, 12), .frame = GENMASK_ULL(31, 12),
+	},
+	[SHVM_GPT_PAE] = {
+		.levels = 2, .index_bits = 9, .entry_bytes = 8, .large = BIT(2), .has_nx = true,
+		.pdptes = true, .root = GENMASK_ULL(31, 5), .frame = GENMASK_ULL(51, 12),
+		.reserved = GENMASK_ULL(62, 52),
+	},
 	[SHVM_GPT_64] = {
-		.levels = 4, .index_bits = 9, .entry_bytes = 8, .has_nx = true,
-		.large = BIT(2) | BIT(3),
+		.levels = 4, .index_bits = 9, .entry_bytes = 8, .large = BIT(2) | BIT(3),
+		.has_nx = true, .root = GENMASK_ULL(51, 12), .frame = GENMASK_ULL(51, 12),
 	},
 };
 
@@ -25,10 +34,28 @@ enum shvm_gpt_format shvm_gpt_format(const struct shvm_paging *p)
 	return p->cr4 & X86_CR4_PAE ? SHVM_GPT_PAE : SHVM_GPT_32;
 }
 
+static u64 beyond_maxphyaddr(const struct shvm_paging *p)
+{
+	return GENMASK_ULL(51, 0) & ~GENMASK_ULL(p->maxphyaddr - 1, 0);
+}
+
+/* A 4 MiB page: address bits 39:32 are in 20:13 if there are such, bit 21 never means anything. */
+static u64 reserved_pse(const struct shvm_paging *p)
+{
+	u64 rsvd = GENMASK_ULL(21, 13);
+
+	if (p->pse36)
+		rsvd &= BIT_ULL(21) | beyond_maxphyaddr(p) >> (32 - 13);
+	return rsvd;
+}
+
 u64 shvm_gpt_reserved(const struct shvm_paging *p, const struct shvm_gpt *g, u64 gpte, int level)
 {
-	u64 rsvd = GENMASK_ULL(51, 0) & ~GENMASK_ULL(p->maxphyaddr - 1, 0);
+	bool large = gpte_is_large(g, gpte, level, p->cr4 & X86_CR4_PSE);
+	u64 rsvd = g->reserved | beyond_maxphyaddr(p);
 
+	if (g->pse)
+		return large ? reserved_pse(p) : 0;
 	if (g->has_nx && !(p->efer & EFER_NX))
 		rsvd |= GPTE_NX;
 	if (level == 1)
@@ -36,7 +63,7 @@ u64 shvm_gpt_reserved(const struct shvm_paging *p, const struct shvm_gpt *g, u64
 	if (level == 4 || (level == 3 && !p->gbpages))
 		return rsvd | GPTE_PS;
 	/* Below the frame of a large page everything but PAT (bit 12) is reserved. */
-	if (gpte_is_large(g, gpte, level))
+	if (large)
 		rsvd |= GENMASK_ULL(gpt_shift(g, level) - 1, 13);
 	return rsvd;
 }
@@ -73,16 +100,18 @@ static u32 fault_error(const struct shvm_paging *p, u32 access, u32 why)
 /* Where a guest-physical address is in the VMM. */
 struct gpt_place {
 	hva_t at;
+	bool absent;		/* no slot: the CPU would read all ones */
 	bool writable;
 };
 
 static enum gpt_walk_result place_find(struct shvm_mmu *mmu, gpa_t at, struct gpt_place *place)
 {
-	enum gpt_walk_result ret = GPT_WALK_ABSENT;
+	enum gpt_walk_result ret = GPT_WALK_OK;
 	int idx = srcu_read_lock(&mmu->srcu);
 	struct shvm_slot *slot = shvm_slots_find(srcu_dereference(mmu->slots, &mmu->srcu),
 						 gpa_to_gfn(at));
 
+	*place = (struct gpt_place){ .absent = !slot };
 	if (slot) {
 		place->at = slot_hva(slot, at);
 		place->writable = !(slot->flags & SHVM_SLOT_READONLY);
@@ -109,9 +138,28 @@ static bool gpte_mark(const struct gpt_place *place, u64 *gpte, u64 bits, u32 by
 	return true;
 }
 
-static gpa_t root_table(const struct shvm_mmu_vcpu *mv)
+static int place_read(const struct gpt_place *place, u64 *val, u32 bytes)
 {
-	return gpa(mv->cr3 & GENMASK_ULL(51, SHVM_PAGE_SHIFT));
+	*val = 0;
+	if (!place->absent)
+		return shvm_arch_read_user(place->at, val, bytes);
+	memset(val, 0xff, bytes);
+	return 0;
+}
+
+/* False: the entry above, in a register, is not present. */
+static bool root_table(const struct shvm_mmu_vcpu *mv, const struct shvm_gpt *g, gva_t addr,
+		       gpa_t *table)
+{
+	u64 pdpte;
+
+	if (!g->pdptes) {
+		*table = gpa(mv->cr3 & g->root);
+		return true;
+	}
+	pdpte = mv->pdpte[(addr.v >> 30) % SHVM_PAE_ROOTS];
+	*table = gpa(pdpte & g->frame);
+	return pdpte & GPTE_P;
 }
 
 /* Set A on the whole path, D in the leaf of a write. False: the tables moved under us. */
@@ -135,10 +183,10 @@ static bool walk_mark(struct shvm_gpt_walk *w, const struct shvm_gpt *g,
 
 static gfn_t leaf_frame(const struct shvm_gpt_walk *w, const struct shvm_gpt *g)
 {
+	gfn_t base = gpte_frame(g, w->gpte[w->leaf], w->leaf, w->leaf > 1);
 	u64 mask = (1ULL << gpt_shift(g, w->leaf)) - 1;
-	u64 base = w->gpte[w->leaf] & GENMASK_ULL(51, SHVM_PAGE_SHIFT) & ~mask;
 
-	return gfn((base | (w->addr.v & mask)) >> SHVM_PAGE_SHIFT);
+	return gfn_add(base, (w->addr.v & mask) >> SHVM_PAGE_SHIFT);
 }
 
 /* One pass from the root to the leaf, without marking. */
@@ -146,23 +194,27 @@ static enum gpt_walk_result walk_once(struct shvm_mmu_vcpu *mv, struct shvm_gpt_
 				      const struct shvm_gpt *g, struct gpt_place *place)
 {
 	const struct shvm_paging *p = &mv->paging;
-	gpa_t table = root_table(mv);
 	enum gpt_walk_result ret;
 	u8 acc = GPT_ACC_ALL;
+	gpa_t table;
 	int level;
 
+	w->absent = false;
+	if (!root_table(mv, g, w->addr, &table)) {
+		w->error = fault_error(p, w->access, 0);
+		return GPT_WALK_FAULT;
+	}
 	for (level = g->levels; ; level--) {
-		u64 gpte = 0;
+		u64 gpte;
 		gpa_t at = gpa(table.v + gpt_index(g, w->addr, level) * g->entry_bytes);
 
 		w->table[level] = gpa_to_gfn(at);
 		ret = place_find(mv->mmu, at, &place[level]);
-		if (ret == GPT_WALK_ABSENT)	/* all ones: reserved bits are set */
-			w->error = fault_error(p, w->access, PFEC_P | PFEC_RSVD);
 		if (ret != GPT_WALK_OK)
 			return ret;
-		if (shvm_arch_read_user(place[level].at, &gpte, g->entry_bytes))
+		if (place_read(&place[level], &gpte, g->entry_bytes))
 			return GPT_WALK_HOST;
+		w->absent |= place[level].absent;
 		w->gpte[level] = gpte;
 		w->leaf = level;
 		if (!(gpte & GPTE_P)) {
@@ -175,9 +227,9 @@ static enum gpt_walk_result walk_once(struct shvm_mmu_vcpu *mv, struct shvm_gpt_
 		}
 		acc &= gpte_access(gpte, p->efer & EFER_NX);
 		w->acc[level] = acc;
-		if (level == 1 || gpte_is_large(g, gpte, level))
+		if (level == 1 || gpte_is_large(g, gpte, level, p->cr4 & X86_CR4_PSE))
 			break;
-		table = gpa(gpte & GENMASK_ULL(51, SHVM_PAGE_SHIFT));
+		table = gpa(gpte & g->frame);
 	}
 	if (access_denied(p, acc, w->access)) {
 		w->error = fault_error(p, w->access, PFEC_P);
@@ -190,6 +242,7 @@ static enum gpt_walk_result walk_once(struct shvm_mmu_vcpu *mv, struct shvm_gpt_
 /* Paging off: linear is physical, with the one right that never fails. */
 static enum gpt_walk_result walk_none(struct shvm_gpt_walk *w)
 {
+	w->absent = false;
 	w->leaf = 0;
 	w->frame = gfn((w->addr.v & GENMASK_ULL(31, 0)) >> SHVM_PAGE_SHIFT);
 	return GPT_WALK_OK;
@@ -205,10 +258,6 @@ enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 
 	if (format == SHVM_GPT_NONE)
 		return walk_none(w);
-	if (!g->levels) {
-		w->error = fault_error(&mv->paging, w->access, PFEC_P | PFEC_RSVD);
-		return GPT_WALK_ABSENT;
-	}
 	/* Another vCPU may win the race for A or D; each loss is its progress. */
 	for (tries = 0; tries < 16; tries++) {
 		ret = walk_once(mv, w, g, place);
@@ -216,4 +265,29 @@ enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 			return ret;
 	}
 	return GPT_WALK_RETRY;
+}
+
+/* Bits of a present PDPTE that must be 0: SDM table 4-8. */
+static u64 pdpte_reserved(const struct shvm_paging *p)
+{
+	return GENMASK_ULL(63, 52) | beyond_maxphyaddr(p) | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1);
+}
+
+int shvm_mmu_read_pdptes(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p, u64 cr3,
+			 u64 pdpte[SHVM_PAE_ROOTS])
+{
+	gpa_t at = gpa(cr3 & shvm_gpt_formats[SHVM_GPT_PAE].root);
+	struct gpt_place place;
+	int i;
+
+	if (place_find(mv->mmu, at, &place) != GPT_WALK_OK)
+		return -EAGAIN;
+	if (place.absent)
+		return 1;
+	if (shvm_arch_read_user(place.at, pdpte, SHVM_PAE_ROOTS * sizeof(*pdpte)))
+		return -EFAULT;
+	for (i = 0; i < SHVM_PAE_ROOTS; i++)
+		if ((pdpte[i] & GPTE_P) && (pdpte[i] & pdpte_reserved(p)))
+			return 1;
+	return 0;
 }

@@ -34,11 +34,16 @@
 
 /* One paging mode. Adding a mode is adding a row. */
 struct shvm_gpt {
-	u8 levels;		/* 0: not offered */
+	u8 levels;		/* of tables in memory; 0: no tables */
 	u8 index_bits;
 	u8 entry_bytes;
 	u8 large;		/* bit n: an entry of level n may map a large page */
 	bool has_nx;		/* bit 63 is NX if EFER.NXE, else reserved */
+	bool pse;		/* large pages need CR4.PSE; address bits above 31 are in 20:13 */
+	bool pdptes;		/* above the top level, four entries in registers */
+	u64 root;		/* address bits of CR3 */
+	u64 frame;		/* address bits of an entry */
+	u64 reserved;		/* bits that are reserved whatever the mode */
 };
 
 extern const struct shvm_gpt shvm_gpt_formats[SHVM_NR_GPT_FORMATS];
@@ -46,7 +51,6 @@ extern const struct shvm_gpt shvm_gpt_formats[SHVM_NR_GPT_FORMATS];
 enum gpt_walk_result {
 	GPT_WALK_OK,
 	GPT_WALK_FAULT,		/* the guest's own fault: error */
-	GPT_WALK_ABSENT,	/* a table is outside memory: the CPU would read all ones */
 	GPT_WALK_HOST,		/* the host cannot provide a table: -EFAULT */
 	GPT_WALK_RETRY,		/* the tables kept changing */
 };
@@ -62,6 +66,7 @@ struct shvm_gpt_walk {
 	u64 gpte[GPT_TOP + 1];		/* entries as they are now, A and D included */
 	u8 acc[GPT_TOP + 1];		/* rights accumulated down to each level, it included */
 	gfn_t frame;			/* the 4 KiB frame that addr leads to */
+	bool absent;			/* a table is not in memory: it reads as all ones */
 	bool dirty;			/* leaf has D, or is written and D cannot be set there */
 };
 
@@ -87,9 +92,21 @@ static inline unsigned int gpt_index(const struct shvm_gpt *g, gva_t addr, int l
 	return (addr.v >> gpt_shift(g, level)) & ((1u << g->index_bits) - 1);
 }
 
-static inline bool gpte_is_large(const struct shvm_gpt *g, u64 gpte, int level)
+static inline bool gpte_is_large(const struct shvm_gpt *g, u64 gpte, int level, bool cr4_pse)
 {
-	return (gpte & GPTE_PS) && (g->large & BIT(level));
+	return (gpte & GPTE_PS) && (g->large & BIT(level)) && (cr4_pse || !g->pse);
+}
+
+/* The frame that an entry leads to: of a table or of the first 4 KiB of a page. */
+static inline gfn_t gpte_frame(const struct shvm_gpt *g, u64 gpte, int level, bool is_large)
+{
+	u64 addr = gpte & g->frame;
+
+	if (is_large)
+		addr &= ~((1ULL << gpt_shift(g, level)) - 1);
+	if (is_large && g->pse)
+		addr |= (gpte & GENMASK_ULL(20, 13)) << (32 - 13);
+	return gfn(addr >> SHVM_PAGE_SHIFT);
 }
 
 /* Reserved bits of a present entry (SDM tables 4-15 to 4-20). */

@@ -74,7 +74,8 @@ bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush);
 /*
  * PAE paging keeps the four entries above the page directories in registers (SDM 4.4.1). Read them
  * from memory as p, which need not be the current mode, and CR3 say. 0; 1: a present one has a
- * reserved bit, #GP; -EFAULT: the host cannot provide the memory. May sleep; changes nothing.
+ * reserved bit, #GP; -EFAULT: the host cannot provide the memory; -EAGAIN: a slot change is under
+ * way. May sleep; changes nothing.
  */
 int shvm_mmu_read_pdptes(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p, u64 cr3,
 			 u64 pdpte[SHVM_PAE_ROOTS]);
@@ -86,9 +87,8 @@ void shvm_mmu_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr);
 
 /*
  * Before entering the guest, interrupts on: make sure that a root is loaded. 0; -ENOMEM; -EFAULT:
- * CR3 points outside memory (triple fault); -EOPNOTSUPP: a paging mode that is not there yet;
- * -EAGAIN: a slot change, an invalidation or a store to the root table is under way: look at
- * signals and requests, then call again.
+ * CR3 points outside memory (triple fault); -EAGAIN: a slot change, an invalidation or a store to
+ * the root table is under way: look at signals and requests, then call again.
  */
 int shvm_mmu_prepare(struct shvm_mmu_vcpu *mv);
 hpa_t shvm_mmu_root(const struct shvm_mmu_vcpu *mv);	/* for the CR3 field of the VMCS */

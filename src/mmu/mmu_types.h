@@ -153,10 +153,10 @@ struct shvm_mmu_vcpu {
 	u64 pdpte[SHVM_PAE_ROOTS];	/* guest's, PAE paging only: registers, not memory */
 	union shvm_role root_role;
 
-	/* The loaded root; NULL: none, shvm_mmu_prepare() must run. Read by the reclaimer. */
-	struct shvm_sp *root;
+	bool root_is_loaded;		/* else shvm_mmu_prepare() must run */
 	hpa_t root_hpa;			/* what the CR3 field of the VMCS gets */
-	struct shvm_sp *pae_sp[SHVM_PAE_ROOTS];	/* PAE host format: the page directories */
+	struct shvm_sp *root;		/* 4-level; NULL: none. Others look, too: is it in use? */
+	struct shvm_sp *pae_sp[SHVM_PAE_ROOTS];	/* PAE: directories; NULL: absent. The same */
 	u64 *pae_root;			/* 4 PDPTEs in a page below 4 GiB; NULL until needed */
 	u64 roots_gen;			/* mmu->root_gen when root and roots[] were looked up */
 	struct shvm_cached_root roots[SHVM_NR_CACHED_ROOTS];

@@ -27,7 +27,8 @@ static union shvm_role role_of(const struct shvm_paging *p)
 	role.wp = 1;
 	if (role.direct)
 		return role;
-	role.nx = !!(p->efer & EFER_NX);
+	role.nx = shvm_gpt_formats[role.format].has_nx && (p->efer & EFER_NX);
+	role.pse = shvm_gpt_formats[role.format].pse && (p->cr4 & X86_CR4_PSE);
 	role.wp = wp;
 	if (!wp) {
 		role.smep_nowp = !!(p->cr4 & X86_CR4_SMEP);
@@ -37,11 +38,17 @@ static union shvm_role role_of(const struct shvm_paging *p)
 	return role;
 }
 
+static void root_unload(struct shvm_mmu_vcpu *mv)
+{
+	mv->root_is_loaded = false;
+	WRITE_ONCE(mv->root, NULL);
+}
+
 static void roots_forget(struct shvm_mmu_vcpu *mv)
 {
 	memset(mv->roots, 0, sizeof(mv->roots));
 	memset(mv->pae_sp, 0, sizeof(mv->pae_sp));
-	WRITE_ONCE(mv->root, NULL);
+	root_unload(mv);
 	mv->roots_gen = READ_ONCE(mv->mmu->root_gen);
 }
 
@@ -80,10 +87,12 @@ static void root_remember(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
 	slot->sp = sp;
 }
 
-static void root_set(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, hpa_t table)
+static void root_set(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
 {
 	sp_stamp(mv->mmu, sp);
-	mv->root_hpa = table;
+	WRITE_ONCE(sp->writes, 0);	/* a sign of use; a racing store's count may be lost */
+	mv->root_hpa = shvm_arch_table_hpa(sp->spt);
+	mv->root_is_loaded = true;
 	WRITE_ONCE(mv->root, sp);
 }
 
@@ -97,7 +106,7 @@ bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 	if (!sp)
 		return false;
 	mv->cr3 = cr3;
-	root_set(mv, sp, shvm_arch_table_hpa(sp->spt));
+	root_set(mv, sp);
 	atomic64_inc(&mv->mmu->stats.cr3_fast);
 	return true;
 }
@@ -114,7 +123,14 @@ void shvm_mmu_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 		return;
 	mv->cr3 = cr3;
 	if (!mv->root_role.direct)
-		WRITE_ONCE(mv->root, NULL);
+		root_unload(mv);
+}
+
+void shvm_mmu_set_pdptes(struct shvm_mmu_vcpu *mv, const u64 pdpte[SHVM_PAE_ROOTS])
+{
+	memcpy(mv->pdpte, pdpte, sizeof(mv->pdpte));
+	if (mv->root_role.format == SHVM_GPT_PAE)
+		root_unload(mv);
 }
 
 /* Nothing is out of date, see above; the hardware's TLB is empty after every exit (no VPID). */
@@ -144,9 +160,10 @@ static enum root_result root_missing(struct shvm_mmu *mmu, gfn_t f)
 }
 
 /* One root table, ready for the hardware. mmu->lock for reading, SRCU. */
-static enum root_result root_get(struct shvm_mmu_vcpu *mv, gfn_t f, struct shvm_sp **out)
+static enum root_result root_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role role,
+				 struct shvm_sp **out)
 {
-	struct shvm_sp *sp = shvm_sp_get(mv, f, mv->root_role);
+	struct shvm_sp *sp = shvm_sp_get(mv, f, role);
 	bool filled;
 
 	if (!sp)
@@ -154,12 +171,36 @@ static enum root_result root_get(struct shvm_mmu_vcpu *mv, gfn_t f, struct shvm_
 	shvm_lock_sp(sp);
 	filled = shvm_sp_fill(mv->mmu, sp);
 	sp->is_root = true;
+	sp->writes = 0;
 	sp_stamp(mv->mmu, sp);
 	shvm_unlock_sp(sp);
 	*out = sp;
 	return filled ? ROOT_LOADED : ROOT_WAIT;
 }
 
+/* Quarter i of the 4 GiB that a guest outside long mode sees. */
+static enum root_result root_get_quarter(struct shvm_mmu_vcpu *mv, int i, struct shvm_sp **out)
+{
+	const struct shvm_gpt *g = &shvm_gpt_formats[mv->root_role.format];
+	union shvm_role role = mv->root_role;
+	gfn_t f = gfn((u64)i << (30 - SHVM_PAGE_SHIFT));
+
+	*out = NULL;
+	if (g->pdptes) {
+		f = gpa_to_gfn(gpa(mv->pdpte[i] & g->frame));
+		if (!(mv->pdpte[i] & GPTE_P))
+			return ROOT_LOADED;
+	} else if (!role.direct) {
+		f = gpa_to_gfn(gpa(mv->cr3 & g->root));
+		role.quadrant = i;
+	}
+	return root_get(mv, f, role, out);
+}
+
+/*
+ * Every directory that the guest has, before it is needed: an absent PDPTE faults with an exit, but
+ * a fault cannot load another one. One that is outside memory stays absent, the fault will tell.
+ */
 static enum root_result root_load_pae(struct shvm_mmu_vcpu *mv)
 {
 	struct shvm_sp *sp[SHVM_PAE_ROOTS];
@@ -167,15 +208,16 @@ static enum root_result root_load_pae(struct shvm_mmu_vcpu *mv)
 	int i;
 
 	for (i = 0; i < SHVM_PAE_ROOTS; i++) {
-		ret = root_get(mv, gfn((u64)i << 18), &sp[i]);
-		if (ret != ROOT_LOADED)
+		ret = root_get_quarter(mv, i, &sp[i]);
+		if (ret == ROOT_WAIT || (ret == ROOT_ABSENT && mv->root_role.format != SHVM_GPT_PAE))
 			return ret;
 	}
 	for (i = 0; i < SHVM_PAE_ROOTS; i++) {
-		mv->pae_sp[i] = sp[i];
-		mv->pae_root[i] = shvm_arch_table_hpa(sp[i]->spt).v | SPTE_P;
+		WRITE_ONCE(mv->pae_sp[i], sp[i]);
+		mv->pae_root[i] = sp[i] ? shvm_arch_table_hpa(sp[i]->spt).v | SPTE_P : 0;
 	}
-	root_set(mv, sp[0], shvm_arch_table_hpa(mv->pae_root));
+	mv->root_hpa = shvm_arch_table_hpa(mv->pae_root);
+	mv->root_is_loaded = true;
 	return ROOT_LOADED;
 }
 
@@ -190,10 +232,10 @@ static enum root_result root_load(struct shvm_mmu_vcpu *mv)
 		roots_forget(mv);
 	if (mv->root_role.pae_host)
 		return root_load_pae(mv);
-	ret = root_get(mv, cr3_gfn(mv->cr3), &sp);
+	ret = root_get(mv, cr3_gfn(mv->cr3), mv->root_role, &sp);
 	if (ret != ROOT_LOADED)
 		return ret;
-	root_set(mv, sp, shvm_arch_table_hpa(sp->spt));
+	root_set(mv, sp);
 	root_remember(mv, sp);
 	atomic64_inc(&mmu->stats.cr3_slow);
 	return ROOT_LOADED;
@@ -242,12 +284,8 @@ static int root_prepare(struct shvm_mmu_vcpu *mv)
 
 int shvm_mmu_prepare(struct shvm_mmu_vcpu *mv)
 {
-	enum shvm_gpt_format format = mv->root_role.format;
-
-	if (mv->root && mv->roots_gen == READ_ONCE(mv->mmu->root_gen))
+	if (mv->root_is_loaded && mv->roots_gen == READ_ONCE(mv->mmu->root_gen))
 		return 0;
-	if (format != SHVM_GPT_NONE && !shvm_gpt_formats[format].levels)
-		return -EOPNOTSUPP;
 	if (pae_root_prepare(mv))
 		return -ENOMEM;
 	return root_prepare(mv);

@@ -112,14 +112,23 @@ struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role r
 	return sp;
 }
 
-/* Classify in place: the guest table was read into the shadow table, which nothing points to. */
-static void sp_classify(struct shvm_sp *sp)
+/*
+ * Read the guest's entries into the end of the shadow table, which nothing points to, and classify
+ * them in place: an entry of ours never reaches those that are still to be looked at.
+ */
+static bool sp_classify(struct shvm_sp *sp, const struct shvm_slot *slot)
 {
-	u64 trap = shvm_spte_trap;
-	int i;
+	u32 bytes = shvm_gpt_formats[sp->role.format].entry_bytes;
+	unsigned int shift = sp_index_shift(sp), i;
+	u32 len = (SHVM_SPT_ENTRIES >> shift) * bytes;
+	gpa_t at = gpa(gfn_to_gpa(sp->gfn).v + sp_guest_index(sp, 0) * bytes);
+	u8 *table = (u8 *)sp->spt + SHVM_PAGE_SIZE - len;
 
+	if (shvm_arch_read_user_atomic(slot_hva(slot, at), table, len))
+		return false;
 	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
-		sp->spt[i] = sp->spt[i] & GPTE_P ? trap : SPTE_NOTRAP;
+		sp->spt[i] = table[(i >> shift) * bytes] & GPTE_P ? shvm_spte_trap : SPTE_NOTRAP;
+	return true;
 }
 
 static void sp_fill_traps(struct shvm_sp *sp)
@@ -161,11 +170,8 @@ bool shvm_sp_fill(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	if (atomic_read(&slot_gfn_state(slot, sp->gfn)->writers) ||
 	    atomic_read(&mmu->inval.active))
 		return false;
-	if (shvm_arch_read_user_atomic(slot_hva(slot, gfn_to_gpa(sp->gfn)), sp->spt,
-				       SHVM_PAGE_SIZE))
+	if (!sp_classify(sp, slot))
 		sp_fill_traps(sp);
-	else
-		sp_classify(sp);
 	WRITE_ONCE(sp->filled, true);
 	return true;
 }

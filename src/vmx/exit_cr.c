@@ -111,29 +111,35 @@ static u64 lmsw_value(u64 cr0, u16 source)
 	return (cr0 & ~loaded) | (source & (loaded | X86_CR0_PE));
 }
 
+/* result: of a write to a control register, see shvm_cr0_write(). */
+static enum shvm_next cr_written(struct shvm_vcpu *vcpu, int result)
+{
+	if (!result) {
+		shvm_vmx_skip_insn(vcpu);
+	} else if (result > 0) {
+		shvm_event_exception_error(vcpu, X86_TRAP_GP, 0);
+	} else if (result != -EAGAIN) {
+		vcpu->run_error = result;
+		return SHVM_NEXT_ERROR;
+	}
+	return SHVM_NEXT_ENTER;
+}
+
 enum shvm_next shvm_vmx_exit_cr(struct shvm_vcpu *vcpu)
 {
 	u64 q = vcpu->vmx.exit.qualification;
-	int gp = 0;
 
 	switch (CR_ACCESS(q)) {
 	case CR_WRITE:
-		gp = cr_write(vcpu, CR_NUMBER(q), gpr_read(vcpu, CR_GPR(q)));
-		break;
+		return cr_written(vcpu, cr_write(vcpu, CR_NUMBER(q), gpr_read(vcpu, CR_GPR(q))));
 	case CR_READ:
 		return cr_read(vcpu, q);
 	case CR_CLTS:
-		gp = shvm_cr0_write(vcpu, vcpu->cr0 & ~(u64)X86_CR0_TS);
-		break;
+		return cr_written(vcpu, shvm_cr0_write(vcpu, vcpu->cr0 & ~(u64)X86_CR0_TS));
 	case CR_LMSW:
-		gp = shvm_cr0_write(vcpu, lmsw_value(vcpu->cr0, CR_LMSW_SOURCE(q)));
 		break;
 	}
-	if (gp)
-		shvm_event_exception_error(vcpu, X86_TRAP_GP, 0);
-	else
-		shvm_vmx_skip_insn(vcpu);
-	return SHVM_NEXT_ENTER;
+	return cr_written(vcpu, shvm_cr0_write(vcpu, lmsw_value(vcpu->cr0, CR_LMSW_SOURCE(q))));
 }
 
 /* MOV DR exits before the CPU looks at CR4.DE, DR7.GD and the privilege level (SDM 26.1.3). */

@@ -180,6 +180,7 @@ static void cpuid_derive(struct shvm_cpuid *c)
 	c->lm = ext1_edx & F(LM);
 	c->syscall = ext1_edx & F(SYSCALL);
 	c->gbpages = c->lm && (ext1_edx & F(GBPAGES));
+	c->pse36 = leaf1 && (leaf1->edx & F(PSE36));
 
 	c->efer_reserved = ~0ULL;
 	if (c->nx)
@@ -207,15 +208,19 @@ static int entries_check(const struct shvm_cpuid_entry2 *entries, u32 nent)
 	return 0;
 }
 
+u32 shvm_cpuid_model(const struct shvm_cpuid *c)
+{
+	return SHVM_CPU_MODEL_FIXED | c->maxphyaddr |
+	       (c->gbpages ? SHVM_CPU_MODEL_GBPAGES : 0) |
+	       (c->pse36 ? SHVM_CPU_MODEL_PSE36 : 0);
+}
+
 /* Another vCPU of the VM has run: shadow pages exist that depend on its model. */
 static bool model_fits_vm(const struct shvm *vm, const struct shvm_cpuid *c)
 {
 	u32 fixed = READ_ONCE(vm->cpu_model);
-	u32 model = SHVM_CPU_MODEL_FIXED | c->maxphyaddr;
 
-	if (c->gbpages)
-		model |= SHVM_CPU_MODEL_GBPAGES;
-	return !fixed || fixed == model;
+	return !fixed || fixed == shvm_cpuid_model(c);
 }
 
 /**

@@ -3,8 +3,7 @@
  * Guest writes to control registers, EFER and debug registers: first every check of the SDM
  * (vol. 2 "MOV to CR", vol. 3 2.5, 4.1.2, 4.10.4.1, 17.2), then the commit to the vCPU, VT-x and
  * the shadow MMU, which cannot fail. Caller holds vcpu->mutex and has the VMCS loaded. Privilege
- * was checked by whoever decoded the instruction. PDPTEs are not loaded here: PAE paging outside
- * long mode is refused at VM entry.
+ * was checked by whoever decoded the instruction.
  */
 #include <linux/bits.h>
 #include <asm/processor-flags.h>
@@ -37,6 +36,10 @@
 #define DR6_BD			BIT_ULL(13)
 #define DR7_GD			BIT_ULL(13)
 
+/* Changes of these bits load the PDPTEs again, if PAE paging is on then (SDM 4.4.1). */
+#define CR0_LOADS_PDPTES	(X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)
+#define CR4_LOADS_PDPTES	(X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PSE | X86_CR4_SMEP)
+
 static void cr_set_paging(struct shvm_vcpu *vcpu)
 {
 	struct shvm_paging p = {
@@ -45,22 +48,63 @@ static void cr_set_paging(struct shvm_vcpu *vcpu)
 		.efer = vcpu->efer,
 		.maxphyaddr = vcpu->cpuid.maxphyaddr,
 		.gbpages = vcpu->cpuid.gbpages,
+		.pse36 = vcpu->cpuid.pse36,
 	};
 
 	shvm_mmu_set_paging(&vcpu->mmu, &p);
+}
+
+/* What the control registers are about to be, and the PDPTEs that this loads. */
+struct cr_change {
+	u64 cr0, cr3, cr4, efer;
+	bool has_pdptes;
+	u64 pdpte[SHVM_PAE_ROOTS];
+};
+
+static struct cr_change cr_change(const struct shvm_vcpu *vcpu)
+{
+	return (struct cr_change){
+		.cr0 = vcpu->cr0, .cr3 = vcpu->cr3, .cr4 = vcpu->cr4, .efer = vcpu->efer,
+	};
+}
+
+/* 0, 1 = #GP, -errno. Reads the PDPTEs if there will be PAE paging. */
+static int change_read_pdptes(struct shvm_vcpu *vcpu, struct cr_change *c)
+{
+	struct shvm_paging p = {
+		.cr0 = c->cr0, .cr4 = c->cr4, .efer = c->efer,
+		.maxphyaddr = vcpu->cpuid.maxphyaddr,
+	};
+
+	if (!(c->cr0 & X86_CR0_PG) || !(c->cr4 & X86_CR4_PAE) || (c->efer & EFER_LMA))
+		return 0;
+	c->has_pdptes = true;
+	return shvm_mmu_read_pdptes(&vcpu->mmu, &p, c->cr3, c->pdpte);
+}
+
+/* After the paging state, so that the MMU knows what they mean. */
+static void change_commit_pdptes(struct shvm_vcpu *vcpu, const struct cr_change *c)
+{
+	if (c->has_pdptes)
+		shvm_mmu_set_pdptes(&vcpu->mmu, c->pdpte);
 }
 
 /**
  * shvm_cr_sync_mmu - hand the whole paging state to the shadow MMU
  * @vcpu: its cr0, cr3, cr4, efer and CPUID are final
  *
- * All cached translations of the vCPU are dropped.
+ * All cached translations of the vCPU are dropped. PDPTEs that cannot be loaded are not present.
  */
 void shvm_cr_sync_mmu(struct shvm_vcpu *vcpu)
 {
+	struct cr_change change = cr_change(vcpu);
+
+	if (change_read_pdptes(vcpu, &change))
+		memset(change.pdpte, 0, sizeof(change.pdpte));
 	cr_set_paging(vcpu);
 	shvm_mmu_flush_all(&vcpu->mmu);
 	shvm_mmu_load_cr3(&vcpu->mmu, vcpu->cr3, false);
+	change_commit_pdptes(vcpu, &change);
 }
 
 /* What CR0.PG = 1 with EFER.LME = 1 asks of the rest of the state (SDM 9.8.5). */
@@ -108,20 +152,30 @@ static bool cr0_is_legal(struct shvm_vcpu *vcpu, u64 val)
  * shvm_cr0_write - MOV to CR0, LMSW, CLTS
  * @vcpu: the vCPU
  * @val: new value, zero-extended if the operand has 32 bits
- * Return: 0, or 1 with nothing changed: raise #GP(0).
+ * Return: 0, or with nothing changed 1: raise #GP(0), or -errno: see shvm_mmu_read_pdptes().
  */
 int shvm_cr0_write(struct shvm_vcpu *vcpu, u64 val)
 {
+	struct cr_change change = cr_change(vcpu);
 	u64 old = vcpu->cr0;
+	int err = 0;
 
 	if (!cr0_is_legal(vcpu, val))
 		return 1;
+	change.cr0 = (val & CR0_DEFINED) | X86_CR0_ET;
+	if ((old ^ change.cr0) & X86_CR0_PG) {
+		change.efer &= ~EFER_LMA;
+		if ((change.cr0 & X86_CR0_PG) && (change.efer & EFER_LME))
+			change.efer |= EFER_LMA;
+	}
+	if ((old ^ change.cr0) & CR0_LOADS_PDPTES)
+		err = change_read_pdptes(vcpu, &change);
+	if (err)
+		return err;
 
-	vcpu->cr0 = (val & CR0_DEFINED) | X86_CR0_ET;
-	if ((old ^ vcpu->cr0) & X86_CR0_PG) {
-		vcpu->efer &= ~EFER_LMA;
-		if ((vcpu->cr0 & X86_CR0_PG) && (vcpu->efer & EFER_LME))
-			vcpu->efer |= EFER_LMA;
+	vcpu->cr0 = change.cr0;
+	if (vcpu->efer != change.efer) {
+		vcpu->efer = change.efer;
 		shvm_vmx_update_efer(vcpu);
 	}
 	shvm_vmx_update_cr0(vcpu);
@@ -129,6 +183,7 @@ int shvm_cr0_write(struct shvm_vcpu *vcpu, u64 val)
 		cr_set_paging(vcpu);
 		shvm_vmx_update_exceptions(vcpu);
 	}
+	change_commit_pdptes(vcpu, &change);
 	if ((old ^ vcpu->cr0) & X86_CR0_PG)
 		shvm_mmu_flush_all(&vcpu->mmu);
 	return 0;
@@ -138,14 +193,16 @@ int shvm_cr0_write(struct shvm_vcpu *vcpu, u64 val)
  * shvm_cr3_write - MOV to CR3
  * @vcpu: the vCPU
  * @val: new value, zero-extended if the operand has 32 bits
- * Return: 0, or 1 with nothing changed: raise #GP(0).
+ * Return: 0, or with nothing changed 1: raise #GP(0), or -errno: see shvm_mmu_read_pdptes().
  *
  * Bit 63 asks to keep the translations of the new PCID, exists only with CR4.PCIDE and is never
  * stored. Bits 11:0 that mean nothing are stored, as CPUs do.
  */
 int shvm_cr3_write(struct shvm_vcpu *vcpu, u64 val)
 {
+	struct cr_change change = cr_change(vcpu);
 	bool noflush = false;
+	int err;
 
 	if (vcpu->cr4 & X86_CR4_PCIDE) {
 		noflush = val & CR3_KEEP_PCID;
@@ -153,9 +210,14 @@ int shvm_cr3_write(struct shvm_vcpu *vcpu, u64 val)
 	}
 	if ((vcpu->efer & EFER_LMA) && (val >> vcpu->cpuid.maxphyaddr))
 		return 1;
+	change.cr3 = val;
+	err = change_read_pdptes(vcpu, &change);
+	if (err)
+		return err;
 
 	vcpu->cr3 = val;
 	shvm_mmu_load_cr3(&vcpu->mmu, val, noflush);
+	change_commit_pdptes(vcpu, &change);
 	return 0;
 }
 
@@ -176,17 +238,23 @@ static bool cr4_is_legal(struct shvm_vcpu *vcpu, u64 val)
  * shvm_cr4_write - MOV to CR4
  * @vcpu: the vCPU
  * @val: new value, zero-extended if the operand has 32 bits
- * Return: 0, or 1 with nothing changed: raise #GP(0).
+ * Return: 0, or with nothing changed 1: raise #GP(0), or -errno: see shvm_mmu_read_pdptes().
  *
  * PCIDE also flushes when it is set: what was cached before carried no PCID.
  */
 int shvm_cr4_write(struct shvm_vcpu *vcpu, u64 val)
 {
-	u64 old = vcpu->cr4;
-	u64 changed = old ^ val;
+	struct cr_change change = cr_change(vcpu);
+	u64 changed = vcpu->cr4 ^ val;
+	int err = 0;
 
 	if (!cr4_is_legal(vcpu, val))
 		return 1;
+	change.cr4 = val;
+	if (changed & CR4_LOADS_PDPTES)
+		err = change_read_pdptes(vcpu, &change);
+	if (err)
+		return err;
 
 	vcpu->cr4 = val;
 	shvm_vmx_update_cr4(vcpu);
@@ -194,6 +262,7 @@ int shvm_cr4_write(struct shvm_vcpu *vcpu, u64 val)
 		cr_set_paging(vcpu);
 		shvm_vmx_update_exceptions(vcpu);
 	}
+	change_commit_pdptes(vcpu, &change);
 	if ((changed & CR4_FLUSH_ON_CHANGE) || (changed & val & X86_CR4_SMEP))
 		shvm_mmu_flush_all(&vcpu->mmu);
 	return 0;

@@ -100,20 +100,30 @@ static enum shvm_emul_result fault_unless(struct shvm_emul *e, bool legal)
 	return legal ? EMUL_OK : shvm_emul_fault(e, X86_TRAP_GP, true, 0);
 }
 
+/* result: of a write to a control register, see shvm_cr0_write(). */
+static enum shvm_emul_result cr_result(struct shvm_emul *e, int result)
+{
+	if (result >= 0)
+		return fault_unless(e, !result);
+	if (result != -EAGAIN)
+		emul_vcpu(e)->insn.error = result;
+	return EMUL_RETRY;
+}
+
 static enum shvm_emul_result op_set_cr(struct shvm_emul *e, unsigned int nr, u64 val)
 {
 	struct shvm_vcpu *vcpu = emul_vcpu(e);
 
 	switch (nr) {
 	case 0:
-		return fault_unless(e, !shvm_cr0_write(vcpu, val));
+		return cr_result(e, shvm_cr0_write(vcpu, val));
 	case 2:
 		vcpu->cr2 = val;
 		return EMUL_OK;
 	case 3:
-		return fault_unless(e, !shvm_cr3_write(vcpu, val));
+		return cr_result(e, shvm_cr3_write(vcpu, val));
 	case 4:
-		return fault_unless(e, !shvm_cr4_write(vcpu, val));
+		return cr_result(e, shvm_cr4_write(vcpu, val));
 	case 8:
 		return fault_unless(e, !shvm_cr8_write(vcpu, val));
 	}

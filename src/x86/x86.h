@@ -8,7 +8,10 @@
 
 #include "../vcpu.h"
 
-/* cr.c: check like the CPU, then commit to vcpu->, VMX and MMU. 0, or 1 = raise #GP(0). */
+/*
+ * cr.c: check like the CPU, then commit to vcpu->, VMX and MMU. 0; or, with nothing changed, 1 =
+ * raise #GP(0). CR0, CR3 and CR4 also -EFAULT, -EAGAIN: memory that the instruction reads.
+ */
 int shvm_cr0_write(struct shvm_vcpu *vcpu, u64 val);
 int shvm_cr3_write(struct shvm_vcpu *vcpu, u64 val);
 int shvm_cr4_write(struct shvm_vcpu *vcpu, u64 val);
@@ -36,6 +39,8 @@ int shvm_event_set(struct shvm_vcpu *vcpu, const struct shvm_vcpu_events *in);
 
 /* cpuid.c */
 void shvm_cpuid_query(struct shvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+/* What all vCPUs of a VM must agree on: SHVM_CPU_MODEL_*. */
+u32 shvm_cpuid_model(const struct shvm_cpuid *c);
 /* Copies entries. -EINVAL, -E2BIG, -ENOMEM: nothing has changed. */
 int shvm_cpuid_set(struct shvm_vcpu *vcpu, const struct shvm_cpuid_entry2 *entries, u32 nent);
 void shvm_cpuid_init(struct shvm_vcpu *vcpu);	/* no leaves yet */

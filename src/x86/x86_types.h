@@ -41,7 +41,7 @@ struct shvm_cpuid {
 	struct shvm_cpuid_entry2 *entries;	/* kvmalloc'ed, NULL: none */
 	u32 nent;
 	u8 maxphyaddr;		/* 32..52; 36 without leaf 0x80000008 */
-	bool nx, gbpages, smep, smap, pcid, fsgsbase, pge, syscall, lm;
+	bool nx, gbpages, pse36, smep, smap, pcid, fsgsbase, pge, syscall, lm;
 	u64 cr4_reserved;	/* bits whose setting is #GP */
 	u64 efer_reserved;
 	u64 xcr0_allowed;	/* 0: the guest has no XSAVE */

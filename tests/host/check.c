@@ -108,10 +108,41 @@ static struct shvm_sp *check_child(const struct shvm_sp *sp, int i)
 	return child;
 }
 
+/*
+ * The guest entry that a shadow entry stands for. A two-level guest has 1024 entries of 4 bytes in
+ * a table: four page directories of the host shadow a guest one, two of their entries for each of
+ * its entries; two page tables shadow one of the guest.
+ */
+static u64 guest_entry(const struct shvm_sp *sp, int i, const u8 *table)
+{
+	u64 e = 0;
+
+	if (sp->role.format != SHVM_GPT_32)
+		memcpy(&e, table + 8 * i, 8);
+	else if (sp->role.level == 2)
+		memcpy(&e, table + 4 * (sp->role.quadrant * 256 + i / 2), 4);
+	else
+		memcpy(&e, table + 4 * (sp->role.quadrant * 512 + i), 4);
+	return e;
+}
+
+static u64 reserved_pse(const struct shvm_paging *p)
+{
+	u64 address = 0, bit;
+
+	for (bit = 32; p->pse36 && bit < 40 && bit < p->maxphyaddr; bit++)
+		address |= 1ULL << (bit - 19);
+	return 0x3fe000 & ~address;
+}
+
 static u64 gpte_reserved(const struct shvm_sp *sp, u64 e)
 {
-	u64 bits = ADDR & ~((1ULL << machine->vcpu[0].paging.maxphyaddr) - 1);
+	const struct shvm_paging *p = &machine->vcpu[0].paging;
+	bool pae = sp->role.format == SHVM_GPT_PAE;
+	u64 bits = (ADDR | (pae ? 0x7ff0000000000000ULL : 0)) & ~((1ULL << p->maxphyaddr) - 1);
 
+	if (sp->role.format == SHVM_GPT_32)
+		return sp->role.level == 2 && sp->role.pse && (e & 0x80) ? reserved_pse(p) : 0;
 	if (!sp->role.nx)
 		bits |= 1ULL << 63;
 	if (sp->role.level == 4)
@@ -121,6 +152,23 @@ static u64 gpte_reserved(const struct shvm_sp *sp, u64 e)
 	if (sp->role.level == 2 && (e & 0x80))
 		bits |= 0x1fe000;
 	return bits;
+}
+
+static bool is_large(const struct shvm_sp *sp, u64 e)
+{
+	if (sp->role.level == 1 || !(e & 0x80))
+		return false;
+	return sp->role.format != SHVM_GPT_32 || sp->role.pse;
+}
+
+/* The first frame behind a live entry above level 1, large or table. */
+static u64 frame_behind(const struct shvm_sp *sp, int i, u64 e)
+{
+	if (!is_large(sp, e))
+		return (e & ADDR) >> 12;
+	if (sp->role.format == SHVM_GPT_32)
+		return (e & 0xffc00000) >> 12 | (e >> 13 & 0xff) << 20 | (u64)(i & 1) << 9;
+	return (e & ADDR) >> 12 & ~((1ULL << (9 * (sp->role.level - 1))) - 1);
 }
 
 /* Never more than the guest's entry gives; with CR0.WP = 0 the leaf carries all of it. */
@@ -137,14 +185,24 @@ static void check_rights(const struct shvm_sp *sp, int i, u64 e, bool leaf, bool
 	SP_CHECK((spte & SPTE_NX) || !(e >> 63), sp, i, "more X than the guest");
 }
 
+/* A table is shadowed for the mode in which it was reached, and for its part of the addresses. */
+static void check_child_role(const struct shvm_sp *sp, int i, const struct shvm_sp *child)
+{
+	union shvm_role must = sp->role, is = child->role;
+
+	must.level--;
+	must.quadrant = must.format == SHVM_GPT_32 ? i & 1 : 0;
+	must.access = is.access;
+	SP_CHECK(is.word == must.word, sp, i, "child of a wrong role");
+}
+
 /* A4 and A7 for one entry of a page that shadows a guest table. */
 static void check_gpte(const struct shvm_sp *sp, int i, const u8 *table, bool frozen)
 {
-	u64 spte = sp->spt[i], e;
+	u64 spte = sp->spt[i], e = guest_entry(sp, i, table);
 	struct shvm_sp *child;
-	bool leaf;
+	bool large;
 
-	memcpy(&e, table + 8 * i, 8);
 	if (spte == SPTE_NOTRAP) {
 		SP_CHECK(!(e & 1), sp, i, "notrap for a present guest entry");
 		return;
@@ -154,17 +212,17 @@ static void check_gpte(const struct shvm_sp *sp, int i, const u8 *table, bool fr
 	SP_CHECK(e & 1, sp, i, "live, but the guest entry is not present");
 	SP_CHECK(!(e & gpte_reserved(sp, e)), sp, i, "live, but the guest entry is reserved");
 	SP_CHECK((e & 0x20) || frozen, sp, i, "live, but the guest entry has A = 0");
-	leaf = sp->role.level == 1 || (e & 0x80);
-	check_rights(sp, i, e, leaf, frozen);
+	large = is_large(sp, e);
+	check_rights(sp, i, e, sp->role.level == 1 || large, frozen);
 	if (sp->role.level == 1) {
 		SP_CHECK((e & ADDR) >> 12 == sp->gfns[i], sp, i, "leaf of a wrong guest frame");
 		return;
 	}
 	child = shvm_arch_table_owner(hpa(spte & ADDR));
-	SP_CHECK(child->role.direct == leaf, sp, i, "direct or not");
-	SP_CHECK(child->gfn.v == (e & ADDR) >> 12 ||
-		 (leaf && child->gfn.v == ((e & ADDR) >> 12 & ~1ULL)), sp, i,
-		 "child of a wrong guest frame");
+	SP_CHECK(child->role.direct == large, sp, i, "direct or not");
+	SP_CHECK(child->gfn.v == frame_behind(sp, i, e), sp, i, "child of a wrong guest frame");
+	if (!large)
+		check_child_role(sp, i, child);
 }
 
 static void check_entry(const struct shvm_sp *sp, int i)
@@ -205,7 +263,7 @@ static void check_sp(struct shvm_sp *sp)
 	struct shvm_tlb *tlb = &machine->mmu.tlb;
 	const struct mslot *s = slot_of(sp->gfn.v);
 	u8 table[SHVM_PAGE_SIZE];
-	bool exact, frozen;
+	bool frozen;
 	int i;
 
 	SP_CHECK(shvm_arch_table_owner(shvm_arch_table_hpa(sp->spt)) == sp, sp, -1, "owner");
@@ -221,12 +279,57 @@ static void check_sp(struct shvm_sp *sp)
 	SP_CHECK(sp->tlb_owed <= (u64)atomic64_read(&tlb->done), sp, -1,
 		 "filled before its flush");
 	frozen = s->readonly || machine->host[page_of(sp->gfn.v)].vma != VMA_RW;
-	exact = !check_behind && sp->role.format == SHVM_GPT_64;
-	if (!exact)
+	if (check_behind)
 		return;
 	host_peek(page_of(sp->gfn.v), 0, table, sizeof(table));
 	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
 		check_gpte(sp, i, table, frozen);
+}
+
+/* What the PDPTE of the hardware must lead to. False: nothing, it must be 0. */
+static bool root_wanted(const struct vcpu *v, int i, union shvm_role *role, u64 *f)
+{
+	enum oracle_format format = oracle_format(&v->paging);
+
+	role->level = 2;
+	role->pae_host = 1;
+	*f = (u64)i << 18;
+	if (format == O_OFF) {
+		role->direct = 1;
+		return true;
+	}
+	role->format = format == O_32 ? SHVM_GPT_32 : SHVM_GPT_PAE;
+	role->quadrant = format == O_32 ? i : 0;
+	*f = (format == O_32 ? v->cr3 & 0xfffff000 : v->guest_pdpte[i] & ADDR) >> 12;
+	return format == O_32 || ((v->guest_pdpte[i] & 1) && slot_of(*f));
+}
+
+/* Four page directories under the registers of a vCPU outside long mode. */
+static void check_roots(const struct vcpu *v)
+{
+	const struct shvm_mmu_vcpu *mv = &v->mv;
+	int i;
+
+	if (!mv->root_role.pae_host || !mv->root_is_loaded || mv->roots_gen != machine->mmu.root_gen)
+		return;
+	for (i = 0; i < 4; i++) {
+		union shvm_role role = { .word = 0 };
+		const struct shvm_sp *sp;
+		u64 f;
+
+		if (!root_wanted(v, i, &role, &f)) {
+			CHECK(!mv->pae_root[i], "vCPU %d: PDPTE %d is %llx, must be 0", v->id, i,
+			      mv->pae_root[i]);
+			continue;
+		}
+		CHECK((mv->pae_root[i] & ~ADDR) == 1, "vCPU %d: PDPTE %d is %llx", v->id, i,
+		      mv->pae_root[i]);
+		sp = shvm_arch_table_owner(hpa(mv->pae_root[i] & ADDR));
+		SP_CHECK(is_listed(sp) && sp->filled && sp->gfn.v == f, sp, -1, "a wrong PDPTE");
+		SP_CHECK(sp->role.level == 2 && sp->role.pae_host &&
+			 sp->role.format == role.format && sp->role.direct == role.direct &&
+			 sp->role.quadrant == role.quadrant, sp, -1, "a PDPTE of a wrong role");
+	}
 }
 
 static u32 shadows_of(u64 f)
@@ -300,6 +403,8 @@ void check_all(void)
 		check_sp(census.sp[i]);
 	}
 	CHECK(parents == census.tables, "%llu parents, %llu entries", parents, census.tables);
+	for (i = 0; i < machine->nr_vcpus; i++)
+		check_roots(&machine->vcpu[i]);
 	chained = check_frames();
 	CHECK(chained == census.leaves, "%llu chained, %llu leaves", chained, census.leaves);
 	CHECK(chained == (u64)atomic64_read(&mmu->stats.rmap_entries),

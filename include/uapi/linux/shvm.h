@@ -380,7 +380,6 @@ struct shvm_debugregs {
 #define SHVM_MODE_REAL		1	/* CR0.PE = 0; the state after reset */
 #define SHVM_MODE_VM86		2	/* RFLAGS.VM = 1 */
 #define SHVM_MODE_TASK_SWITCH	3	/* detail: the exit qualification */
-#define SHVM_MODE_PAGING	4	/* paging that is neither off nor 4-level; detail: CR4 */
 #define SHVM_MODE_STATE		5	/* VT-x cannot hold it; detail: number of the rule that is
 					 * broken, from 1 in src/vmx/rules.h
 					 */
