@@ -94,7 +94,6 @@ static u64 first_table(const struct vcpu *v, u64 addr, int *level, u32 *fault)
 static bool walk_once(const struct vcpu *v, const struct access *a, struct walk *out)
 {
 	struct walk r = { .w = true, .u = true };
-	u64 rsvd = E_TOO_HIGH | (is_64(v) ? 0 : E_PAE_RSVD);
 	u64 *entry, e, table;
 	int level;
 
@@ -106,7 +105,8 @@ static bool walk_once(const struct vcpu *v, const struct access *a, struct walk 
 			r.fault = FAULTED;
 			break;
 		}
-		if (e & (rsvd | (level == 4 ? E_PS : 0))) {
+		CHECK(is_64(v) || !(e & E_PAE_RSVD), "PAE shadow entry %llx", e);
+		if (e & (E_TOO_HIGH | (level == 4 ? E_PS : 0))) {
 			r.fault = FAULTED | PF_P | PF_RSVD;
 			break;
 		}
@@ -162,10 +162,26 @@ bool vcpu_must_exit(struct vcpu *v)
 	return __atomic_load_n(&v->kick, __ATOMIC_SEQ_CST);
 }
 
+/* The CR3 field of the VMCS, and with PAE tables the registers that the CPU loads by it. */
+static void load_root(struct vcpu *v)
+{
+	int i;
+
+	v->root = shvm_mmu_root(&v->mv).v;
+	if (is_64(v))
+		return;
+	CHECK(v->root < 1ULL << 32, "PAE root at %llx", v->root);
+	for (i = 0; i < 4; i++) {
+		v->pdpte[i] = machine_table(v->root)[i];
+		CHECK(!(v->pdpte[i] & E_P) || !(v->pdpte[i] & PDPTE_RSVD),
+		      "VM entry fails: PDPTE %d is %llx", i, v->pdpte[i]);
+	}
+}
+
 /* VM entry: requests, root, then "in guest", then the last look at requests. 0 or -errno. */
 static int vcpu_enter(struct vcpu *v)
 {
-	int tries, err, i;
+	int tries, err;
 
 	for (tries = 0; ; tries++) {
 		__atomic_store_n(&v->kick, 0, __ATOMIC_SEQ_CST);
@@ -184,15 +200,7 @@ static int vcpu_enter(struct vcpu *v)
 			break;
 		__atomic_store_n(&v->in_guest, 0, __ATOMIC_SEQ_CST);
 	}
-	v->root = shvm_mmu_root(&v->mv).v;
-	CHECK(is_64(v) || v->root < 1ULL << 32, "PAE root at %llx", v->root);
-	if (is_64(v))
-		return 0;
-	for (i = 0; i < 4; i++) {
-		v->pdpte[i] = machine_table(v->root)[i];
-		CHECK(!(v->pdpte[i] & E_P) || !(v->pdpte[i] & PDPTE_RSVD),
-		      "VM entry fails: PDPTE %d is %llx", i, v->pdpte[i]);
-	}
+	load_root(v);
 	return 0;
 }
 
@@ -359,37 +367,98 @@ struct outcome vcpu_access(struct vcpu *v, struct operation *op)
 	return out;
 }
 
-void vcpu_set_paging(struct vcpu *v, const struct shvm_paging *p)
+/* SDM 4.4.1: which changes of CR0, CR4 and EFER load the PDPTEs again. */
+static bool pdptes_reload(const struct shvm_paging *old, const struct shvm_paging *new)
 {
-	vcpu_exit(v);
+	const u64 cr0 = X86_CR0_PG | X86_CR0_CD | X86_CR0_NW;
+	const u64 cr4 = X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PSE | X86_CR4_SMEP;
+
+	return oracle_format(old) != O_PAE || ((old->cr0 ^ new->cr0) & cr0) ||
+	       ((old->cr4 ^ new->cr4) & cr4);
+}
+
+/* 0: done, or there is nothing to do in this mode. */
+static int load_pdptes(struct vcpu *v, const struct shvm_paging *p, u64 cr3)
+{
+	u64 pdpte[4], must[4];
+	enum oracle_kind kind;
+	int err;
+
+	if (oracle_format(p) != O_PAE)
+		return 0;
+	err = shvm_mmu_read_pdptes(&v->mv, p, cr3, pdpte);
+	if (!machine->threads) {
+		kind = oracle_pdptes(p, cr3, must);
+		CHECK(err == (kind == O_HOST ? -EFAULT : kind == O_FAULT),
+		      "PDPTEs at %llx: result %d, oracle %d", cr3, err, kind);
+		CHECK(err || !memcmp(pdpte, must, sizeof(must)), "PDPTEs at %llx are others", cr3);
+	}
+	if (err)
+		return err;
+	memcpy(v->guest_pdpte, pdpte, sizeof(pdpte));
+	shvm_mmu_set_pdptes(&v->mv, pdpte);
+	return 0;
+}
+
+static void set_paging(struct vcpu *v, const struct shvm_paging *p)
+{
 	v->paging = *p;
 	shvm_mmu_set_paging(&v->mv, p);
 	shvm_mmu_flush_all(&v->mv);
 }
 
-void vcpu_load_cr3(struct vcpu *v, u64 cr3)
+int vcpu_set_paging(struct vcpu *v, const struct shvm_paging *p)
 {
+	int err = 0;
+
 	vcpu_exit(v);
+	if (pdptes_reload(&v->paging, p))
+		err = load_pdptes(v, p, v->cr3);
+	if (!err)
+		set_paging(v, p);
+	return err;
+}
+
+int vcpu_load_cr3(struct vcpu *v, u64 cr3)
+{
+	int err;
+
+	vcpu_exit(v);
+	err = load_pdptes(v, &v->paging, cr3);
+	if (err)
+		return err;
 	v->cr3 = cr3;
 	shvm_mmu_load_cr3(&v->mv, cr3, false);
+	return 0;
+}
+
+int vcpu_set_registers(struct vcpu *v, const struct shvm_paging *p, u64 cr3)
+{
+	int err;
+
+	vcpu_exit(v);
+	err = load_pdptes(v, p, cr3);
+	if (err)
+		return err;
+	set_paging(v, p);
+	v->cr3 = cr3;
+	shvm_mmu_load_cr3(&v->mv, cr3, false);
+	return 0;
 }
 
 /* The short exit path: interrupts are off, so nobody can have waited for us in between. */
-void vcpu_load_cr3_fast(struct vcpu *v, u64 cr3)
+int vcpu_load_cr3_fast(struct vcpu *v, u64 cr3)
 {
-	if (!v->in_guest || __atomic_load_n(&v->reload, __ATOMIC_SEQ_CST) || vcpu_must_exit(v)) {
-		vcpu_load_cr3(v, cr3);
-		return;
-	}
+	if (oracle_format(&v->paging) == O_PAE || !v->in_guest || vcpu_must_exit(v) ||
+	    __atomic_load_n(&v->reload, __ATOMIC_SEQ_CST))
+		return vcpu_load_cr3(v, cr3);
 	vcpu_tlb_clear(v);
 	__atomic_fetch_add(&v->exits, 1, __ATOMIC_SEQ_CST);
+	if (!shvm_mmu_try_load_cr3(&v->mv, cr3, true))
+		return vcpu_load_cr3(v, cr3);
 	v->cr3 = cr3;
-	if (shvm_mmu_try_load_cr3(&v->mv, cr3, true)) {
-		v->root = shvm_mmu_root(&v->mv).v;
-		return;
-	}
-	vcpu_exit(v);
-	shvm_mmu_load_cr3(&v->mv, cr3, false);
+	load_root(v);
+	return 0;
 }
 
 void vcpu_invlpg(struct vcpu *v, u64 addr)

@@ -6,132 +6,7 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
-#include "machine.h"
-
-#define P	0x01ULL
-#define W	0x02ULL
-#define U	0x04ULL
-#define A	0x20ULL
-#define D	0x40ULL
-#define PS	0x80ULL
-#define NX	(1ULL << 63)
-#define ALL	(P | W | U)
-
-/* Tables of the story; data is from frame 64 on, and from 0x200 on a slot of 2M and a bit. */
-enum { ROOT = 16, L3 = 17, L2 = 18, L1 = 19, OTHER = 20, DATA = 64, BIG = 0x200 };
-
-static u64 at(u64 i4, u64 i3, u64 i2, u64 i1)
-{
-	u64 addr = i4 << 39 | i3 << 30 | i2 << 21 | i1 << 12;
-
-	return i4 & 256 ? addr | 0xffff000000000000ULL : addr;
-}
-
-/* A change by the host or a device, seen by nobody. */
-static void poke(u64 table, u32 index, u64 entry)
-{
-	host_poke(page_of(table), index * 8, &entry, 8);
-}
-
-/* A change by an instruction of the guest that was trapped and emulated. */
-static void store(struct vcpu *v, u64 table, u32 index, u64 entry)
-{
-	vcpu_exit(v);
-	CHECK(shvm_mmu_write(&v->mv, gpa(table << 12 | index * 8), &entry, 8) == SHVM_MEM_OK,
-	      "store");
-	memcpy(&machine->mirror[page_of(table)][index * 8], &entry, 8);
-}
-
-static u64 entry_of(u64 table, u32 index)
-{
-	u64 e;
-
-	host_peek(page_of(table), index * 8, &e, 8);
-	return e;
-}
-
-static struct outcome act(struct vcpu *v, enum kind what, bool user, u64 addr)
-{
-	struct operation op = { .a = { .addr = addr, .kind = what, .user = user }, .len = 8 };
-
-	op.data[0] = addr >> 12;
-	return verified_access(v, &op, false);
-}
-
-/* The same where tables were changed behind the module: any outcome but trouble. */
-static void touch(struct vcpu *v, enum kind what, u64 addr)
-{
-	struct operation op = { .a = { .addr = addr, .kind = what }, .len = 8 };
-	struct outcome out = vcpu_access(v, &op);
-
-	CHECK(out.kind != STUCK, "stuck at %llx", addr);
-	vcpu_exit(v);
-	check_all();
-}
-
-static void expect(struct vcpu *v, enum kind what, bool user, u64 addr, enum outcome_kind want)
-{
-	struct outcome out = act(v, what, user, addr);
-
-	CHECK(out.kind == want, "%llx: outcome %d, want %d", addr, out.kind, want);
-}
-
-static void begin(int nr_vcpus)
-{
-	const struct shvm_paging p = {
-		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr4 = X86_CR4_PAE,
-		.efer = EFER_LMA | EFER_LME | EFER_NX, .maxphyaddr = 36, .gbpages = true,
-	};
-	int i;
-
-	check_behind = false;
-	CHECK(!machine_module_init(), "module");
-	CHECK(machine_create(nr_vcpus), "machine");
-	CHECK(!slot_add(0, 0, 192, 0, false), "slot");
-	CHECK(!slot_add(1, BIG, 600, 256, false), "slot");
-	CHECK(!slot_add(2, 0x601, 8, 1024, true), "slot");
-	CHECK(!shvm_mmu_set_budget(&machine->mmu, 1000), "budget");
-	poke(ROOT, 0, L3 << 12 | ALL);
-	poke(L3, 0, L2 << 12 | ALL);
-	poke(L2, 0, L1 << 12 | ALL);
-	for (i = 0; i < 8; i++)
-		poke(L1, i, (u64)(DATA + i) << 12 | ALL);
-	for (i = 0; i < nr_vcpus; i++) {
-		vcpu_set_paging(&machine->vcpu[i], &p);
-		vcpu_load_cr3(&machine->vcpu[i], ROOT << 12);
-	}
-}
-
-static void end(void)
-{
-	u64 i;
-
-	check_all();
-	if (!check_behind)
-		check_mirror();
-	host_age(0, HVA_PAGES, false);
-	host_age(0, HVA_PAGES, true);
-	for (i = 0; i < HVA_PAGES; i++)
-		if (machine->host[i].frame >= 0)
-			host_drop(i);
-	for (i = 0; i < MAX_MSLOTS; i++)
-		if (machine->slot[i].used)
-			CHECK(!slot_delete(i), "slot");
-	check_all();
-	machine_destroy();
-	machine_module_exit();
-	CHECK(!shim_alloc_live, "%ld objects are left", shim_alloc_live);
-}
-
-static void set_bit_of(struct vcpu *v, u64 cr0, u64 cr4, u64 efer)
-{
-	struct shvm_paging p = v->paging;
-
-	p.cr0 ^= cr0;
-	p.cr4 ^= cr4;
-	p.efer ^= efer;
-	vcpu_set_paging(v, &p);
-}
+#include "story.h"
 
 /* 1.1: the direct page of a large entry must not serve a table of the same frame. */
 static void child_direct_or_not(void)
@@ -139,7 +14,7 @@ static void child_direct_or_not(void)
 	struct vcpu *v;
 	u64 i;
 
-	begin(1);
+	story_begin(1);
 	v = machine->vcpu;
 	check_behind = true;
 	for (i = 0; i < 8; i++)
@@ -157,7 +32,7 @@ static void child_direct_or_not(void)
 	check_all();
 	for (i = 0; i < 16; i++)
 		touch(v, READ, at(0, 0, 1, i));
-	end();
+	story_end();
 }
 
 /* 2.1: a large entry gets another frame; old leaves must leave under the frame they came with. */
@@ -166,7 +41,7 @@ static void large_frame_changes(void)
 	struct vcpu *v;
 	u64 i;
 
-	begin(1);
+	story_begin(1);
 	v = machine->vcpu;
 	check_behind = true;
 	poke(L2, 1, BIG << 12 | PS | ALL);
@@ -186,7 +61,7 @@ static void large_frame_changes(void)
 		touch(v, WRITE, at(0, 0, 1, i));
 	CHECK(!slot_delete(1), "slot");
 	check_all();
-	end();
+	story_end();
 }
 
 /* 2.2: every change of a page entry between nothing, memory and MMIO, trapped and not. */
@@ -198,7 +73,7 @@ static void entry_transitions(void)
 	struct vcpu *v;
 	int from, to, behind, first;
 
-	begin(1);
+	story_begin(1);
 	v = machine->vcpu;
 	for (behind = 0; behind < 2; behind++)
 		for (from = 0; from < 4; from++)
@@ -223,18 +98,7 @@ static void entry_transitions(void)
 						act(v, WRITE, true, at(0, 0, 0, 0));
 					}
 				}
-	end();
-}
-
-/* Every access by everybody through an address; the oracle judges. */
-static void try_all(struct vcpu *v, u64 addr, unsigned int order)
-{
-	unsigned int i, n;
-
-	for (i = 0; i < 6; i++) {
-		n = (i * 5 + order) % 6;
-		act(v, n % 3, n >= 3, addr);
-	}
+	story_end();
 }
 
 /* 4.1: one table reached by entries of different rights, whoever comes first. */
@@ -245,7 +109,7 @@ static void permission_diamond(void)
 	struct vcpu *v;
 
 	for (order = 0; order < 20; order++) {
-		begin(1);
+		story_begin(1);
 		v = machine->vcpu;
 		for (i = 0; i < 5; i++) {
 			poke(ROOT, 10 + i, L3 << 12 | rights[i]);
@@ -267,7 +131,7 @@ static void permission_diamond(void)
 				if (order & 1)
 					set_bit_of(v, X86_CR0_WP, 0, 0);
 			}
-		end();
+		story_end();
 	}
 }
 
@@ -280,7 +144,7 @@ static void mode_flips(void)
 	unsigned int mode, i, round;
 	struct vcpu *v;
 
-	begin(1);
+	story_begin(1);
 	v = machine->vcpu;
 	for (i = 0; i < ARRAY_SIZE(rights); i++) {
 		poke(L1, 20 + i, DATA << 12 | rights[i]);
@@ -312,7 +176,7 @@ static void mode_flips(void)
 			}
 			check_all();
 		}
-	end();
+	story_end();
 }
 
 /* 4.2 with SMAP: a store with AC = 1 and WP = 0 must not open the page for AC = 0. */
@@ -323,7 +187,7 @@ static void smap_without_wp(void)
 	};
 	struct vcpu *v;
 
-	begin(1);
+	story_begin(1);
 	v = machine->vcpu;
 	poke(L1, 9, (DATA + 9) << 12 | P | U);
 	set_bit_of(v, X86_CR0_WP, X86_CR4_SMAP, 0);
@@ -331,7 +195,7 @@ static void smap_without_wp(void)
 	expect(v, READ, false, at(0, 0, 0, 9), FAULT);
 	expect(v, READ, true, at(0, 0, 0, 9), DONE);
 	expect(v, WRITE, true, at(0, 0, 0, 9), FAULT);
-	end();
+	story_end();
 }
 
 /* 4.4: a clean and a dirty large entry for one frame. */
@@ -342,7 +206,7 @@ static void large_clean_and_dirty(void)
 	for (wp = 0; wp < 2; wp++) {
 		struct vcpu *v;
 
-		begin(1);
+		story_begin(1);
 		v = machine->vcpu;
 		if (!wp)
 			set_bit_of(v, X86_CR0_WP, 0, 0);
@@ -355,7 +219,7 @@ static void large_clean_and_dirty(void)
 		CHECK(!(entry_of(L2, 1) & D), "D without a store");
 		act(v, WRITE, false, at(0, 0, 1, 1));
 		CHECK(entry_of(L2, 1) & D, "no D after a store");
-		end();
+		story_end();
 	}
 }
 
@@ -364,7 +228,7 @@ static void accessed_and_dirty(void)
 {
 	struct vcpu *v;
 
-	begin(1);
+	story_begin(1);
 	v = machine->vcpu;
 	poke(L1, 1, (DATA + 1) << 12 | P);
 	expect(v, WRITE, true, at(0, 0, 0, 1), FAULT);
@@ -376,7 +240,7 @@ static void accessed_and_dirty(void)
 	expect(v, WRITE, false, at(0, 0, 0, 0), DONE);
 	CHECK(entry_of(L1, 0) & D, "no D");
 	CHECK(!(entry_of(L2, 0) & D), "D in a table entry");
-	end();
+	story_end();
 }
 
 /* 5.2: tables in memory that cannot be written: no A, no D, no endless fault. */
@@ -387,7 +251,7 @@ static void tables_in_rom(void)
 	u64 e;
 	int i;
 
-	begin(1);
+	story_begin(1);
 	v = machine->vcpu;
 	e = DATA << 12 | ALL;
 	host_poke(1024, 0, &e, 8);
@@ -407,7 +271,7 @@ static void tables_in_rom(void)
 	host_set_vma(page_of(L1), VMA_RO);
 	expect(v, WRITE, false, at(0, 0, 0, 3), DONE);
 	host_set_vma(page_of(L1), VMA_RW);
-	end();
+	story_end();
 }
 
 /* 5.3: the guest clears D or A, flushes, and must see it set again; on both vCPUs. */
@@ -416,7 +280,7 @@ static void clear_and_see_again(void)
 	struct vcpu *v;
 	int i, wp;
 
-	begin(2);
+	story_begin(2);
 	v = machine->vcpu;
 	poke(L2, 1, BIG << 12 | PS | ALL);
 	for (wp = 0; wp < 2; wp++) {
@@ -441,7 +305,7 @@ static void clear_and_see_again(void)
 		set_bit_of(&v[0], X86_CR0_WP, 0, 0);
 		set_bit_of(&v[1], X86_CR0_WP, 0, 0);
 	}
-	end();
+	story_end();
 }
 
 /* 1.6: the root as L3, L2, L1 and page of itself, edited through that map. */
@@ -451,7 +315,7 @@ static void recursive_map(void)
 	struct vcpu *v;
 	u64 e, i;
 
-	begin(1);
+	story_begin(1);
 	v = machine->vcpu;
 	poke(ROOT, 511, ROOT << 12 | ALL);
 	for (i = 0; i < 2; i++) {
@@ -475,7 +339,7 @@ static void recursive_map(void)
 		verified_access(v, &op, false);
 		check_all();
 	}
-	end();
+	story_end();
 }
 
 /* 10.5: a frame at more addresses than a chain holds; then a table, aged, moved, deleted. */
@@ -484,7 +348,7 @@ static void long_chain(void)
 	struct vcpu *v;
 	u64 i, t;
 
-	begin(1);
+	story_begin(1);
 	v = machine->vcpu;
 	for (t = 0; t < 4; t++) {
 		poke(L2, 10 + t, (100 + t) << 12 | ALL);
@@ -505,7 +369,7 @@ static void long_chain(void)
 	act(v, READ, false, at(0, 0, 9, 0));
 	act(v, WRITE, false, at(0, 0, 10, 7));
 	check_all();
-	end();
+	story_end();
 }
 
 /* 10.1, 10.2: three vCPUs, many roots and tables, the least budget. */
@@ -514,7 +378,7 @@ static void least_budget(void)
 	struct vcpu *v;
 	u64 i, n;
 
-	begin(3);
+	story_begin(3);
 	v = machine->vcpu;
 	CHECK(shvm_mmu_set_budget(&machine->mmu, 63) == -EINVAL, "63 pages");
 	CHECK(!shvm_mmu_set_budget(&machine->mmu, 64), "64 pages");
@@ -538,7 +402,7 @@ static void least_budget(void)
 	for (n = 0; n < 600; n++)
 		act(&v[n % 3], WRITE, false,
 		    n % 3 ? at(n % 4, 0, n / 4 % 4, 3) : (u64)(n % 192) << 12);
-	end();
+	story_end();
 }
 
 /* 7.4: stores of every width and offset over present entries of every level. */
@@ -551,7 +415,7 @@ static void store_widths(void)
 	struct vcpu *v;
 	u32 off, len;
 
-	begin(2);
+	story_begin(2);
 	v = machine->vcpu;
 	/* The map of all memory that the stores go through. */
 	poke(ROOT, 8, 10ULL << 12 | ALL);
@@ -577,7 +441,7 @@ static void store_widths(void)
 				act(&v[1], WRITE, false, addr);
 				check_all();
 			}
-	end();
+	story_end();
 }
 
 /* 1.7: a single bit through the address of an entry at each level, and through CR3. */
@@ -586,7 +450,7 @@ static void address_bits(void)
 	struct vcpu *v;
 	int bit;
 
-	begin(1);
+	story_begin(1);
 	v = machine->vcpu;
 	for (bit = 12; bit < 52; bit++) {
 		store(v, L1, 1, 1ULL << bit | ALL);
@@ -609,7 +473,7 @@ static void address_bits(void)
 		expect(v, READ, false, at(0, 0, 0, 0),
 		       slot_of(1ULL << (bit - 12)) ? FAULT : NOROOT);
 	}
-	end();
+	story_end();
 }
 
 /* 2.6: large guest pages over both edges of slots and the holes between. */
@@ -618,7 +482,7 @@ static void large_over_edges(void)
 	struct vcpu *v;
 	u64 i;
 
-	begin(1);
+	story_begin(1);
 	v = machine->vcpu;
 	CHECK(!slot_add(3, 0x801, 30, 1100, false), "slot");
 	for (i = 0; i < 6; i++)
@@ -636,7 +500,7 @@ static void large_over_edges(void)
 	CHECK(!slot_delete(3), "slot");
 	for (i = 0; i < 64; i++)
 		act(v, READ, false, at(0, 1, 3, (0x7e8 + i) % 512));
-	end();
+	story_end();
 }
 
 /* 3.3: rights that somebody took without a flush; the next invalidation must not return early. */
@@ -647,7 +511,7 @@ static void flush_owed_by_others(void)
 	unsigned long *head;
 	struct vcpu *v;
 
-	begin(2);
+	story_begin(2);
 	v = machine->vcpu;
 	mmu = &machine->mmu;
 	expect(&v[1], WRITE, false, at(0, 0, 0, 0), DONE);
@@ -659,7 +523,7 @@ static void flush_owed_by_others(void)
 	shvm_unlock_rmap(head);
 	host_migrate(page_of(DATA));
 	expect(&v[1], WRITE, false, at(0, 0, 0, 0), DONE);
-	end();
+	story_end();
 }
 
 /* 6.3, 6.8: write-protected without a flush, then a table: "not writable" is not "no entry". */
@@ -669,7 +533,7 @@ static void stale_writable_entry(void)
 	unsigned long *head;
 	struct vcpu *v;
 
-	begin(2);
+	story_begin(2);
 	v = machine->vcpu;
 	mmu = &machine->mmu;
 	expect(&v[1], WRITE, false, at(0, 0, 0, 0), DONE);
@@ -681,7 +545,7 @@ static void stale_writable_entry(void)
 	act(&v[0], READ, false, at(0, 0, 1, 0));
 	check_tlbs();
 	act(&v[1], WRITE, false, at(0, 0, 0, 0));
-	end();
+	story_end();
 }
 
 /* 3.1, 3.3: counters near every boundary. */
@@ -694,7 +558,7 @@ static void counter_boundaries(void)
 	unsigned int i, n;
 
 	for (i = 0; i < ARRAY_SIZE(values); i++) {
-		begin(2);
+		story_begin(2);
 		v = machine->vcpu;
 		atomic64_set(&machine->mmu.inval.seq, values[i]);
 		if (i < 2) {
@@ -708,7 +572,7 @@ static void counter_boundaries(void)
 			expect(&v[n & 1], WRITE, false, at(0, 0, 0, n % 3), DONE);
 			check_all();
 		}
-		end();
+		story_end();
 	}
 }
 
@@ -717,7 +581,7 @@ static void aliased_slots(void)
 {
 	struct vcpu *v;
 
-	begin(1);
+	story_begin(1);
 	v = machine->vcpu;
 	CHECK(!slot_add(3, 0x900, 128, 64, false), "slot");
 	poke(L1, 20, (DATA + 5) << 12 | ALL);
@@ -732,7 +596,7 @@ static void aliased_slots(void)
 	host_drop(page_of(DATA + 5));
 	expect(v, READ, false, at(0, 0, 0, 20), DONE);
 	check_all();
-	end();
+	story_end();
 }
 
 /* Section 8 of the design: used, aged, used again; an entry that goes leaves its age behind. */
@@ -741,7 +605,7 @@ static void ageing(void)
 	struct vcpu *v;
 	u64 page;
 
-	begin(1);
+	story_begin(1);
 	v = machine->vcpu;
 	page = page_of(DATA);
 	CHECK(!host_age(page, 1, false), "young before any use");
@@ -761,7 +625,7 @@ static void ageing(void)
 	CHECK(!host_age(page, 1, true), "young by a prefetch");
 	expect(v, READ, false, at(0, 0, 0, 0), DONE);
 	CHECK(host_age(page, 1, true), "used after a prefetch, but not young");
-	end();
+	story_end();
 }
 
 /* Prefetch by a store must obey the mode that the page belongs to, not the storing vCPU's. */
@@ -769,7 +633,7 @@ static void prefetch_in_other_mode(void)
 {
 	struct vcpu *v;
 
-	begin(2);
+	story_begin(2);
 	v = machine->vcpu;
 	set_bit_of(&v[1], 0, 0, EFER_NX);
 	expect(&v[1], READ, false, at(0, 0, 0, 0), DONE);
@@ -777,7 +641,7 @@ static void prefetch_in_other_mode(void)
 	expect(&v[1], READ, false, at(0, 0, 0, 7), FAULT);
 	expect(&v[0], READ, false, at(0, 0, 0, 7), DONE);
 	expect(&v[0], FETCH, false, at(0, 0, 0, 7), FAULT);
-	end();
+	story_end();
 }
 
 const struct directed directed_tests[] = {

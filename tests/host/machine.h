@@ -59,11 +59,12 @@ struct vcpu {
 	int id;
 	struct shvm_paging paging;
 	u64 cr3;
+	u64 guest_pdpte[4];		/* the guest's registers, PAE paging */
 	int in_guest;			/* atomic */
 	int reload, kick;		/* atomic: requests */
 	u64 exits;			/* atomic */
 	u64 root;			/* as the VMCS holds it */
-	u64 pdpte[4];			/* PAE host format: loaded at entry */
+	u64 pdpte[4];			/* PAE host format: the hardware's, loaded at entry */
 	struct tlb_entry tlb[TLB_SIZE];
 };
 
@@ -157,28 +158,40 @@ struct operation {
 
 struct outcome vcpu_access(struct vcpu *v, struct operation *op);
 void vcpu_exit(struct vcpu *v);			/* leaves the guest: its TLB is empty */
-void vcpu_set_paging(struct vcpu *v, const struct shvm_paging *p);
-void vcpu_load_cr3(struct vcpu *v, u64 cr3);
-void vcpu_load_cr3_fast(struct vcpu *v, u64 cr3);
+/*
+ * 0; 1: PDPTEs had to be loaded and one has a reserved bit, #GP; -EFAULT: the host has no memory
+ * for them. If not 0, nothing has changed.
+ */
+int vcpu_set_paging(struct vcpu *v, const struct shvm_paging *p);	/* MOV to CR0, CR4; WRMSR */
+int vcpu_load_cr3(struct vcpu *v, u64 cr3);
+int vcpu_load_cr3_fast(struct vcpu *v, u64 cr3);
+int vcpu_set_registers(struct vcpu *v, const struct shvm_paging *p, u64 cr3);	/* all at once */
 void vcpu_invlpg(struct vcpu *v, u64 addr);
 void vcpu_tlb_clear(struct vcpu *v);
 bool vcpu_must_exit(struct vcpu *v);		/* threads: somebody kicked it */
 
 /* --- oracle.c: what the SDM says --- */
 enum oracle_kind { O_OK, O_FAULT, O_HOST, O_NOROOT };
+enum oracle_format { O_OFF, O_32, O_PAE, O_64, O_NR_FORMATS };
 
 struct oracle {
 	enum oracle_kind kind;
+	enum oracle_format format;
+	int levels, bytes;	/* tables that are walked; size of an entry */
 	u32 error;
 	u64 gfn;
 	int nr_marks;		/* A and D to be set */
 	struct {
 		u64 gpa, bits;
 	} mark[4];
-	u64 entry[4];		/* guest-physical addresses of the entries that were read */
+	u64 entry[4];		/* guest-physical addresses of the entries read, top first */
 	int nr_entries;
 };
 
+enum oracle_format oracle_format(const struct shvm_paging *p);
+u64 oracle_linear(const struct shvm_paging *p, u64 addr);	/* 32 bits outside long mode */
+/* What a load of the four registers of PAE paging finds; O_FAULT: #GP. */
+enum oracle_kind oracle_pdptes(const struct shvm_paging *p, u64 cr3, u64 pdpte[4]);
 void oracle_walk(const struct vcpu *v, const struct access *a, struct oracle *o);
 void oracle_commit(const struct oracle *o);	/* set the marks in the mirror */
 
@@ -186,6 +199,7 @@ void oracle_commit(const struct oracle *o);	/* set the marks in the mirror */
 struct verdicts {
 	u64 done, faults, mmio, emulated;
 	u64 hits, stale;	/* served by the TLB; and the tables say something else */
+	u64 by_format[O_NR_FORMATS];	/* of those that are done */
 };
 
 extern struct verdicts verdicts;
@@ -210,7 +224,7 @@ struct random_options {
 	bool trace;
 };
 
-#define NR_CONFIGS	6
+#define NR_CONFIGS	9
 bool random_run(const struct random_options *opt);	/* true: an allocation failed on purpose */
 void random_failed(void);		/* prints how to repeat it */
 void alloc_run(u64 seed);
@@ -221,8 +235,8 @@ struct directed {
 	void (*run)(void);
 };
 
-extern const struct directed directed_tests[];
-extern const int nr_directed;
+extern const struct directed directed_tests[], format_tests[];
+extern const int nr_directed, nr_format_tests;
 
 static inline u64 rnd_next(u64 *state)
 {

@@ -93,15 +93,19 @@ static void run_tsan(const struct test *t)
 	exit(1);
 }
 
+static void list_directed(const struct directed *d, int nr)
+{
+	for (; nr; nr--, d++)
+		test_add(run_directed, "%s", d->name)->directed = d->run;
+}
+
 static void list_tests(void)
 {
 	struct test *t;
 	int i, j;
 
-	for (i = 0; i < nr_directed; i++) {
-		t = test_add(run_directed, "%s", directed_tests[i].name);
-		t->directed = directed_tests[i].run;
-	}
+	list_directed(directed_tests, nr_directed);
+	list_directed(format_tests, nr_format_tests);
 	for (j = 0; j < 2; j++)
 		for (i = 0; i < NR_CONFIGS; i++) {
 			t = test_add(run_random, "random config %d seed %llu", i,
@@ -182,18 +186,27 @@ static void usage(void)
 	       program, NR_CONFIGS - 1);
 }
 
+static const struct directed *find_directed(const struct directed *d, int nr, const char *name)
+{
+	for (; nr; nr--, d++)
+		if (!strcmp(name, d->name))
+			return d;
+	return NULL;
+}
+
 static int run_one(const char *name)
 {
-	int i;
+	const struct directed *d = find_directed(directed_tests, nr_directed, name);
 
-	for (i = 0; i < nr_directed; i++)
-		if (!strcmp(name, directed_tests[i].name)) {
-			directed_tests[i].run();
-			printf("ok - %s\n", name);
-			return 0;
-		}
-	fprintf(stderr, "%s: no test is called '%s'\n", program, name);
-	return 2;
+	if (!d)
+		d = find_directed(format_tests, nr_format_tests, name);
+	if (!d) {
+		fprintf(stderr, "%s: no test is called '%s'\n", program, name);
+		return 2;
+	}
+	d->run();
+	printf("ok - %s\n", name);
+	return 0;
 }
 
 int main(int argc, char **argv)

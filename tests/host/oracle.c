@@ -8,56 +8,145 @@
 
 #include "machine.h"
 
+/* Bits of an entry. */
+#define E_P	(1ULL << 0)
+#define E_W	(1ULL << 1)
+#define E_U	(1ULL << 2)
+#define E_A	(1ULL << 5)
+#define E_D	(1ULL << 6)
+#define E_PS	(1ULL << 7)
+#define E_NX	(1ULL << 63)
+#define ADDR	0x000ffffffffff000ULL
+
 struct level {
 	u64 entry, at;
 	bool frozen;		/* in memory that cannot be written */
 };
 
-/* Bytes 7..0 of guest-physical memory; all ones where nothing is. False: the host has nothing. */
-static bool entry_read(u64 at, struct level *l)
+/* The tables that a CPU reads for an access, top first: 2 of PAE, for its PDPTEs are registers. */
+static const struct {
+	int levels, index_bits, bytes;
+} format_tables[] = {
+	[O_32] = { 2, 10, 4 },
+	[O_PAE] = { 2, 9, 8 },
+	[O_64] = { 4, 9, 8 },
+};
+
+enum oracle_format oracle_format(const struct shvm_paging *p)
+{
+	if (!(p->cr0 & X86_CR0_PG))
+		return O_OFF;
+	if (p->efer & EFER_LMA)
+		return O_64;
+	return p->cr4 & X86_CR4_PAE ? O_PAE : O_32;
+}
+
+u64 oracle_linear(const struct shvm_paging *p, u64 addr)
+{
+	return oracle_format(p) == O_64 ? addr : addr & 0xffffffff;
+}
+
+/* An entry in guest-physical memory; all ones where nothing is. False: the host has nothing. */
+static bool entry_read(u64 at, int bytes, struct level *l)
 {
 	long page = page_of(at >> 12);
 	enum vma vma;
 
 	l->at = at;
-	l->entry = ~0ULL;
+	l->entry = bytes == 4 ? 0xffffffff : ~0ULL;
 	l->frozen = true;
 	if (page < 0)
 		return true;
 	vma = machine->host[page].vma;
 	l->frozen = vma != VMA_RW || slot_of(at >> 12)->readonly;
-	memcpy(&l->entry, &machine->mirror[page][at & 0xfff], 8);
+	l->entry = 0;
+	memcpy(&l->entry, &machine->mirror[page][at & 0xfff], bytes);
 	return vma != VMA_NONE;
 }
 
-/* SDM table 4-15 and following, 4-level paging. */
-static u64 reserved_bits(const struct shvm_paging *p, u64 entry, int level)
+/* 4.4.1, table 4-8. */
+enum oracle_kind oracle_pdptes(const struct shvm_paging *p, u64 cr3, u64 pdpte[4])
+{
+	u64 at = cr3 & 0xffffffe0, rsvd = 0x1e6 | ~((1ULL << p->maxphyaddr) - 1);
+	struct level l;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		if (!entry_read(at + 8 * i, 8, &l))
+			return O_HOST;
+		pdpte[i] = l.entry;
+	}
+	for (i = 0; i < 4; i++)
+		if ((pdpte[i] & E_P) && (pdpte[i] & rsvd))
+			return O_FAULT;
+	return O_OK;
+}
+
+/* 4.3, tables 4-4 to 4-6. */
+static u64 reserved_32(const struct shvm_paging *p, u64 entry, int level)
+{
+	int high = p->maxphyaddr < 40 ? p->maxphyaddr : 40, i;
+	u64 bits = 0;
+
+	if (level == 1 || !(p->cr4 & X86_CR4_PSE) || !(entry & E_PS))
+		return 0;
+	/* Bit 13 is address bit 32, and so on, up to bit 39. */
+	for (i = 13; i <= 21; i++)
+		if (!p->pse36 || i + 19 >= high)
+			bits |= 1ULL << i;
+	return bits;
+}
+
+/* 4.4.2, tables 4-9 to 4-11; 4.5.4, tables 4-15 to 4-20. */
+static u64 reserved_bits(const struct shvm_paging *p, enum oracle_format format, u64 entry,
+			 int level)
 {
 	u64 bits = 0;
 	int i;
 
-	for (i = p->maxphyaddr; i < 52; i++)
+	if (format == O_32)
+		return reserved_32(p, entry, level);
+	for (i = p->maxphyaddr; i < (format == O_PAE ? 63 : 52); i++)
 		bits |= 1ULL << i;
 	if (!(p->efer & EFER_NX))
-		bits |= 1ULL << 63;
+		bits |= E_NX;
 	if (level == 4 || (level == 3 && !p->gbpages))
-		bits |= 1ULL << 7;
-	if (level == 3 && p->gbpages && (entry & 0x80))
+		bits |= E_PS;
+	if (level == 3 && p->gbpages && (entry & E_PS))
 		bits |= 0x3fffe000ULL;
-	if (level == 2 && (entry & 0x80))
+	if (level == 2 && (entry & E_PS))
 		bits |= 0x001fe000ULL;
 	return bits;
 }
 
+static bool is_leaf(const struct shvm_paging *p, enum oracle_format format, u64 entry, int level)
+{
+	if (level == 1)
+		return true;
+	if (!(entry & E_PS) || level == 4)
+		return false;
+	return format != O_32 || (p->cr4 & X86_CR4_PSE);
+}
+
+static u64 leaf_base(enum oracle_format format, u64 entry, int level)
+{
+	if (format == O_32 && level == 2)
+		return (entry & 0xffc00000) | (entry >> 13 & 0xff) << 32;
+	return entry & ADDR;
+}
+
+/* 4.7. */
 static void o_fault(struct oracle *o, const struct shvm_paging *p, const struct access *a, u32 why)
 {
+	bool nx = (p->cr4 & X86_CR4_PAE) && (p->efer & EFER_NX);
+
 	o->kind = O_FAULT;
 	o->error = why;
 	if (a->kind == WRITE)
 		o->error |= 2;
 	if (a->user)
 		o->error |= 4;
-	if (a->kind == FETCH && ((p->efer & EFER_NX) || (p->cr4 & X86_CR4_SMEP)))
+	if (a->kind == FETCH && (nx || (p->cr4 & X86_CR4_SMEP)))
 		o->error |= 16;
 }
 
@@ -82,8 +171,8 @@ static void add_marks(struct oracle *o, const struct level *l, int leaf, bool wr
 {
 	int level;
 
-	for (level = 4; level >= leaf; level--) {
-		u64 bits = 0x20 | (level == leaf && write ? 0x40 : 0);
+	for (level = o->levels; level >= leaf; level--) {
+		u64 bits = E_A | (level == leaf && write ? E_D : 0);
 
 		if (l[level].frozen || (l[level].entry & bits) == bits)
 			continue;
@@ -92,49 +181,68 @@ static void add_marks(struct oracle *o, const struct level *l, int leaf, bool wr
 	}
 }
 
+/* Where the first table is. False: o says what comes of it. */
+static bool first_table(const struct vcpu *v, const struct access *a, struct oracle *o, u64 *at)
+{
+	u64 pdpte = v->guest_pdpte[a->addr >> 30 & 3];
+
+	if (o->format == O_PAE) {
+		if (!(pdpte & E_P))
+			o_fault(o, &v->paging, a, 0);
+		*at = pdpte & ADDR;
+		return pdpte & E_P;
+	}
+	*at = v->cr3 & (o->format == O_32 ? 0xfffff000 : ADDR);
+	if (page_of(*at >> 12) < 0)
+		o->kind = O_NOROOT;
+	return o->kind != O_NOROOT;
+}
+
 void oracle_walk(const struct vcpu *v, const struct access *a, struct oracle *o)
 {
 	const struct shvm_paging *p = &v->paging;
+	u64 addr = oracle_linear(p, a->addr), at, size;
 	bool w = true, u = true, x = true;
 	struct level l[5];
-	u64 at, size;
-	int level;
+	int level, bits;
 
 	memset(o, 0, sizeof(*o));
-	if (!(p->cr0 & X86_CR0_PG)) {
-		o->gfn = (a->addr & 0xffffffff) >> 12;
+	o->format = oracle_format(p);
+	if (o->format == O_OFF) {
+		o->gfn = addr >> 12;
 		return;
 	}
-	at = v->cr3 & 0x000ffffffffff000ULL;
-	if (page_of(at >> 12) < 0) {
-		o->kind = O_NOROOT;
+	o->levels = format_tables[o->format].levels;
+	o->bytes = format_tables[o->format].bytes;
+	bits = format_tables[o->format].index_bits;
+	if (!first_table(v, a, o, &at))
 		return;
-	}
-	for (level = 4; ; level--) {
+	for (level = o->levels; ; level--) {
 		u64 e;
 
-		at += (a->addr >> (3 + 9 * level) & 511) * 8;
+		at += (addr >> (12 + bits * (level - 1)) & ((1 << bits) - 1)) * o->bytes;
 		o->entry[o->nr_entries++] = at;
-		if (!entry_read(at, &l[level])) {
+		if (!entry_read(at, o->bytes, &l[level])) {
 			o->kind = O_HOST;
 			return;
 		}
 		e = l[level].entry;
-		if (!(e & 1))
+		if (!(e & E_P))
 			return o_fault(o, p, a, 0);
-		if (e & reserved_bits(p, e, level))
+		if (e & reserved_bits(p, o->format, e, level))
 			return o_fault(o, p, a, 1 | 8);
-		w &= e >> 1 & 1;
-		u &= e >> 2 & 1;
-		x &= !(e >> 63);
-		at = e & 0x000ffffffffff000ULL;
-		if (level == 1 || (level < 4 && (e & 0x80)))
+		w &= !!(e & E_W);
+		u &= !!(e & E_U);
+		x &= !(e & E_NX);
+		if (is_leaf(p, o->format, e, level))
 			break;
+		at = e & ADDR;
 	}
 	if (!allowed(p, a, w, u, x))
 		return o_fault(o, p, a, 1);
-	size = 1ULL << (3 + 9 * level);
-	o->gfn = ((at & ~(size - 1)) | (a->addr & (size - 1))) >> 12;
+	size = 1ULL << (12 + bits * (level - 1));
+	at = leaf_base(o->format, l[level].entry, level) & ~(size - 1);
+	o->gfn = (at | (addr & (size - 1))) >> 12;
 	add_marks(o, l, level, a->kind == WRITE);
 }
 

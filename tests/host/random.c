@@ -9,10 +9,14 @@
 
 #include "machine.h"
 
-/* Guest frames. Tables have a usual level, but any may be used as any. */
+/* Guest frames. Tables have a usual level, but any may be used as any, in any format. */
 #define LINEAR_L3	8
 #define LINEAR_L2	9
 #define LINEAR_L1	10
+#define LINEAR_32	11
+#define PDPTS		12		/* four registers' worth each, 32 bytes apart */
+#define NR_PDPTS	12
+#define PDPT_IN_TABLE	0xe00		/* and one in every usual page directory */
 #define TABLES		16
 #define NR_TABLE_FRAMES	48
 #define DATA		64
@@ -21,13 +25,20 @@
 #define MOVING		3		/* slot that comes, goes and moves */
 #define NR_RECENT	8
 #define ONE_FAULT		4	/* shadow pages that one fault makes at most */
-#define LINEAR_INDEX	300		/* where the tables of a root map all of slot 0 */
+
+/* Where the tables of a root map all of slot 0: entries of 8 and of 4 bytes that do not meet. */
+#define LINEAR_INDEX	300		/* PML4 */
+#define LINEAR_PD	150		/* page directory, PAE */
+#define LINEAR_PD_32	200		/* page directory, two-level */
+
+#define ALL_FORMATS	(BIT(O_OFF) | BIT(O_32) | BIT(O_PAE) | BIT(O_64))
 
 struct config {
 	int vcpus;
 	u64 budget;
 	u8 maxphyaddr;
-	bool gbpages;
+	bool gbpages, pse36;
+	u8 formats;			/* BIT(enum oracle_format) */
 	int modes, slots, host;		/* weights of these actions */
 	int eintr;
 	int disturb;			/* percent of the places where others could run */
@@ -35,17 +46,24 @@ struct config {
 
 static const struct config configs[NR_CONFIGS] = {
 	{ .vcpus = 1, .budget = 2000, .maxphyaddr = 36, .gbpages = true,
-	  .modes = 4, .slots = 1, .host = 10 },
-	{ .vcpus = 2, .budget = 2000, .maxphyaddr = 40, .gbpages = true,
-	  .modes = 4, .slots = 1, .host = 20, .eintr = 50, .disturb = 30 },
-	{ .vcpus = 3, .budget = 64, .maxphyaddr = 36, .gbpages = false,
-	  .modes = 4, .slots = 1, .host = 20, .disturb = 20 },
+	  .formats = BIT(O_OFF) | BIT(O_64), .modes = 4, .slots = 1, .host = 10 },
+	{ .vcpus = 2, .budget = 2000, .maxphyaddr = 40, .gbpages = true, .pse36 = true,
+	  .formats = ALL_FORMATS, .modes = 4, .slots = 1, .host = 20, .eintr = 50, .disturb = 30 },
+	{ .vcpus = 3, .budget = 64, .maxphyaddr = 36, .gbpages = false, .pse36 = true,
+	  .formats = ALL_FORMATS, .modes = 4, .slots = 1, .host = 20, .disturb = 20 },
 	{ .vcpus = 3, .budget = 2000, .maxphyaddr = 39, .gbpages = true,
-	  .disturb = 50 },
-	{ .vcpus = 2, .budget = 300, .maxphyaddr = 36, .gbpages = true,
-	  .modes = 40, .slots = 1, .host = 5 },
-	{ .vcpus = 3, .budget = 64, .maxphyaddr = 36, .gbpages = true,
-	  .modes = 10, .slots = 10, .host = 60, .eintr = 7, .disturb = 60 },
+	  .formats = BIT(O_64), .disturb = 50 },
+	{ .vcpus = 2, .budget = 300, .maxphyaddr = 36, .gbpages = true, .pse36 = true,
+	  .formats = ALL_FORMATS, .modes = 40, .slots = 1, .host = 5 },
+	{ .vcpus = 3, .budget = 64, .maxphyaddr = 36, .gbpages = true, .pse36 = true,
+	  .formats = ALL_FORMATS, .modes = 10, .slots = 10, .host = 60, .eintr = 7,
+	  .disturb = 60 },
+	{ .vcpus = 2, .budget = 2000, .maxphyaddr = 34, .pse36 = true,
+	  .formats = BIT(O_32), .modes = 8, .slots = 1, .host = 10, .disturb = 20 },
+	{ .vcpus = 2, .budget = 2000, .maxphyaddr = 40,
+	  .formats = BIT(O_PAE), .modes = 8, .slots = 2, .host = 10, .disturb = 20 },
+	{ .vcpus = 4, .budget = 150, .maxphyaddr = 32,
+	  .formats = ALL_FORMATS, .modes = 100, .slots = 2, .host = 10, .disturb = 30 },
 };
 
 static struct {
@@ -78,6 +96,13 @@ static u64 pick_index(int level)
 	static const u16 top[] = { 0, 1, 256, 511 }, other[] = { 0, 1, 2, 511 };
 
 	return level == 4 ? top[rnd(4)] : other[rnd(4)];
+}
+
+static u64 pick_index_32(void)
+{
+	static const u16 index[] = { 0, 1, 2, 3, 4, 256, 512, 513, 1022, 1023 };
+
+	return index[rnd(ARRAY_SIZE(index))];
 }
 
 static int usual_level(u64 frame)
@@ -115,7 +140,7 @@ static u64 pick_page(void)
 	case 3:
 		return machine->slot[MOVING].base + rnd(8);
 	case 4:
-		return chance(50) ? 0x700 + rnd(4) : 0x100000 + rnd(4);
+		return chance(50) ? 0x700 + rnd(4) : 0x100100 + rnd(4);
 	case 5:
 	case 6:
 		return 0x200 + rnd(8);
@@ -123,10 +148,61 @@ static u64 pick_page(void)
 	return DATA + rnd(NR_DATA);
 }
 
-/* What an entry at this level could be. */
+/* U, W, A, D and what the CPU ignores. */
+static u64 make_rights(void)
+{
+	u64 e = 1;
+
+	e |= chance(85) ? 2 : 0;
+	e |= chance(85) ? 4 : 0;
+	e |= rnd(2) * 0x20 | rnd(2) * 0x40 | rnd(32) / 28 * 0x100;
+	if (chance(8))
+		e |= 1ULL << (9 + rnd(3)) | rnd(4) << 3;
+	if (chance(5))
+		e &= ~1ULL;
+	return e;
+}
+
+/* An entry of a two-level guest: a table is as often for PAE or 4-level, so are the frames. */
+static u32 make_entry_32(int level)
+{
+	u32 e = make_rights();
+
+	if (level < 2)
+		return e | (u32)(pick_page() << 12) | (chance(5) ? 0x80 : 0);
+	if (!chance(20))
+		return e | (u32)(pick_table(1) << 12);
+	e |= 0x80 | (u32)rnd(3) << 22;
+	if (chance(20))
+		e |= 1u << 13;
+	return e | (chance(20) ? 1u << (12 + rnd(10)) : 0);
+}
+
+/* What a PDPTE could be; one that is refused spoils the other three. */
+static u64 make_pdpte(void)
+{
+	u64 e = 1 | rnd(4) << 3 | rnd(8) << 9 | pick_table(2) << 12;
+
+	if (chance(15))
+		return e & ~1ULL;
+	if (chance(8))
+		e = 1 | pick_page() << 12;
+	if (chance(1))
+		e |= 1ULL << (chance(50) ? rnd(9) : 30 + rnd(34));
+	return e;
+}
+
+static u64 pick_pdpt(void)
+{
+	if (chance(80))
+		return PDPTS << 12 | rnd(NR_PDPTS) * 32;
+	return pick_table(2) << 12 | PDPT_IN_TABLE;
+}
+
+/* What an entry at this level could be, PAE and 4-level. */
 static u64 make_entry(int level)
 {
-	u64 e = 1, frame;
+	u64 e = make_rights(), frame;
 
 	if ((level == 2 && chance(15)) || (level == 3 && chance(6))) {
 		frame = level == 2 ? rnd(6) * 0x200 : rnd(8) ? 0 : 0x40000;
@@ -143,16 +219,11 @@ static u64 make_entry(int level)
 			e |= 0x80;
 	}
 	e |= frame << 12;
-	e |= chance(85) ? 2 : 0;
-	e |= chance(85) ? 4 : 0;
-	e |= rnd(2) * 0x20 | rnd(2) * 0x40 | rnd(32) / 28 * 0x100;
 	e |= chance(5) ? 1ULL << 63 : 0;
-	if (chance(8))
-		e |= 1ULL << (9 + rnd(3)) | 1ULL << (52 + rnd(11)) | rnd(4) << 3;
+	if (chance(4))
+		e |= 1ULL << (52 + rnd(11));
 	if (chance(2))
 		e |= 1ULL << (30 + rnd(22));
-	if (chance(5))
-		e &= ~1ULL;
 	return e;
 }
 
@@ -161,12 +232,23 @@ static void poke64(u64 gpa, u64 value)
 	host_poke(page_of(gpa >> 12), gpa & 0xfff, &value, 8);
 }
 
+static void poke32(u64 gpa, u32 value)
+{
+	host_poke(page_of(gpa >> 12), gpa & 0xfff, &value, 4);
+}
+
 static void make_linear_map(void)
 {
 	u64 i;
 
-	for (i = 0; i < 512; i++)
+	for (i = 0; i < 512; i++) {
 		poke64(LINEAR_L1 * 4096 + i * 8, i << 12 | 0x8000000000000063);
+		poke32(LINEAR_32 * 4096 + i * 4, i << 12 | 0x63);
+	}
+	for (i = TABLES; i < TABLES + 20; i++) {
+		poke64(i * 4096 + LINEAR_PD * 8, LINEAR_L1 << 12 | 0x63);
+		poke32(i * 4096 + LINEAR_PD_32 * 4, LINEAR_32 << 12 | 0x63);
+	}
 	poke64(LINEAR_L2 * 4096, LINEAR_L1 << 12 | 0x63);
 	poke64(LINEAR_L3 * 4096, LINEAR_L2 << 12 | 0x63);
 	for (i = 0; i < 6; i++)
@@ -178,23 +260,25 @@ static void make_tables(void)
 	static const u16 index[] = { 0, 1, 2, 256, 511 };
 	u64 frame, i, j;
 
-	for (frame = TABLES; frame < TABLES + NR_TABLE_FRAMES; frame++)
+	for (frame = TABLES; frame < TABLES + NR_TABLE_FRAMES; frame++) {
 		for (i = 0; i < 5; i++)
 			poke64(frame * 4096 + index[i] * 8, make_entry(usual_level(frame)));
+		poke32(frame * 4096 + 256 * 4, make_entry_32(usual_level(frame)));
+		for (i = 0; i < 4; i++)
+			poke64(frame * 4096 + PDPT_IN_TABLE + i * 8, make_pdpte());
+	}
+	for (i = 0; i < NR_PDPTS * 4; i++)
+		poke64(PDPTS * 4096 + i * 8, make_pdpte());
 	for (j = 0; j < 2; j++)
 		for (i = 0; i < 5; i++)
 			poke64((RO_BASE + j) * 4096 + index[i] * 8, make_entry(j + 1));
 }
 
-static u64 pick_addr(const struct vcpu *v)
+static u64 pick_addr_64(void)
 {
 	u64 addr = 0;
 	int level;
 
-	if (!(v->paging.cr0 & X86_CR0_PG))
-		return (pick_page() << 12) & 0xffffffff;
-	if (chance(30))
-		return r.recent[v->id][rnd(NR_RECENT)].addr & ~0xfffULL;
 	for (level = 1; level <= 4; level++)
 		addr |= pick_index(level) << (3 + 9 * level);
 	if (chance(2))
@@ -202,6 +286,22 @@ static u64 pick_addr(const struct vcpu *v)
 	if (addr >> 47 & 1)
 		addr |= 0xffff000000000000ULL;
 	return addr;
+}
+
+static u64 pick_addr(const struct vcpu *v)
+{
+	if (oracle_format(&v->paging) == O_OFF)
+		return (pick_page() << 12) & 0xffffffff;
+	if (chance(30))
+		return oracle_linear(&v->paging, r.recent[v->id][rnd(NR_RECENT)].addr) & ~0xfffULL;
+	switch (oracle_format(&v->paging)) {
+	case O_32:
+		return pick_index_32() << 22 | pick_index_32() << 12;
+	case O_PAE:
+		return rnd(4) << 30 | pick_index(2) << 21 | pick_index(1) << 12;
+	default:
+		return pick_addr_64();
+	}
 }
 
 static void do_access(struct vcpu *v, struct operation *op)
@@ -231,16 +331,19 @@ static void act_access(struct vcpu *v)
 	if (chance(50)) {
 		op.a = r.recent[v->id][rnd(NR_RECENT)];
 		op.a.user &= !!(v->paging.cr0 & X86_CR0_PG);
-		if (!(v->paging.cr0 & X86_CR0_PG))
-			op.a.addr &= 0xffffffff;
+		op.a.addr = oracle_linear(&v->paging, op.a.addr);
 	}
 	op.a.addr = (op.a.addr & ~0xfffULL) | (rnd(4096) & ~(op.len - 1));
 	value = rnd_next(&r.rnd);
 	oracle_walk(v, &op.a, &o);
 	if (o.kind == O_OK && o.gfn - TABLES < NR_TABLE_FRAMES && chance(50)) {
-		op.len = 8;
-		op.a.addr = (op.a.addr & ~0xfffULL) | pick_index(0) * 8;
-		value = make_entry(usual_level(o.gfn));
+		bool two_level = o.format == O_32 || (r.c->formats & BIT(O_32) && chance(15));
+
+		op.len = two_level ? 4 : 8;
+		op.a.addr = (op.a.addr & ~0xfffULL) |
+			    (two_level ? pick_index_32() * 4 : pick_index(0) * 8);
+		value = two_level ? make_entry_32(usual_level(o.gfn)) :
+				    make_entry(usual_level(o.gfn));
 	}
 	memcpy(op.data, &value, 8);
 	do_access(v, &op);
@@ -249,13 +352,22 @@ static void act_access(struct vcpu *v)
 /* Where the guest stores to a table: through its map of all memory if that is there. */
 static bool linear_works(const struct vcpu *v, u64 at, u64 *addr)
 {
-	struct access a = { .kind = WRITE };
+	struct access a = { .kind = WRITE, .addr = at };
 	struct oracle o;
 
-	if (v->paging.cr0 & X86_CR0_PG)
-		a.addr = 0xffff000000000000ULL | (u64)LINEAR_INDEX << 39 | at;
-	else
-		a.addr = at;
+	switch (oracle_format(&v->paging)) {
+	case O_64:
+		a.addr |= 0xffff000000000000ULL | (u64)LINEAR_INDEX << 39;
+		break;
+	case O_PAE:
+		a.addr |= rnd(4) << 30 | LINEAR_PD << 21;
+		break;
+	case O_32:
+		a.addr |= (u64)LINEAR_PD_32 << 22;
+		break;
+	default:
+		break;
+	}
 	oracle_walk(v, &a, &o);
 	*addr = a.addr;
 	return o.kind == O_OK && o.gfn == at >> 12;
@@ -285,12 +397,19 @@ static void store_directly(struct vcpu *v, u64 at, struct operation *op)
 		memcpy(mirror, op->data, op->len);
 }
 
-/* An entry of a random table, or one that some vCPU has used. */
-static u64 pick_gpte(int *level)
+/* An entry of a guest's tables, and what it is there. */
+struct place {
+	u64 at;
+	int level;
+	bool two_level;
+};
+
+/* One of a random table, or one that some vCPU has used. */
+static struct place pick_place(const struct vcpu *v)
 {
 	u64 frame = TABLES + rnd(NR_TABLE_FRAMES);
 	struct oracle o = { 0 };
-	u64 at;
+	struct place p;
 	int i;
 
 	if (chance(35)) {
@@ -299,46 +418,59 @@ static u64 pick_gpte(int *level)
 	}
 	if (o.nr_entries) {
 		i = rnd(o.nr_entries);
-		at = o.entry[i];
-		*level = 4 - i;
-		if (at >> 12 >= TABLES && at >> 12 < TABLES + NR_TABLE_FRAMES)
-			return at;
+		p = (struct place){ o.entry[i], o.levels - i, o.format == O_32 };
+		if (p.at >> 12 >= TABLES && p.at >> 12 < TABLES + NR_TABLE_FRAMES)
+			return p;
 	}
-	*level = usual_level(frame);
-	return frame << 12 | pick_index(chance(80) ? *level : 0) * 8;
+	p.level = usual_level(frame);
+	p.two_level = oracle_format(&v->paging) == O_32 && chance(80);
+	if (p.two_level)
+		p.at = frame << 12 | pick_index_32() * 4;
+	else
+		p.at = frame << 12 | pick_index(chance(80) ? p.level : 0) * 8;
+	return p;
+}
+
+/* 16 bytes around the entry, of which one entry becomes another, with the entry's neighbours. */
+static u64 edit_window(const struct place *p, u8 window[16])
+{
+	u64 at = p->at, e;
+	u32 size = p->two_level ? 4 : 8;
+
+	if ((at & 0xfff) > 0xff0)
+		at = (at & ~0xfffULL) | 0xff0;
+	memcpy(window, &machine->mirror[page_of(at >> 12)][at & 0xfff], 16);
+	e = p->two_level ? make_entry_32(p->level) : make_entry(p->level);
+	memcpy(window + rnd(16 / size) * size, &e, size);
+	return at;
 }
 
 /* A store of any width at any offset, so that two entries become what they could be. */
 static void act_edit(struct vcpu *v)
 {
-	u64 at, addr, entry[2];
-	int level;
-	struct operation op = { .a.kind = WRITE, .len = 8 };
-	u8 old[16];
-	u32 off = 0;
+	struct place p = pick_place(v);
+	struct operation op = { .a.kind = WRITE, .len = p.two_level ? 4 : 8 };
+	u8 window[16], old[16];
+	u64 at, addr;
+	u32 off;
 
-	at = pick_gpte(&level);
-	if ((at & 0xfff) == 0xff8)
-		at -= 8;
-	memcpy(entry, &machine->mirror[page_of(at >> 12)][at & 0xfff], 16);
-	entry[rnd(2)] = make_entry(level);
+	at = edit_window(&p, window);
+	off = rnd(16 / op.len) * op.len;
 	if (chance(30)) {
 		op.len = 1u << rnd(5);
 		off = rnd(17 - op.len);
 		if (chance(50))
 			off &= ~(op.len - 1);
-	} else if (chance(50)) {
-		off = 8;
 	}
-	memcpy(op.data, (u8 *)entry + off, op.len);
+	memcpy(op.data, window + off, op.len);
 	at += off;
 	if (chance(20) && !(at & (op.len - 1)) && op.len < 16) {
-		memcpy(old, &machine->mirror[page_of(at >> 12)][at & 0xfff], 16);
+		memcpy(old, &machine->mirror[page_of(at >> 12)][at & 0xfff], op.len);
 		old[0] ^= chance(20);
 		op.old = old;
 	}
-	TRACE("vCPU %d edits %llx len %u entry %llx %llx%s", v->id, at, op.len, entry[0], entry[1],
-	      op.old ? " cas" : "");
+	TRACE("vCPU %d edits %llx len %u to %02x %02x %02x %02x...%s", v->id, at, op.len,
+	      op.data[0], op.data[1], op.data[2], op.data[3], op.old ? " cas" : "");
 	if (chance(70) && linear_works(v, at, &addr)) {
 		op.a.addr = addr;
 		op.a.ac = true;
@@ -348,24 +480,94 @@ static void act_edit(struct vcpu *v)
 	}
 }
 
-static void act_cr3(struct vcpu *v)
+/* A change of PDPTEs in memory, which changes nothing until they are loaded. */
+static void act_edit_pdpt(struct vcpu *v)
+{
+	u64 e = make_pdpte(), at = pick_pdpt() + rnd(4) * 8;
+	struct operation op = { .len = 8 };
+
+	if (slot_of(at >> 12)->readonly)
+		return;
+	TRACE("vCPU %d PDPTE at %llx: %llx", v->id, at, e);
+	memcpy(op.data, &e, 8);
+	store_directly(v, at, &op);
+}
+
+static u64 pick_cr3(enum oracle_format format)
 {
 	u64 cr3 = (chance(85) ? TABLES + rnd(4) : pick_table(chance(80) ? 3 : 0)) << 12;
 
+	if (format == O_PAE)
+		cr3 = chance(95) ? pick_pdpt() : pick_table(2) << 12 | rnd(128) * 32;
+	else if (format == O_32)
+		cr3 = pick_table(2) << 12;
 	if (chance(3))
 		cr3 = chance(50) ? 0x700000 : RO_BASE << 12;
-	TRACE("vCPU %d cr3 %llx", v->id, cr3);
+	/* Beyond 32 bits only long mode looks. */
+	if (format != O_64 && chance(10))
+		cr3 |= 1ULL << (32 + rnd(20));
+	return cr3;
+}
+
+static void act_cr3(struct vcpu *v)
+{
+	u64 cr3 = pick_cr3(oracle_format(&v->paging));
+	int err;
+
 	if (chance(50))
-		vcpu_load_cr3_fast(v, cr3);
+		err = vcpu_load_cr3_fast(v, cr3);
 	else
-		vcpu_load_cr3(v, cr3);
+		err = vcpu_load_cr3(v, cr3);
+	TRACE("vCPU %d cr3 %llx: %d", v->id, cr3, err);
+}
+
+static void set_format(struct shvm_paging *p, enum oracle_format format)
+{
+	p->cr0 |= X86_CR0_PG;
+	p->cr4 |= X86_CR4_PAE;
+	p->efer &= ~(EFER_LMA | EFER_LME);
+	if (format == O_64)
+		p->efer |= EFER_LMA | EFER_LME;
+	if (format == O_OFF)
+		p->cr0 &= ~X86_CR0_PG;
+	if (format == O_32)
+		p->cr4 &= ~X86_CR4_PAE;
+}
+
+static enum oracle_format pick_format(void)
+{
+	enum oracle_format format;
+
+	/* Without paging there is little to see. */
+	do
+		format = rnd(O_NR_FORMATS);
+	while (!(r.c->formats & BIT(format)) || (format == O_OFF && chance(60)));
+	return format;
+}
+
+/* Another format, with the CR3 that is there or with one that suits. */
+static void act_format(struct vcpu *v)
+{
+	enum oracle_format format = pick_format();
+	struct shvm_paging p = v->paging;
+	int err;
+
+	set_format(&p, format);
+	if (chance(10))
+		p.cr4 ^= X86_CR4_PSE;
+	if (chance(format == O_PAE ? 10 : 40))
+		err = vcpu_set_paging(v, &p);
+	else
+		err = vcpu_set_registers(v, &p, pick_cr3(format));
+	TRACE("vCPU %d format %d cr3 %llx: %d", v->id, format, v->cr3, err);
 }
 
 static void act_mode(struct vcpu *v)
 {
 	struct shvm_paging p = v->paging;
+	int err;
 
-	switch (rnd(6)) {
+	switch (rnd(10)) {
 	case 0:
 	case 1:
 		p.cr0 ^= X86_CR0_WP;
@@ -380,16 +582,18 @@ static void act_mode(struct vcpu *v)
 		p.efer ^= EFER_NX;
 		break;
 	case 5:
-		p.cr0 ^= X86_CR0_PG;
-		p.efer ^= EFER_LMA;
+	case 6:
+		p.cr4 ^= X86_CR4_PSE;
 		break;
+	case 7:
+		p.cr4 ^= X86_CR4_PGE;
+		break;
+	default:
+		act_format(v);
+		return;
 	}
-	if (!(p.cr0 & X86_CR0_PG) && chance(70)) {
-		p.cr0 |= X86_CR0_PG;
-		p.efer |= EFER_LMA;
-	}
-	TRACE("vCPU %d cr0 %llx cr4 %llx efer %llx", v->id, p.cr0, p.cr4, p.efer);
-	vcpu_set_paging(v, &p);
+	err = vcpu_set_paging(v, &p);
+	TRACE("vCPU %d cr0 %llx cr4 %llx efer %llx: %d", v->id, p.cr0, p.cr4, p.efer, err);
 }
 
 static u64 pick_host_page(void)
@@ -436,8 +640,8 @@ static void act_host(void)
 
 static void act_slots(void)
 {
-	static const u64 bases[] = { 0x7fd, 0xa05, 0x10c1 };
-	u64 base = bases[rnd(3)];
+	static const u64 bases[] = { 0x7fd, 0xa05, 0x10c1, 0xffffd };
+	u64 base = bases[rnd(4)];
 	int err = 0;
 
 	TRACE("slot %d: used %d base %llx to %llx", MOVING, machine->slot[MOVING].used,
@@ -453,7 +657,10 @@ static void act_slots(void)
 
 static void act_rest(struct vcpu *v)
 {
-	switch (rnd(8)) {
+	switch (rnd(9)) {
+	case 8:
+		act_edit_pdpt(v);
+		break;
 	case 0:
 		TRACE("unshadow");
 		shvm_mmu_unshadow(&machine->mmu, gfn(pick_table(rnd(5))));
@@ -529,16 +736,19 @@ static bool make_slots(void)
 
 static void make_vcpus(void)
 {
-	const struct shvm_paging p = {
-		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr4 = X86_CR4_PAE,
-		.efer = EFER_LMA | EFER_LME | EFER_NX, .maxphyaddr = r.c->maxphyaddr,
-		.gbpages = r.c->gbpages,
+	struct shvm_paging p = {
+		.cr0 = X86_CR0_PE | X86_CR0_WP, .cr4 = X86_CR4_PAE | X86_CR4_PSE,
+		.efer = EFER_NX, .maxphyaddr = r.c->maxphyaddr, .gbpages = r.c->gbpages,
+		.pse36 = r.c->pse36,
 	};
+	enum oracle_format format;
 	int i;
 
 	for (i = 0; i < machine->nr_vcpus; i++) {
-		vcpu_set_paging(&machine->vcpu[i], &p);
-		vcpu_load_cr3(&machine->vcpu[i], (TABLES + i) << 12);
+		format = pick_format();
+		set_format(&p, format);
+		while (vcpu_set_registers(&machine->vcpu[i], &p, pick_cr3(format)))
+			;
 	}
 }
 
@@ -602,8 +812,11 @@ bool random_run(const struct random_options *opt)
 	CHECK(!shim_alloc_live, "%ld objects are left", shim_alloc_live);
 	if (!opt->fail_alloc) {
 		printf("# config %d seed %llu: %llu steps, ", opt->config, opt->seed, opt->steps);
-		printf("%llu done (%llu emulated), %llu faults, %llu mmio, ", verdicts.done,
-		       verdicts.emulated, verdicts.faults, verdicts.mmio);
+		printf("%llu done (%llu emulated; no paging %llu, 32-bit %llu, PAE %llu, ",
+		       verdicts.done, verdicts.emulated, verdicts.by_format[O_OFF],
+		       verdicts.by_format[O_32], verdicts.by_format[O_PAE]);
+		printf("64-bit %llu), %llu faults, %llu mmio, ", verdicts.by_format[O_64],
+		       verdicts.faults, verdicts.mmio);
 		printf("%llu TLB hits (%llu stale)\n", verdicts.hits, verdicts.stale);
 	}
 	fired = opt->fail_alloc && !shim_alloc_countdown;

@@ -22,8 +22,11 @@ static void describe(const struct vcpu *v, const struct operation *op, const str
 	printf("# shvm: %s error %x gpa %llx hfn %llx hardware %d tlb %d exits %d\n",
 	       outcome_name[out->kind], out->error, out->gpa, out->hfn, out->hardware,
 	       out->from_tlb, out->exits);
-	printf("# oracle: kind %d error %x gfn %llx marks %d\n", o->kind, o->error, o->gfn,
-	       o->nr_marks);
+	if (o->format == O_PAE)
+		printf("# PDPTEs %llx %llx %llx %llx\n", v->guest_pdpte[0], v->guest_pdpte[1],
+		       v->guest_pdpte[2], v->guest_pdpte[3]);
+	printf("# oracle: format %d kind %d error %x gfn %llx marks %d\n", o->format, o->kind,
+	       o->error, o->gfn, o->nr_marks);
 }
 
 static void apply(struct operation *op, u64 page, u32 off)
@@ -77,12 +80,12 @@ static void verify_tables(const struct oracle *o)
 
 	for (i = 0; i < o->nr_entries; i++) {
 		long page = page_of(o->entry[i] >> 12);
-		u64 off = o->entry[i] & 0xfff, now, must;
+		u64 off = o->entry[i] & 0xfff, now = 0, must = 0;
 
 		if (page < 0)
 			continue;
-		host_peek(page, off, &now, 8);
-		memcpy(&must, &machine->mirror[page][off], 8);
+		host_peek(page, off, &now, o->bytes);
+		memcpy(&must, &machine->mirror[page][off], o->bytes);
 		CHECK(now == must, "guest entry at %llx is %llx, must be %llx", o->entry[i], now,
 		      must);
 	}
@@ -114,6 +117,7 @@ static void verify(struct vcpu *v, struct operation *op, struct oracle *o,
 	verdicts.mmio += out->kind == MMIO;
 	if (out->kind == DONE) {
 		verdicts.done++;
+		verdicts.by_format[o->format]++;
 		verdicts.emulated += !out->hardware;
 		if (out->hardware) {
 			CHECK(out->hfn == FRAME_BASE + machine->host[page_of(o->gfn)].frame,
@@ -128,18 +132,18 @@ static void verify(struct vcpu *v, struct operation *op, struct oracle *o,
 /* Out of memory half way: A and D may be set or not. */
 static void resync_marks(const struct oracle *o)
 {
-	u64 was, is;
+	u64 was = 0, is = 0;
 	int i;
 
 	for (i = 0; i < o->nr_marks; i++) {
 		long page = page_of(o->mark[i].gpa >> 12);
 		u32 off = o->mark[i].gpa & 0xfff;
 
-		host_peek(page, off, &is, 8);
-		memcpy(&was, &machine->mirror[page][off], 8);
+		host_peek(page, off, &is, o->bytes);
+		memcpy(&was, &machine->mirror[page][off], o->bytes);
 		CHECK(!((is ^ was) & ~o->mark[i].bits), "entry at %llx is %llx, was %llx",
 		      o->mark[i].gpa, is, was);
-		memcpy(&machine->mirror[page][off], &is, 8);
+		memcpy(&machine->mirror[page][off], &is, o->bytes);
 	}
 }
 

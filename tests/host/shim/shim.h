@@ -59,6 +59,7 @@ typedef long long s64;
 	type shim_a = (a), shim_b = (b);				\
 	shim_a > shim_b ? shim_a : shim_b;				\
 })
+#define clamp(v, lo, hi)	clamp_t(typeof(v), v, lo, hi)
 #define clamp_t(type, v, lo, hi) ({					\
 	type shim_v = (v), shim_lo = (lo), shim_hi = (hi);		\
 	shim_v < shim_lo ? shim_lo : shim_v > shim_hi ? shim_hi : shim_v;	\
