@@ -135,16 +135,20 @@ static bool store_refresh(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp,
 {
 	unsigned int i, end;
 	bool idle;
+	u8 writes;
 
 	store_span(st, sp, &i, &end);
 	shvm_lock_sp(sp);
 	for (; sp->filled && i < end; i++)
 		entry_refresh(mv, sp, i);
+	/* root_set() clears the count without the lock: a store more or less does not matter. */
+	writes = READ_ONCE(sp->writes);
 	if (table_was_used(mv->mmu, sp))
-		sp->writes = 0;
-	else
-		sp->writes++;
-	idle = sp->writes > flood_stores(sp) || (!sp->parents && !sp->is_root);
+		writes = 0;
+	else if (writes <= FLOOD_STORES_KERNEL)
+		writes++;
+	WRITE_ONCE(sp->writes, writes);
+	idle = writes > flood_stores(sp) || (!sp->parents && !sp->is_root);
 	shvm_unlock_sp(sp);
 	return idle;
 }

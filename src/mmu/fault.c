@@ -139,7 +139,7 @@ static enum map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
 		ok = shvm_entry_install(mv, sp, index, &f->leaf);
 	if (ok && sp->role.direct)
 		map_neighbours(mv, sp, index);
-	sp->writes = 0;
+	WRITE_ONCE(sp->writes, 0);
 	shvm_unlock_sp(sp);
 	return ok ? MAP_DONE : MAP_RETRY;
 }

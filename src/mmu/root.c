@@ -46,8 +46,11 @@ static void root_unload(struct shvm_mmu_vcpu *mv)
 
 static void roots_forget(struct shvm_mmu_vcpu *mv)
 {
+	int i;
+
 	memset(mv->roots, 0, sizeof(mv->roots));
-	memset(mv->pae_sp, 0, sizeof(mv->pae_sp));
+	for (i = 0; i < SHVM_PAE_ROOTS; i++)
+		WRITE_ONCE(mv->pae_sp[i], NULL);
 	root_unload(mv);
 	mv->roots_gen = READ_ONCE(mv->mmu->root_gen);
 }
@@ -171,7 +174,7 @@ static enum root_result root_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_r
 	shvm_lock_sp(sp);
 	filled = shvm_sp_fill(mv->mmu, sp);
 	sp->is_root = true;
-	sp->writes = 0;
+	WRITE_ONCE(sp->writes, 0);
 	sp_stamp(mv->mmu, sp);
 	shvm_unlock_sp(sp);
 	*out = sp;

@@ -13,6 +13,8 @@
 #include "machine.h"
 
 #define NR_VCPUS	3
+#define PDPTS		12
+#define NR_PDPTS	4
 #define ROOTS		16
 #define NR_TABLES_USED	24	/* from ROOTS on: 4 roots, 5 L3, 5 L2, 10 L1 */
 #define DATA		64
@@ -64,14 +66,21 @@ static int level_of(u64 table)
 	return i < 4 ? 4 : i < 9 ? 3 : i < 14 ? 2 : 1;
 }
 
-static u64 pick_addr(u64 *rnd)
+static u64 pick_addr(const struct vcpu *v, u64 *rnd)
 {
 	u64 addr = 0;
 	int level;
 
 	for (level = 1; level <= 4; level++)
 		addr |= pick(rnd, level == 4 ? 2 : 3) << (3 + 9 * level);
-	return addr;
+	switch (oracle_format(&v->paging)) {
+	case O_32:
+		return pick(rnd, 6) << 22 | pick(rnd, 6) << 12;
+	case O_64:
+		return addr;
+	default:
+		return addr & 0xffffffff;
+	}
 }
 
 static void act_access(struct vcpu *v, u64 *rnd)
@@ -80,7 +89,7 @@ static void act_access(struct vcpu *v, u64 *rnd)
 	struct outcome out;
 	u64 value = make_entry(rnd, 1);
 
-	op.a.addr = pick_addr(rnd) | pick(rnd, 512) * 8;
+	op.a.addr = pick_addr(v, rnd) | pick(rnd, 512) * 8;
 	op.a.kind = pick(rnd, 10) < 9 ? pick(rnd, 2) : FETCH;
 	op.a.user = pick(rnd, 2);
 	memcpy(op.data, &value, 8);
@@ -96,7 +105,18 @@ static void act_store(struct vcpu *v, u64 *rnd)
 	gpa_t at = gpa(table << 12 | pick(rnd, 3) * 8);
 
 	vcpu_exit(v);
-	if (pick(rnd, 3)) {
+	switch (pick(rnd, 6)) {
+	case 0:
+		at.v += pick(rnd, 2) * 4;
+		shvm_mmu_write(&v->mv, at, &e, 4);
+		return;
+	case 1:
+		/* Over two entries of any format. */
+		e = e << 32 | (make_entry(rnd, 1) & 0xffffffff);
+		at.v += 4;
+		shvm_mmu_write(&v->mv, at, &e, 8);
+		return;
+	case 2 ... 3:
 		shvm_mmu_write(&v->mv, at, &e, 8);
 		return;
 	}
@@ -106,17 +126,52 @@ static void act_store(struct vcpu *v, u64 *rnd)
 	shvm_mmu_cmpxchg(&v->mv, at, &old, &e, 8);
 }
 
+static u64 pick_cr3(enum oracle_format format, u64 *rnd)
+{
+	if (format == O_PAE)
+		return PDPTS << 12 | pick(rnd, NR_PDPTS) * 32;
+	return (ROOTS + (format == O_32 ? 9 + pick(rnd, 5) : pick(rnd, 4))) << 12;
+}
+
+static struct shvm_paging make_paging(enum oracle_format format)
+{
+	struct shvm_paging p = {
+		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr4 = X86_CR4_PAE,
+		.efer = EFER_NX, .maxphyaddr = 36, .gbpages = true, .pse36 = true,
+	};
+
+	if (format == O_64)
+		p.efer |= EFER_LMA | EFER_LME;
+	if (format == O_32)
+		p.cr4 = X86_CR4_PSE;
+	if (format == O_OFF)
+		p.cr0 &= ~X86_CR0_PG;
+	return p;
+}
+
 static void act_mode(struct vcpu *v, u64 *rnd)
 {
+	enum oracle_format format = pick(rnd, O_NR_FORMATS);
 	struct shvm_paging p = v->paging;
 
-	if (pick(rnd, 4)) {
-		p.cr0 ^= X86_CR0_WP;
-	} else {
-		p.cr0 ^= X86_CR0_PG;
-		p.efer ^= EFER_LMA;
+	if (pick(rnd, 3)) {
+		if (oracle_format(&p) == O_32 && pick(rnd, 2))
+			p.cr4 ^= X86_CR4_PSE;
+		else
+			p.cr0 ^= X86_CR0_WP;
+		CHECK(!vcpu_set_paging(v, &p), "vCPU %d: mode", v->id);
+		return;
 	}
-	vcpu_set_paging(v, &p);
+	p = make_paging(format);
+	CHECK(!vcpu_set_registers(v, &p, pick_cr3(format, rnd)), "vCPU %d: format", v->id);
+}
+
+static void act_cr3(struct vcpu *v, u64 *rnd)
+{
+	u64 cr3 = pick_cr3(oracle_format(&v->paging), rnd);
+
+	CHECK(!(pick(rnd, 3) ? vcpu_load_cr3_fast(v, cr3) : vcpu_load_cr3(v, cr3)),
+	      "vCPU %d: cr3", v->id);
 }
 
 static void vcpu_pause(struct vcpu *v)
@@ -142,12 +197,10 @@ static void *vcpu_thread(void *arg)
 			act_access(v, &rnd);
 		else if (n < 920)
 			act_store(v, &rnd);
-		else if (n < 960)
-			vcpu_load_cr3_fast(v, (ROOTS + pick(&rnd, 4)) << 12);
 		else if (n < 980)
-			vcpu_load_cr3(v, (ROOTS + pick(&rnd, 4)) << 12);
+			act_cr3(v, &rnd);
 		else if (n < 995)
-			vcpu_invlpg(v, pick_addr(&rnd));
+			vcpu_invlpg(v, pick_addr(v, &rnd));
 		else
 			act_mode(v, &rnd);
 	}
@@ -220,10 +273,6 @@ static u64 now_ms(void)
 
 static void setup(void)
 {
-	const struct shvm_paging p = {
-		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr4 = X86_CR4_PAE,
-		.efer = EFER_LMA | EFER_LME | EFER_NX, .maxphyaddr = 36, .gbpages = true,
-	};
 	u64 rnd = t.seed, table, e;
 	int i;
 
@@ -238,9 +287,14 @@ static void setup(void)
 			e = make_entry(&rnd, level_of(table));
 			host_poke(page_of(table), i * 8, &e, 8);
 		}
+	for (i = 0; i < NR_PDPTS * 4; i++) {
+		e = (ROOTS + 9 + pick(&rnd, 5)) << 12 | !!pick(&rnd, 5);
+		host_poke(page_of(PDPTS), i * 8, &e, 8);
+	}
 	for (i = 0; i < NR_VCPUS; i++) {
-		vcpu_set_paging(&machine->vcpu[i], &p);
-		vcpu_load_cr3(&machine->vcpu[i], (ROOTS + i) << 12);
+		const struct shvm_paging p = make_paging(O_64);
+
+		CHECK(!vcpu_set_registers(&machine->vcpu[i], &p, (ROOTS + i) << 12), "registers");
 	}
 	machine->threads = true;
 }
