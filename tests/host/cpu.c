@@ -317,7 +317,7 @@ static bool exit_fault(struct vcpu *v, struct operation *op, u32 fault, struct o
 		return true;
 	case SHVM_PF_EMULATE:
 		/* An instruction that cannot be emulated: the other way out, which may not help. */
-		if (pf.tracked && !out->exits && !(op->rnd >> 1 & 31) &&
+		if (pf.tracked && !out->exits && (op->rnd >> 1 & 31) == 31 &&
 		    shvm_mmu_unshadow(&machine->mmu, gpa_to_gfn(pf.gpa)))
 			return false;
 		return emulate(v, op, out);

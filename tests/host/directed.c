@@ -636,8 +636,10 @@ static void prefetch_in_other_mode(void)
 	story_begin(2);
 	v = machine->vcpu;
 	set_bit_of(&v[1], 0, 0, EFER_NX);
-	expect(&v[1], READ, false, at(0, 0, 0, 0), DONE);
+	/* Prefetch takes what is resident. */
+	expect(&v[1], READ, false, at(0, 0, 0, 7), DONE);
 	store(&v[0], L1, 7, (DATA + 7) << 12 | ALL | A | D | NX);
+	vcpu_invlpg(&v[1], at(0, 0, 0, 7));
 	expect(&v[1], READ, false, at(0, 0, 0, 7), FAULT);
 	expect(&v[0], READ, false, at(0, 0, 0, 7), DONE);
 	expect(&v[0], FETCH, false, at(0, 0, 0, 7), FAULT);

@@ -32,10 +32,10 @@ no-flush	mmu/flush.c	s/\tshvm_arch_flush\(mmu\);\n//
 zap-owes-no-flush	rmap/rmap.c	s/if \(n\)\n\t\tshvm_tlb_owe\(tlb\);//
 protect-owes-no-flush	rmap/rmap.c	s/if \(lost\)\n\t\tshvm_tlb_owe\(tlb\);//
 tracked-page-owes-nothing	mmu/sp.c	s/(WRITE_ONCE\(sp->tlb_owed, )[^;]*;/${1}0);/
-store-refreshes-one-entry	mmu/access.c	s/\*last = [^;]*;/*last = *first;/
+store-refreshes-one-entry	mmu/access.c	s/\*end = clamp[^;]*;/*end = *first + (*first < SHVM_SPT_ENTRIES);/
 dirty-not-set	mmu/gpt.c	s/bits \|= GPTE_D;/;/
 dirty-on-tables	mmu/gpt.c	s/level == w->leaf && \(w->access/(w->access/
-accessed-without-access	mmu/access.c	s/\(gpte & \(GPTE_P \| GPTE_A\)\) != \(GPTE_P \| GPTE_A\)/!(gpte & GPTE_P)/
+accessed-without-access	mmu/entry.c	s/\(gpte & \(GPTE_P \| GPTE_A\)\) != \(GPTE_P \| GPTE_A\)/!(gpte & GPTE_P)/
 smep-ignored	mmu/gpt.c	s/ \|\| \(!user && page_user && \(p->cr4 & X86_CR4_SMEP\)\)//
 error-code-always-fetch	mmu/gpt.c	s/if \(\(access & SHVM_ACCESS_FETCH\) &&\n[^\n]*\n?[^;]*error \|= PFEC_I;/if (access & SHVM_ACCESS_FETCH) error |= PFEC_I;/
 reserved-bits-of-large	mmu/gpt.c	s/rsvd \|= GENMASK_ULL\(gpt_shift\(g, level\) - 1, 13\);/;/
@@ -57,11 +57,44 @@ stale-host-frame	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\)/ok = 
 child-keeps-parent	mmu/entry.c	s/SHVM_MMU_\w+\(mmu, !shvm_chain_del\([^;]*;//
 old-leaf-overwritten	mmu/entry.c	s/\(spte_is_leaf\(old\) && \(\(\(old/(0 && spte_is_leaf(old) && (((old/
 chain-without-end	mmu/entry.c	s/chain_make_room\(mmu, head, state\);//
-prefetch-in-other-mode	mmu/access.c	s/if \(!sp->role\.nx && \(gpte & GPTE_NX\)\)/if (0)/
+prefetch-in-other-mode	mmu/entry.c	s/ &&\n\t       \(sp->role\.nx \|\| !\(gpte & GPTE_NX\)\)//
 read-only-table-faults	mmu/gpt.c	s/w->dirty = [^;]*;/w->dirty = w->gpte[w->leaf] & GPTE_D;/
 budget-ignored	mmu/reclaim.c	s/while \(budget_free\(mmu\) < want/while (0 \&\& budget_free(mmu) < want/
 notrap-stays	mmu/access.c	s/gpte & GPTE_P \? shvm_spte_trap : SPTE_NOTRAP/SPTE_NOTRAP/
 age-lost	rmap/rmap.c	s/WRITE_ONCE\(state->age, 1\);/;/
+quadrant-of-table-forgotten	mmu/fault.c	s/role->quadrant = fault_index[^;]*;/;/
+quadrant-of-root-forgotten	mmu/root.c	s/role\.quadrant = i;/;/
+direct-page-with-quadrant	mmu/fault.c	s/\trole->quadrant = 0;\n//
+key-without-quadrant	mmu/sp.c	s/sp->role\.word == role\.word/!((sp->role.word ^ role.word) & ~0xc0u)/
+key-without-format	mmu/sp.c	s/sp->role\.word == role\.word/!((sp->role.word ^ role.word) & ~0x38u)/
+pse-not-in-key	mmu/root.c	s/role\.pse = [^;]*;/role.pse = shvm_gpt_formats[role.format].pse;/
+ps-without-pse	mmu/gpt.c	s/(level == 1 \|\| gpte_is_large\(g, gpte, level, )p->cr4 & X86_CR4_PSE/$1true/
+pse36-ignored	mmu/gpt.c	s/if \(p->pse36\)/if (0)/
+pse36-whatever-cpuid	mmu/gpt.c	s/if \(p->pse36\)/if (1)/
+pse36-bit-21	mmu/gpt.c	s/rsvd &= BIT_ULL\(21\) \| /rsvd &= /
+pse36-beyond-maxphyaddr	mmu/gpt.c	s/BIT_ULL\(21\) \| beyond_maxphyaddr\(p\) >> \(32 - 13\)/BIT_ULL(21)/
+half-of-large-page	mmu/fault.c	s/(w->frame\.v & ~\(\(1ULL << \(level \* 9)/$1 + 1/
+entry-index-not-mapped	mmu/entry.c	s/sp_guest_index\(sp, index\)/index/
+fill-reads-first-quadrant	mmu/sp.c	s/sp_guest_index\(sp, 0\) \* bytes/0/
+fill-without-shift	mmu/sp.c	s/table\[\(i >> shift\) \* bytes\]/table[i * bytes % len]/
+store-to-first-quadrant	mmu/access.c	s/base = sp->role\.quadrant \* SHVM_SPT_ENTRIES/base = 0/
+store-drops-first-of-two	mmu/access.c	s/clamp\(to << shift,/clamp((to << shift) - shift,/
+store-drops-second-of-two	mmu/access.c	s/clamp\(from << shift,/clamp((from << shift) + shift,/
+marks-eight-bytes	mmu/gpt.c	s/bits, g->entry_bytes\)/bits, 8)/
+pdptes-not-loaded	mmu/root.c	s/\tif \(mv->root_role\.format == SHVM_GPT_PAE\)\n\t\troot_unload\(mv\);\n//
+pdptes-not-kept	mmu/root.c	s/\tmemcpy\(mv->pdpte, [^;]*;\n//
+pdpte-reserved-accepted	mmu/gpt.c	s/ \| GENMASK_ULL\(8, 5\)//
+pdpte-absent-refused	mmu/gpt.c	s/\(pdpte\[i\] & GPTE_P\) && //
+pdpte-absent-used	mmu/root.c	s/if \(!\(mv->pdpte\[i\] & GPTE_P\)\)/if (0)/
+pdpte-absent-walked	mmu/gpt.c	s/return pdpte & GPTE_P;/return true;/
+directory-absent-for-ever	mmu/fault.c	s/mv->root_is_loaded = false;/;/
+absent-table-mapped	mmu/fault.c	s/ \|\| f->walk\.absent//
+pae-bits-62-52	mmu/gpt.c	s/\t\t\.reserved = GENMASK_ULL\(62, 52\),\n//
+pae-without-nx	mmu/gpt.c	s/(\.large = BIT\(2\)), \.has_nx = true/$1/
+cr3-of-64-bits	mmu/gpt.c	s/\.root = GENMASK_ULL\(31, 12\)/.root = GENMASK_ULL(51, 12)/
+cr3-of-64-bits-pae	mmu/gpt.c	s/\.root = GENMASK_ULL\(31, 5\)/.root = GENMASK_ULL(51, 5)/
+error-code-nx-without-pae	mmu/gpt.c	s/\(\(p->cr4 & X86_CR4_PAE\) && (\(p->efer & EFER_NX\))\)/$1/
+former-root-for-ever	mmu/access.c	s/\(sp->is_root && shvm_arch_root_in_use\(mmu, sp\)\)/sp->is_root/
 store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
 END
 }
