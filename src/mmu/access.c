@@ -83,7 +83,7 @@ static void store_span(const struct shvm_store *st, const struct shvm_sp *sp, un
 		       unsigned int *end)
 {
 	u32 bytes = shvm_gpt_formats[sp->role.format].entry_bytes;
-	unsigned int shift = sp_index_shift(sp), base = sp->role.quadrant * SHVM_SPT_ENTRIES;
+	unsigned int shift = sp->index_shift, base = sp->role.quadrant * SHVM_SPT_ENTRIES;
 	unsigned int from = gpa_offset(st->at) / bytes;
 	unsigned int to = (gpa_offset(st->at) + st->len - 1) / bytes + 1;
 

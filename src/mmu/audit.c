@@ -99,7 +99,7 @@ static void audit_against_gpte(struct audit *a, struct shvm_sp *sp, unsigned int
 		audit_fail(a, "A7", "notrap, but the guest entry is present", sp, index);
 	if (!spte_is_live(spte))
 		return;
-	maps_page |= gpte_is_large(g, gpte, sp->role.level, sp->role.pse);
+	maps_page |= gpte_is_large(gpte, sp->role.level, gpt_large(g, sp->role.pse));
 	if (rights_exceed(sp, spte, gpte, maps_page && !(gpte & GPTE_D)) &&
 	    (rights_exceed(sp, spte, gpte, false) || table_is_writable(a->mmu, sp)))
 		audit_fail(a, "A4", "more rights than the guest entry", sp, index);
@@ -110,7 +110,7 @@ static void audit_against_gpte(struct audit *a, struct shvm_sp *sp, unsigned int
 		return;
 	}
 	/* Which of our entries for the guest's one. */
-	part = index & ((1u << sp_index_shift(sp)) - 1);
+	part = index & ((1u << sp->index_shift) - 1);
 	if (maps_page)
 		frame = gfn_add(frame, (u64)part << (9 * (sp->role.level - 1)));
 	child = shvm_arch_table_owner(hpa(spte & SPTE_FRAME));

@@ -225,13 +225,12 @@ bool shvm_entry_install(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned i
 /* Does the guest's entry say that the page was used, in the mode that the table serves? */
 static bool gpte_may_prefetch(const struct shvm_mmu_vcpu *mv, const struct shvm_sp *sp, u64 gpte)
 {
-	const struct shvm_gpt *g = &shvm_gpt_formats[sp->role.format];
-
 	if ((gpte & (GPTE_P | GPTE_A)) != (GPTE_P | GPTE_A))
 		return false;
-	/* The page may serve another mode than this vCPU's, in which bit 63 is reserved. */
-	return !(gpte & shvm_gpt_reserved(&mv->paging, g, gpte, 1)) &&
-	       (sp->role.nx || !(gpte & GPTE_NX));
+	/* The page may serve another mode than this vCPU's, in which other bits are reserved. */
+	if (sp->role.format != mv->root_role.format || (!sp->role.nx && (gpte & GPTE_NX)))
+		return false;
+	return !(gpte & mv->gpt_mode.reserved[1][false]);
 }
 
 void shvm_entry_prefetch(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,

@@ -52,7 +52,7 @@ static void child_key(const struct shvm_fault *f, const struct shvm_sp *parent, 
 	if (!parent->role.direct && level >= w->leaf) {
 		*key = w->table[level];
 		/* An entry above covers as many of ours as the child has parts. */
-		role->quadrant = fault_index(f, parent) & ((1u << sp_index_shift(parent)) - 1);
+		role->quadrant = fault_index(f, parent) & ((1u << parent->index_shift) - 1);
 	} else {
 		role->direct = 1;
 		*key = gfn(w->frame.v & ~((1ULL << (level * 9)) - 1));

@@ -49,9 +49,10 @@ static u64 reserved_pse(const struct shvm_paging *p)
 	return rsvd;
 }
 
-u64 shvm_gpt_reserved(const struct shvm_paging *p, const struct shvm_gpt *g, u64 gpte, int level)
+/* Reserved bits of a present entry (SDM tables 4-4 to 4-6, 4-8 to 4-11 and 4-15 to 4-20). */
+static u64 reserved_bits(const struct shvm_paging *p, const struct shvm_gpt *g, int level,
+			 bool large)
 {
-	bool large = gpte_is_large(g, gpte, level, p->cr4 & X86_CR4_PSE);
 	u64 rsvd = g->reserved | beyond_maxphyaddr(p);
 
 	if (g->pse)
@@ -66,6 +67,19 @@ u64 shvm_gpt_reserved(const struct shvm_paging *p, const struct shvm_gpt *g, u64
 	if (large)
 		rsvd |= GENMASK_ULL(gpt_shift(g, level) - 1, 13);
 	return rsvd;
+}
+
+struct shvm_gpt_mode shvm_gpt_mode(const struct shvm_paging *p)
+{
+	const struct shvm_gpt *g = &shvm_gpt_formats[shvm_gpt_format(p)];
+	struct shvm_gpt_mode mode = { .large = gpt_large(g, p->cr4 & X86_CR4_PSE) };
+	int level;
+
+	for (level = 1; level <= g->levels; level++) {
+		mode.reserved[level][false] = reserved_bits(p, g, level, false);
+		mode.reserved[level][true] = reserved_bits(p, g, level, true);
+	}
+	return mode;
 }
 
 /* Is the access refused by the accumulated rights? SDM 4.6.1. */
@@ -104,14 +118,17 @@ struct gpt_place {
 	bool writable;
 };
 
-static enum gpt_walk_result place_find(struct shvm_mmu *mmu, gpa_t at, struct gpt_place *place)
+/* Inline: four times in each walk. */
+static __always_inline enum gpt_walk_result place_find(struct shvm_mmu *mmu, gpa_t at,
+						       struct gpt_place *place)
 {
 	enum gpt_walk_result ret = GPT_WALK_OK;
 	int idx = srcu_read_lock(&mmu->srcu);
 	struct shvm_slot *slot = shvm_slots_find(srcu_dereference(mmu->slots, &mmu->srcu),
 						 gpa_to_gfn(at));
 
-	*place = (struct gpt_place){ .absent = !slot };
+	place->absent = !slot;
+	place->writable = false;
 	if (slot) {
 		place->at = slot_hva(slot, at);
 		place->writable = !(slot->flags & SHVM_SLOT_READONLY);
@@ -197,6 +214,7 @@ static enum gpt_walk_result walk_once(struct shvm_mmu_vcpu *mv, struct shvm_gpt_
 	enum gpt_walk_result ret;
 	u8 acc = GPT_ACC_ALL;
 	gpa_t table;
+	bool large;
 	int level;
 
 	w->absent = false;
@@ -221,13 +239,14 @@ static enum gpt_walk_result walk_once(struct shvm_mmu_vcpu *mv, struct shvm_gpt_
 			w->error = fault_error(p, w->access, 0);
 			return GPT_WALK_FAULT;
 		}
-		if (gpte & shvm_gpt_reserved(p, g, gpte, level)) {
+		large = gpte_is_large(gpte, level, mv->gpt_mode.large);
+		if (gpte & mv->gpt_mode.reserved[level][large]) {
 			w->error = fault_error(p, w->access, PFEC_P | PFEC_RSVD);
 			return GPT_WALK_FAULT;
 		}
 		acc &= gpte_access(gpte, p->efer & EFER_NX);
 		w->acc[level] = acc;
-		if (level == 1 || gpte_is_large(g, gpte, level, p->cr4 & X86_CR4_PSE))
+		if (level == 1 || large)
 			break;
 		table = gpa(gpte & g->frame);
 	}

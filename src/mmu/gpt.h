@@ -8,8 +8,6 @@
 
 #include "mmu.h"
 
-#define GPT_TOP		4	/* highest level of any format that is offered */
-
 /* Bits of a guest entry, the same in every format (SDM 4.3-4.5). */
 #define GPTE_P		BIT_ULL(0)
 #define GPTE_W		BIT_ULL(1)
@@ -92,9 +90,15 @@ static inline unsigned int gpt_index(const struct shvm_gpt *g, gva_t addr, int l
 	return (addr.v >> gpt_shift(g, level)) & ((1u << g->index_bits) - 1);
 }
 
-static inline bool gpte_is_large(const struct shvm_gpt *g, u64 gpte, int level, bool cr4_pse)
+/* Levels with large pages. */
+static inline u8 gpt_large(const struct shvm_gpt *g, bool cr4_pse)
 {
-	return (gpte & GPTE_PS) && (g->large & BIT(level)) && (cr4_pse || !g->pse);
+	return g->pse && !cr4_pse ? 0 : g->large;
+}
+
+static inline bool gpte_is_large(u64 gpte, int level, u8 large)
+{
+	return (gpte & GPTE_PS) && (large & BIT(level));
 }
 
 /* The frame that an entry leads to: of a table or of the first 4 KiB of a page. */
@@ -109,8 +113,8 @@ static inline gfn_t gpte_frame(const struct shvm_gpt *g, u64 gpte, int level, bo
 	return gfn(addr >> SHVM_PAGE_SHIFT);
 }
 
-/* Reserved bits of a present entry (SDM tables 4-15 to 4-20). */
-u64 shvm_gpt_reserved(const struct shvm_paging *p, const struct shvm_gpt *g, u64 gpte, int level);
+/* Large pages and reserved bits of a paging mode. */
+struct shvm_gpt_mode shvm_gpt_mode(const struct shvm_paging *p);
 
 /* U, W, X of one entry. */
 static inline u8 gpte_access(u64 gpte, bool nx)

@@ -38,6 +38,14 @@ struct shvm_paging {
 	bool pse36;		/* 4 MiB pages may lie above 4 GiB */
 };
 
+#define GPT_TOP		4	/* highest level of any format that is offered */
+
+/* What follows from them for each step of a walk: gpt.c, shvm_gpt_mode(). */
+struct shvm_gpt_mode {
+	u8 large;				/* bit n: PS of an entry of level n counts */
+	u64 reserved[GPT_TOP + 1][2];		/* by level, and by size: large page or not */
+};
+
 /*
  * What makes two shadows of one frame different. No access bits of the walk for CR0.WP = 1: each
  * level carries its own and the hardware combines them. docs/mmu.md, "Role".
@@ -65,6 +73,7 @@ struct shvm_sp {
 	/* Constant after creation. */
 	gfn_t gfn;			/* guest table, or first frame mapped (direct) */
 	union shvm_role role;
+	u8 index_shift;			/* entry i is part of guest entry i >> index_shift */
 	u64 *spt;			/* 512 entries in a page of its own */
 	u32 *gfns;			/* level 1, not direct: frame of each leaf; sp->lock */
 
@@ -149,6 +158,7 @@ struct shvm_cached_root {
 struct shvm_mmu_vcpu {
 	struct shvm_mmu *mmu;
 	struct shvm_paging paging;
+	struct shvm_gpt_mode gpt_mode;
 	u64 cr3;			/* guest value without bit 63 */
 	u64 pdpte[SHVM_PAE_ROOTS];	/* guest's, PAE paging only: registers, not memory */
 	union shvm_role root_role;

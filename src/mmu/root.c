@@ -60,6 +60,7 @@ void shvm_mmu_set_paging(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p)
 	union shvm_role role = role_of(p);
 
 	mv->paging = *p;
+	mv->gpt_mode = shvm_gpt_mode(p);
 	if (role.word == mv->root_role.word)
 		return;
 	mv->root_role = role;

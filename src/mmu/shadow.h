@@ -30,18 +30,19 @@ static inline gfn_t sp_direct_gfn(const struct shvm_sp *sp, unsigned int index)
 /*
  * A table of 32-bit entries has 1,024 of them, a shadow page 512: quadrant says which part of the
  * table it shadows. A page directory entry of 4 MiB is two entries of 2 MiB here. So entry index
- * stands for guest entry (quadrant * 512 + index) >> sp_index_shift().
+ * stands for guest entry (quadrant * 512 + index) >> index_shift.
  */
-static inline unsigned int sp_index_shift(const struct shvm_sp *sp)
+static inline u8 sp_index_shift(union shvm_role role)
 {
-	const struct shvm_gpt *g = &shvm_gpt_formats[sp->role.format];
-
-	return gpt_shift(g, sp->role.level) - (SHVM_PAGE_SHIFT + 9 * (sp->role.level - 1));
+	if (role.direct)
+		return 0;
+	return gpt_shift(&shvm_gpt_formats[role.format], role.level) -
+	       (SHVM_PAGE_SHIFT + 9 * (role.level - 1));
 }
 
 static inline unsigned int sp_guest_index(const struct shvm_sp *sp, unsigned int index)
 {
-	return (sp->role.quadrant * SHVM_SPT_ENTRIES + index) >> sp_index_shift(sp);
+	return (sp->role.quadrant * SHVM_SPT_ENTRIES + index) >> sp->index_shift;
 }
 
 /* A coarse stamp of use; racing with other vCPUs and the reclaimer costs precision only. */

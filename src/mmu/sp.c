@@ -98,6 +98,7 @@ struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role r
 	sp = mv->cache.sp[--mv->cache.nr_sp];
 	sp->gfn = f;
 	sp->role = role;
+	sp->index_shift = sp_index_shift(role);
 	shvm_lock_sp(sp);
 	other = sp_insert(mmu, sp);
 	if (other) {
@@ -112,22 +113,48 @@ struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role r
 	return sp;
 }
 
-/*
- * Read the guest's entries into the end of the shadow table, which nothing points to, and classify
- * them in place: an entry of ours never reaches those that are still to be looked at.
- */
+static u64 spte_for(u64 gpte)
+{
+	static_assert(!SPTE_NOTRAP);
+	return shvm_spte_trap & -(gpte & GPTE_P);
+}
+
+/* The usual size. By fours: this loop is a good part of what a new table costs. */
+static void classify_64(u64 *spt)
+{
+	int i;
+
+	for (i = 0; i < SHVM_SPT_ENTRIES; i += 4) {
+		spt[i] = spte_for(spt[i]);
+		spt[i + 1] = spte_for(spt[i + 1]);
+		spt[i + 2] = spte_for(spt[i + 2]);
+		spt[i + 3] = spte_for(spt[i + 3]);
+	}
+}
+
+/* table: at the end of spt, so that an entry of ours never reaches those still to be looked at. */
+static void classify_32(u64 *spt, const u32 *table, unsigned int shift)
+{
+	int i;
+
+	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
+		spt[i] = spte_for(table[i >> shift]);
+}
+
+/* Read the guest's entries into the shadow table, which nothing points to, and classify them. */
 static bool sp_classify(struct shvm_sp *sp, const struct shvm_slot *slot)
 {
 	u32 bytes = shvm_gpt_formats[sp->role.format].entry_bytes;
-	unsigned int shift = sp_index_shift(sp), i;
-	u32 len = (SHVM_SPT_ENTRIES >> shift) * bytes;
+	u32 len = (SHVM_SPT_ENTRIES >> sp->index_shift) * bytes;
 	gpa_t at = gpa(gfn_to_gpa(sp->gfn).v + sp_guest_index(sp, 0) * bytes);
-	u8 *table = (u8 *)sp->spt + SHVM_PAGE_SIZE - len;
+	void *table = (void *)sp->spt + SHVM_PAGE_SIZE - len;
 
 	if (shvm_arch_read_user_atomic(slot_hva(slot, at), table, len))
 		return false;
-	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
-		sp->spt[i] = table[(i >> shift) * bytes] & GPTE_P ? shvm_spte_trap : SPTE_NOTRAP;
+	if (bytes == sizeof(u64))
+		classify_64(sp->spt);
+	else
+		classify_32(sp->spt, table, sp->index_shift);
 	return true;
 }
 
@@ -199,14 +226,15 @@ static void sp_unlink_parents(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	}
 }
 
-/* Take one page out of every structure; its entries become traps. */
+/* Take one page out of every structure; its live entries become traps. */
 static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_list *dead)
 {
 	int i;
 
 	sp_unlink_parents(mmu, sp);
 	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i++)
-		shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
+		if (spte_is_live(READ_ONCE(sp->spt[i])))
+			shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
 	if (!sp->role.direct)
 		sp_untrack(mmu, sp);
 	hlist_del_rcu(&sp->hash);
