@@ -64,7 +64,10 @@ static void child_key(const struct shvm_fault *f, const struct shvm_sp *parent, 
 	}
 }
 
-/* Does the guest's entry still say what the walk saw? A and D aside: they only ever help. */
+/*
+ * Does the guest's entry still say what the walk saw? A may have been set meanwhile, but not cleared:
+ * our entry would serve the guest beyond its next flush without A.
+ */
 static bool gpte_unchanged(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
 			   u64 seen)
 {
@@ -72,7 +75,7 @@ static bool gpte_unchanged(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigne
 
 	if (!shvm_entry_read_gpte(mv->mmu, sp, index, &gpte))
 		return false;
-	return !((gpte ^ seen) & ~(u64)GPTE_A);
+	return !((gpte ^ seen) & ~(gpte & GPTE_A));
 }
 
 /* Rights of the entry in parent that leads to the child. */
