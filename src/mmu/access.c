@@ -102,6 +102,31 @@ static void store_zap(struct shvm_mmu *mmu, struct shvm_sp *sp, const struct shv
 	shvm_unlock_sp(sp);
 }
 
+/*
+ * The upper half of an 8-byte entry is a 32-bit entry, whose A and D are address bits 37 and 38: a
+ * shadow of the former has to look again. It re-reads under sp->lock, so it cannot be late.
+ */
+void shvm_table_marked(struct shvm_mmu *mmu, gfn_t table, unsigned int index)
+{
+	struct shvm_store st = {
+		.at = gpa(gfn_to_gpa(table).v + index * sizeof(u32)), .len = sizeof(u32),
+	};
+	struct shvm_sp *sp;
+	int idx;
+
+	if (!(index & 1))
+		return;
+	idx = srcu_read_lock(&mmu->srcu);
+	shvm_lock_mmu_read(mmu);
+	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, table), hash,
+				 lockdep_is_held(&mmu->lock))
+		if (gfn_eq(sp->gfn, table) && !sp->role.direct &&
+		    shvm_gpt_formats[sp->role.format].entry_bytes == sizeof(u64))
+			store_zap(mmu, sp, &st);
+	shvm_unlock_mmu_read(mmu);
+	srcu_read_unlock(&mmu->srcu, idx);
+}
+
 /* The store is done: the entry follows what is in memory now, whoever wrote it last. */
 static void entry_refresh(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index)
 {

@@ -180,18 +180,20 @@ static bool root_table(const struct shvm_mmu_vcpu *mv, const struct shvm_gpt *g,
 }
 
 /* Set A on the whole path, D in the leaf of a write. False: the tables moved under us. */
-static bool walk_mark(struct shvm_gpt_walk *w, const struct shvm_gpt *g,
+static bool walk_mark(struct shvm_mmu *mmu, struct shvm_gpt_walk *w, const struct shvm_gpt *g,
 		      const struct gpt_place *place)
 {
 	int level;
 
 	for (level = g->levels; level >= w->leaf; level--) {
-		u64 bits = GPTE_A;
+		u64 bits = GPTE_A, seen = w->gpte[level];
 
 		if (level == w->leaf && (w->access & SHVM_ACCESS_WRITE))
 			bits |= GPTE_D;
 		if (!gpte_mark(&place[level], &w->gpte[level], bits, g->entry_bytes))
 			return false;
+		if (w->gpte[level] != seen && g->entry_bytes == sizeof(u32))
+			shvm_table_marked(mmu, w->table[level], gpt_index(g, w->addr, level));
 	}
 	/* A table in read-only memory keeps D = 0, and the CPU lets the store through. */
 	w->dirty = (w->gpte[w->leaf] & GPTE_D) || (w->access & SHVM_ACCESS_WRITE);
@@ -280,7 +282,7 @@ enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 	/* Another vCPU may win the race for A or D; each loss is its progress. */
 	for (tries = 0; tries < 16; tries++) {
 		ret = walk_once(mv, w, g, place);
-		if (ret != GPT_WALK_OK || walk_mark(w, g, place))
+		if (ret != GPT_WALK_OK || walk_mark(mv->mmu, w, g, place))
 			return ret;
 	}
 	return GPT_WALK_RETRY;

@@ -80,6 +80,12 @@ enum shvm_gpt_format shvm_gpt_format(const struct shvm_paging *p);
  */
 enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_walk *walk);
 
+/*
+ * A walk has set A or D in entry index of a table of 32-bit entries; access.c. Elsewhere that is
+ * the same A or D of whoever uses the table, too.
+ */
+void shvm_table_marked(struct shvm_mmu *mmu, gfn_t table, unsigned int index);
+
 static inline unsigned int gpt_shift(const struct shvm_gpt *g, int level)
 {
 	return SHVM_PAGE_SHIFT + g->index_bits * (level - 1);

@@ -310,7 +310,8 @@ static void check_roots(const struct vcpu *v)
 	const struct shvm_mmu_vcpu *mv = &v->mv;
 	int i;
 
-	if (!mv->root_role.pae_host || !mv->root_is_loaded || mv->roots_gen != machine->mmu.root_gen)
+	if (!mv->root_role.pae_host || !mv->root_is_loaded ||
+	    mv->roots_gen != machine->mmu.root_gen)
 		return;
 	for (i = 0; i < 4; i++) {
 		union shvm_role role = { .word = 0 };

@@ -27,6 +27,59 @@ static void expect_fault(struct vcpu *v, enum kind what, u64 addr, u32 error)
 	      out.kind, out.error, error);
 }
 
+/*
+ * A and D of a two-level guest's entry are address bits 37 and 38 where the other half of eight
+ * bytes is the entry: the CPU's own marks are stores, too.
+ */
+static void marks_in_other_format(void)
+{
+	const u64 page = 0x100003ULL << 12 | ALL | A | D;
+	struct vcpu *v;
+	u32 i;
+
+	story_begin(2);
+	v = machine->vcpu;
+	CHECK(!slot_add(3, 0x100000, 1024, 2048, false), "slot");
+	poke_32(PD32, 5, L1 << 12 | ALL);
+	poke_32(PD32, 6, L2 << 12 | ALL);
+	poke_32(PD32, 7, PD << 12 | ALL);
+	for (i = 0; i < 4; i++) {
+		story_format(v, i & 1 ? O_PAE : O_64);
+		story_format(v + 1, O_32);
+		/* The upper half has no W. */
+		set_bit_of(v + 1, i & 2 ? X86_CR0_WP : 0, 0, 0);
+		store(v, L1, 9, page);
+		store(v, L2, 9, (0x100000ULL << 12 | PS | ALL | A | D));
+		store(v, PD, 9, (0x100000ULL << 12 | PS | ALL | A | D));
+		expect(v, WRITE, true, at(0, 0, 0, 9), DONE);
+		expect(v, WRITE, true, at(0, 0, 9, 9), DONE);
+		act(v + 1, i & 2 ? WRITE : READ, false, at_32(5, 19));
+		act(v + 1, i & 2 ? WRITE : READ, false, at_32(i & 1 ? 7 : 6, 19));
+		CHECK(entry_of(L1, 9) & 1ULL << 37, "no A in the upper half");
+		CHECK(!vcpu_load_cr3(v, v->cr3), "load");
+		expect_fault(v, READ, at(0, 0, 0, 9), RESERVED);
+		expect_fault(v, READ, at(0, 0, 9, 9), RESERVED);
+		check_all();
+	}
+	story_end();
+}
+
+/* A store by a vCPU in long mode, to which 62:52 mean nothing, into a table of a PAE guest. */
+static void prefetch_in_other_format(void)
+{
+	struct vcpu *v;
+
+	story_begin(2);
+	v = machine->vcpu;
+	story_format(v + 1, O_PAE);
+	expect(v + 1, READ, false, at_pae(0, 0, 7), DONE);
+	store(v, L1, 7, (DATA + 7) << 12 | ALL | A | D | 1ULL << 55);
+	vcpu_invlpg(v + 1, at_pae(0, 0, 7));
+	expect_fault(v + 1, READ, at_pae(0, 0, 7), RESERVED);
+	expect(v, READ, false, at(0, 0, 0, 7), DONE);
+	story_end();
+}
+
 /* A PAE load through registers: what is in memory, present or not, is what the guest gets. */
 static void pdpte_subsets(void)
 {
@@ -630,6 +683,8 @@ static void former_root(void)
 }
 
 const struct directed format_tests[] = {
+	{ "marks-in-other-format", marks_in_other_format },
+	{ "prefetch-in-other-format", prefetch_in_other_format },
 	{ "pdpte-subsets", pdpte_subsets },
 	{ "pdpte-registers", pdpte_registers },
 	{ "pdpte-reserved", pdpte_reserved },

@@ -235,8 +235,8 @@ struct directed {
 	void (*run)(void);
 };
 
-extern const struct directed directed_tests[], format_tests[];
-extern const int nr_directed, nr_format_tests;
+extern const struct directed directed_tests[], format_tests[], walker_tests[];
+extern const int nr_directed, nr_format_tests, nr_walker_tests;
 
 static inline u64 rnd_next(u64 *state)
 {

@@ -106,6 +106,7 @@ static void list_tests(void)
 
 	list_directed(directed_tests, nr_directed);
 	list_directed(format_tests, nr_format_tests);
+	list_directed(walker_tests, nr_walker_tests);
 	for (j = 0; j < 2; j++)
 		for (i = 0; i < NR_CONFIGS; i++) {
 			t = test_add(run_random, "random config %d seed %llu", i,
@@ -200,6 +201,8 @@ static int run_one(const char *name)
 
 	if (!d)
 		d = find_directed(format_tests, nr_format_tests, name);
+	if (!d)
+		d = find_directed(walker_tests, nr_walker_tests, name);
 	if (!d) {
 		fprintf(stderr, "%s: no test is called '%s'\n", program, name);
 		return 2;

@@ -57,7 +57,7 @@ stale-host-frame	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\)/ok = 
 child-keeps-parent	mmu/entry.c	s/SHVM_MMU_\w+\(mmu, !shvm_chain_del\([^;]*;//
 old-leaf-overwritten	mmu/entry.c	s/\(spte_is_leaf\(old\) && \(\(\(old/(0 && spte_is_leaf(old) && (((old/
 chain-without-end	mmu/entry.c	s/chain_make_room\(mmu, head, state\);//
-prefetch-in-other-mode	mmu/entry.c	s/ &&\n\t       \(sp->role\.nx \|\| !\(gpte & GPTE_NX\)\)//
+prefetch-in-other-mode	mmu/entry.c	s/ \|\| \(!sp->role\.nx && \(gpte & GPTE_NX\)\)//
 read-only-table-faults	mmu/gpt.c	s/w->dirty = [^;]*;/w->dirty = w->gpte[w->leaf] & GPTE_D;/
 budget-ignored	mmu/reclaim.c	s/while \(budget_free\(mmu\) < want/while (0 \&\& budget_free(mmu) < want/
 notrap-stays	mmu/access.c	s/gpte & GPTE_P \? shvm_spte_trap : SPTE_NOTRAP/SPTE_NOTRAP/
@@ -68,7 +68,7 @@ direct-page-with-quadrant	mmu/fault.c	s/\trole->quadrant = 0;\n//
 key-without-quadrant	mmu/sp.c	s/sp->role\.word == role\.word/!((sp->role.word ^ role.word) & ~0xc0u)/
 key-without-format	mmu/sp.c	s/sp->role\.word == role\.word/!((sp->role.word ^ role.word) & ~0x38u)/
 pse-not-in-key	mmu/root.c	s/role\.pse = [^;]*;/role.pse = shvm_gpt_formats[role.format].pse;/
-ps-without-pse	mmu/gpt.c	s/(level == 1 \|\| gpte_is_large\(g, gpte, level, )p->cr4 & X86_CR4_PSE/$1true/
+ps-without-pse	mmu/gpt.c	s/gpt_large\(g, p->cr4 & X86_CR4_PSE\)/gpt_large(g, true)/
 pse36-ignored	mmu/gpt.c	s/if \(p->pse36\)/if (0)/
 pse36-whatever-cpuid	mmu/gpt.c	s/if \(p->pse36\)/if (1)/
 pse36-bit-21	mmu/gpt.c	s/rsvd &= BIT_ULL\(21\) \| /rsvd &= /
@@ -76,7 +76,7 @@ pse36-beyond-maxphyaddr	mmu/gpt.c	s/BIT_ULL\(21\) \| beyond_maxphyaddr\(p\) >> \
 half-of-large-page	mmu/fault.c	s/(w->frame\.v & ~\(\(1ULL << \(level \* 9)/$1 + 1/
 entry-index-not-mapped	mmu/entry.c	s/sp_guest_index\(sp, index\)/index/
 fill-reads-first-quadrant	mmu/sp.c	s/sp_guest_index\(sp, 0\) \* bytes/0/
-fill-without-shift	mmu/sp.c	s/table\[\(i >> shift\) \* bytes\]/table[i * bytes % len]/
+fill-without-shift	mmu/sp.c	s/table\[i >> shift\]/table[i % (SHVM_SPT_ENTRIES >> shift)]/
 store-to-first-quadrant	mmu/access.c	s/base = sp->role\.quadrant \* SHVM_SPT_ENTRIES/base = 0/
 store-drops-first-of-two	mmu/access.c	s/clamp\(to << shift,/clamp((to << shift) - shift,/
 store-drops-second-of-two	mmu/access.c	s/clamp\(from << shift,/clamp((from << shift) + shift,/
@@ -95,6 +95,8 @@ cr3-of-64-bits	mmu/gpt.c	s/\.root = GENMASK_ULL\(31, 12\)/.root = GENMASK_ULL(51
 cr3-of-64-bits-pae	mmu/gpt.c	s/\.root = GENMASK_ULL\(31, 5\)/.root = GENMASK_ULL(51, 5)/
 error-code-nx-without-pae	mmu/gpt.c	s/\(\(p->cr4 & X86_CR4_PAE\) && (\(p->efer & EFER_NX\))\)/$1/
 former-root-for-ever	mmu/access.c	s/\(sp->is_root && shvm_arch_root_in_use\(mmu, sp\)\)/sp->is_root/
+marks-not-seen-elsewhere	mmu/gpt.c	s/shvm_table_marked\([^;]*;/;/
+prefetch-in-other-format	mmu/entry.c	s/sp->role\.format != mv->root_role\.format \|\| //
 store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
 END
 }
