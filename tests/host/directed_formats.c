@@ -647,6 +647,40 @@ static void cr3_outside_long_mode(void)
 	story_end();
 }
 
+/* Tables where nothing is read as all ones; with 52 address bits that is a page, or nearly one. */
+static void tables_of_ones(void)
+{
+	static const u8 widths[] = { 36, 51, 52 };
+	enum oracle_format format;
+	struct shvm_paging p;
+	struct vcpu *v;
+	u32 i, nx;
+
+	for (i = 0; i < ARRAY_SIZE(widths); i++) {
+		story_begin(1);
+		v = machine->vcpu;
+		poke(L3, 7, 0x710ULL << 12 | ALL);
+		poke(L2, 7, 0x710ULL << 12 | ALL);
+		poke(PD, 7, 0x710ULL << 12 | ALL);
+		poke(PD + 3, 7, 0x710ULL << 12 | P | W);
+		poke_32(PD32, 7, 0x710 << 12 | ALL);
+		for (nx = 0; nx < 2; nx++)
+			for (format = O_32; format <= O_64; format++) {
+				story_format(v, format);
+				p = v->paging;
+				p.maxphyaddr = widths[i];
+				p.efer ^= nx ? EFER_NX : 0;
+				CHECK(!vcpu_set_paging(v, &p), "width %d", widths[i]);
+				try_all(v, format == O_32 ? at_32(7, 3) : at_pae(0, 7, 3), nx);
+				try_all(v, format == O_32 ? at_32(7, 600) : at_pae(3, 7, 3), nx);
+				if (format == O_64)
+					try_all(v, at(0, 7, 0, 3), nx);
+				check_all();
+			}
+		story_end();
+	}
+}
+
 /* A frame that was a root once becomes plain memory when the guest stores to it as data. */
 static void former_root(void)
 {
@@ -701,6 +735,7 @@ const struct directed format_tests[] = {
 	{ "quadrants", quadrants },
 	{ "store-widths-32", store_widths_32 },
 	{ "cr3-outside-long-mode", cr3_outside_long_mode },
+	{ "tables-of-ones", tables_of_ones },
 	{ "former-root", former_root },
 };
 

@@ -53,7 +53,7 @@ static const struct config configs[NR_CONFIGS] = {
 	  .formats = ALL_FORMATS, .modes = 4, .slots = 1, .host = 20, .disturb = 20 },
 	{ .vcpus = 3, .budget = 2000, .maxphyaddr = 39, .gbpages = true,
 	  .formats = BIT(O_64), .disturb = 50 },
-	{ .vcpus = 2, .budget = 300, .maxphyaddr = 36, .gbpages = true, .pse36 = true,
+	{ .vcpus = 2, .budget = 300, .maxphyaddr = 52, .gbpages = true, .pse36 = true,
 	  .formats = ALL_FORMATS, .modes = 40, .slots = 1, .host = 5 },
 	{ .vcpus = 3, .budget = 64, .maxphyaddr = 36, .gbpages = true, .pse36 = true,
 	  .formats = ALL_FORMATS, .modes = 10, .slots = 10, .host = 60, .eintr = 7,
