@@ -192,9 +192,16 @@ static enum map_result map_collect(struct shvm_mmu_vcpu *mv, struct shvm_fault *
 static enum map_result map_locked(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
 {
 	struct shvm_sp *path[GPT_TOP + 1] = { };
-	enum map_result ret = map_collect(mv, f, path);
+	enum map_result ret;
 	int level;
 
+	/*
+	 * An invalidation of a table that begins later drops its shadows, for which it waits until
+	 * mmu->lock is free again. The host frame of the leaf is looked at once more, later.
+	 */
+	if (shvm_inval_is_stale(mv->mmu, f->leaf.seq))
+		return MAP_RETRY;
+	ret = map_collect(mv, f, path);
 	for (level = GPT_TOP; level > 1 && ret == MAP_DONE; level--)
 		if (path[level])
 			ret = map_link(mv, f, path[level], path[level - 1]);
@@ -250,9 +257,6 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 	int idx, err;
 
 	f->pf->gpa = gpa(gfn_to_gpa(f->walk.frame).v | (f->pf->addr.v & (SHVM_PAGE_SIZE - 1)));
-	/* Before the look-up: a slot that moves counts as an invalidation. */
-	if (!shvm_inval_begin_read(mmu, &f->leaf.seq))
-		return SHVM_PF_RETRY;
 	idx = srcu_read_lock(&mmu->srcu);
 	slot = shvm_slots_find(mmu_slots(mmu), f->walk.frame);
 	if (slot) {
@@ -291,8 +295,14 @@ static enum shvm_pf_result fault_steps(struct shvm_mmu_vcpu *mv, struct shvm_pf 
 		.walk = { .addr = pf->addr, .access = fault_access(pf) },
 	};
 	enum shvm_pf_result ret;
+	bool quiet;
 
 	pf->tracked = false;
+	/*
+	 * Before the walk, which passes by A and D where a table cannot be written, and before the
+	 * look-up of the slot: one that moves counts as an invalidation.
+	 */
+	quiet = shvm_inval_begin_read(mv->mmu, &f.leaf.seq);
 	switch (shvm_gpt_walk(mv, &f.walk)) {
 	case GPT_WALK_OK:
 		break;
@@ -304,6 +314,8 @@ static enum shvm_pf_result fault_steps(struct shvm_mmu_vcpu *mv, struct shvm_pf 
 	case GPT_WALK_HOST:
 		return SHVM_PF_USER;
 	}
+	if (!quiet)
+		return SHVM_PF_RETRY;
 	if (shvm_cache_fill(mv) || shvm_make_room(mv))
 		return SHVM_PF_NOMEM;
 	ret = fault_host(mv, &f);

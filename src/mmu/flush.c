@@ -41,8 +41,9 @@ bool shvm_inval_begin_read(struct shvm_mmu *mmu, u64 *seq)
 bool shvm_inval_is_stale(struct shvm_mmu *mmu, u64 seq)
 {
 	/*
-	 * The lock of the head is held and was taken with a full barrier (an atomic operation), as
-	 * active was raised: either we see active, or the invalidator sees our head locked.
+	 * A lock that the invalidator also takes (of the head, or mmu->lock) is held and was taken
+	 * with a full barrier (an atomic operation), as active was raised: either we see active, or
+	 * the invalidator waits for us.
 	 */
 	smp_mb();
 	return atomic_read_acquire(&mmu->inval.active) ||

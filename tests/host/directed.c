@@ -646,6 +646,32 @@ static void prefetch_in_other_mode(void)
 	story_end();
 }
 
+static void make_writable_again(void)
+{
+	machine->disturb = NULL;
+	host_set_vma(page_of(OTHER), VMA_RW);
+}
+
+/* 5.2: a table becomes writable after a walk that could not set A there: the walk is void. */
+static void table_becomes_writable(void)
+{
+	struct vcpu *v;
+
+	story_begin(1);
+	v = machine->vcpu;
+	poke(ROOT, 1, OTHER << 12 | ALL);
+	poke(OTHER, 0, L2 << 12 | ALL);
+	expect(v, READ, false, at(0, 0, 0, 0), DONE);
+	host_swap_out(page_of(DATA));
+	expect(v, READ, false, at(0, 0, 0, 0), DONE);
+	host_set_vma(page_of(OTHER), VMA_RO);
+	machine->disturb = make_writable_again;
+	touch(v, READ, at(1, 0, 0, 0));
+	CHECK(entry_of(OTHER, 0) & A, "no A after a use");
+	check_behind = true;
+	story_end();
+}
+
 const struct directed directed_tests[] = {
 	{ "child-direct-or-not", child_direct_or_not },
 	{ "large-frame-changes", large_frame_changes },
@@ -656,6 +682,7 @@ const struct directed directed_tests[] = {
 	{ "large-clean-and-dirty", large_clean_and_dirty },
 	{ "accessed-and-dirty", accessed_and_dirty },
 	{ "tables-in-rom", tables_in_rom },
+	{ "table-becomes-writable", table_becomes_writable },
 	{ "clear-and-see-again", clear_and_see_again },
 	{ "recursive-map", recursive_map },
 	{ "long-chain", long_chain },

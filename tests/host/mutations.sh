@@ -97,6 +97,7 @@ error-code-nx-without-pae	mmu/gpt.c	s/\(\(p->cr4 & X86_CR4_PAE\) && (\(p->efer &
 former-root-for-ever	mmu/access.c	s/\(sp->is_root && shvm_arch_root_in_use\(mmu, sp\)\)/sp->is_root/
 marks-not-seen-elsewhere	mmu/gpt.c	s/shvm_table_marked\([^;]*;/;/
 prefetch-in-other-format	mmu/entry.c	s/sp->role\.format != mv->root_role\.format \|\| //
+walk-before-invalidation	mmu/fault.c	s/if \(shvm_inval_is_stale\(mv->mmu, f->leaf\.seq\)\)\n\t\treturn MAP_RETRY;//
 store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
 END
 }
