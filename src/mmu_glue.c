@@ -36,6 +36,8 @@ int shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len)
 	pagefault_disable();
 	if (len == sizeof(u64))
 		err = __get_user(*(u64 *)buf, (u64 __user *)user_ptr(at));
+	else if (len == sizeof(u32))
+		err = __get_user(*(u32 *)buf, (u32 __user *)user_ptr(at));
 	else
 		err = __copy_from_user_inatomic(buf, user_ptr(at), len) ? -EFAULT : 0;
 	pagefault_enable();

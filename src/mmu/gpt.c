@@ -6,8 +6,7 @@
 #include <asm/processor-flags.h>
 #include <asm/msr-index.h>
 
-#include "arch.h"
-#include "gpt.h"
+#include "shadow.h"
 
 const struct shvm_gpt shvm_gpt_formats[SHVM_NR_GPT_FORMATS] = {
 	[SHVM_GPT_32] = {
@@ -118,24 +117,19 @@ struct gpt_place {
 	bool writable;
 };
 
-/* Inline: four times in each walk. */
-static __always_inline enum gpt_walk_result place_find(struct shvm_mmu *mmu, gpa_t at,
+/* SRCU is held. Inline: four times in each walk. */
+static __always_inline enum gpt_walk_result place_find(const struct shvm_slots *slots, gpa_t at,
 						       struct gpt_place *place)
 {
-	enum gpt_walk_result ret = GPT_WALK_OK;
-	int idx = srcu_read_lock(&mmu->srcu);
-	struct shvm_slot *slot = shvm_slots_find(srcu_dereference(mmu->slots, &mmu->srcu),
-						 gpa_to_gfn(at));
+	const struct shvm_slot *slot = shvm_slots_find(slots, gpa_to_gfn(at));
 
 	place->absent = !slot;
 	place->writable = false;
-	if (slot) {
-		place->at = slot_hva(slot, at);
-		place->writable = !(slot->flags & SHVM_SLOT_READONLY);
-		ret = READ_ONCE(slot->invalid) ? GPT_WALK_RETRY : GPT_WALK_OK;
-	}
-	srcu_read_unlock(&mmu->srcu, idx);
-	return ret;
+	if (!slot)
+		return GPT_WALK_OK;
+	place->at = slot_hva(slot, at);
+	place->writable = !(slot->flags & SHVM_SLOT_READONLY);
+	return READ_ONCE(slot->invalid) ? GPT_WALK_RETRY : GPT_WALK_OK;
 }
 
 /* Set A (and D) in one entry if it still is what was read. False: it changed, walk again. */
@@ -159,7 +153,7 @@ static int place_read(const struct gpt_place *place, u64 *val, u32 bytes)
 {
 	*val = 0;
 	if (!place->absent)
-		return shvm_arch_read_user(place->at, val, bytes);
+		return shvm_arch_read_user_atomic(place->at, val, bytes);
 	memset(val, 0xff, bytes);
 	return 0;
 }
@@ -208,10 +202,11 @@ static gfn_t leaf_frame(const struct shvm_gpt_walk *w, const struct shvm_gpt *g)
 	return gfn_add(base, (w->addr.v & mask) >> SHVM_PAGE_SHIFT);
 }
 
-/* One pass from the root to the leaf, without marking. */
-static enum gpt_walk_result walk_once(struct shvm_mmu_vcpu *mv, struct shvm_gpt_walk *w,
-				      const struct shvm_gpt *g, struct gpt_place *place)
+/* One pass from the root to the leaf, without marking. HOST: the table at w->leaf is not resident. */
+static enum gpt_walk_result walk_tables(struct shvm_mmu_vcpu *mv, struct shvm_gpt_walk *w,
+					const struct shvm_gpt *g, struct gpt_place *place)
 {
+	const struct shvm_slots *slots = mmu_slots(mv->mmu);
 	const struct shvm_paging *p = &mv->paging;
 	enum gpt_walk_result ret;
 	u8 acc = GPT_ACC_ALL;
@@ -229,14 +224,14 @@ static enum gpt_walk_result walk_once(struct shvm_mmu_vcpu *mv, struct shvm_gpt_
 		gpa_t at = gpa(table.v + gpt_index(g, w->addr, level) * g->entry_bytes);
 
 		w->table[level] = gpa_to_gfn(at);
-		ret = place_find(mv->mmu, at, &place[level]);
+		w->leaf = level;
+		ret = place_find(slots, at, &place[level]);
 		if (ret != GPT_WALK_OK)
 			return ret;
 		if (place_read(&place[level], &gpte, g->entry_bytes))
 			return GPT_WALK_HOST;
 		w->absent |= place[level].absent;
 		w->gpte[level] = gpte;
-		w->leaf = level;
 		if (!(gpte & GPTE_P)) {
 			w->error = fault_error(p, w->access, 0);
 			return GPT_WALK_FAULT;
@@ -260,6 +255,16 @@ static enum gpt_walk_result walk_once(struct shvm_mmu_vcpu *mv, struct shvm_gpt_
 	return GPT_WALK_OK;
 }
 
+static enum gpt_walk_result walk_once(struct shvm_mmu_vcpu *mv, struct shvm_gpt_walk *w,
+				      const struct shvm_gpt *g, struct gpt_place *place)
+{
+	int idx = srcu_read_lock(&mv->mmu->srcu);
+	enum gpt_walk_result ret = walk_tables(mv, w, g, place);
+
+	srcu_read_unlock(&mv->mmu->srcu, idx);
+	return ret;
+}
+
 /* Paging off: linear is physical, with the one right that never fails. */
 static enum gpt_walk_result walk_none(struct shvm_gpt_walk *w)
 {
@@ -276,14 +281,20 @@ enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 	struct gpt_place place[GPT_TOP + 1];
 	enum gpt_walk_result ret;
 	int tries;
+	u64 any;
 
 	if (format == SHVM_GPT_NONE)
 		return walk_none(w);
-	/* Another vCPU may win the race for A or D; each loss is its progress. */
+	/* Another vCPU may win the race for A or D, the host may take a table: others' progress. */
 	for (tries = 0; tries < 16; tries++) {
 		ret = walk_once(mv, w, g, place);
-		if (ret != GPT_WALK_OK || walk_mark(mv->mmu, w, g, place))
+		if (ret == GPT_WALK_HOST) {
+			/* Here it may sleep; what is read may be old when the walk comes again. */
+			if (shvm_arch_read_user(place[w->leaf].at, &any, g->entry_bytes))
+				return GPT_WALK_HOST;
+		} else if (ret != GPT_WALK_OK || walk_mark(mv->mmu, w, g, place)) {
 			return ret;
+		}
 	}
 	return GPT_WALK_RETRY;
 }
@@ -298,10 +309,14 @@ int shvm_mmu_read_pdptes(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p, 
 			 u64 pdpte[SHVM_PAE_ROOTS])
 {
 	gpa_t at = gpa(cr3 & shvm_gpt_formats[SHVM_GPT_PAE].root);
+	enum gpt_walk_result ret;
 	struct gpt_place place;
-	int i;
+	int i, idx;
 
-	if (place_find(mv->mmu, at, &place) != GPT_WALK_OK)
+	idx = srcu_read_lock(&mv->mmu->srcu);
+	ret = place_find(mmu_slots(mv->mmu), at, &place);
+	srcu_read_unlock(&mv->mmu->srcu, idx);
+	if (ret != GPT_WALK_OK)
 		return -EAGAIN;
 	if (place.absent)
 		return 1;

@@ -63,8 +63,7 @@ static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
 	case SHVM_PF_EMULATE:
 		if (exit->idt_vectoring & SHVM_INTR_VALID)
 			return fault_in_delivery(vcpu, &pf);
-		return shvm_insn_emulate_fault(vcpu, pf.addr, pf.error & SHVM_ACCESS_WRITE,
-					       pf.tracked);
+		return shvm_insn_emulate_fault(vcpu, &pf);
 	case SHVM_PF_USER:
 		return run_error(vcpu, -EFAULT);
 	case SHVM_PF_NOMEM:

@@ -120,6 +120,13 @@ static enum shvm_emul_result emul_execute(struct shvm_emul *e)
 	return EMUL_OK;
 }
 
+static enum shvm_emul_result insn_decode(struct shvm_emul *e)
+{
+	enum shvm_emul_result r = emul_decode(e);
+
+	return r == EMUL_OK ? insn_check(e) : r;
+}
+
 /**
  * shvm_emul_run - decode and execute one instruction
  * @e:	the CPU; see struct shvm_emul for what goes in and comes out
@@ -133,11 +140,9 @@ enum shvm_emul_result shvm_emul_run(struct shvm_emul *e)
 
 	e->int_shadow = false;
 	e->single_step = false;
-	r = emul_decode(e);
+	r = e->insn_decoded ? EMUL_OK : insn_decode(e);
+	e->insn_decoded = false;
 	e->insn_cached = false;
-	if (r != EMUL_OK)
-		return r;
-	r = insn_check(e);
 	if (r != EMUL_OK)
 		return r;
 	if (!insn_as_expected(e))
@@ -151,17 +156,14 @@ enum shvm_emul_result shvm_emul_run(struct shvm_emul *e)
  * @info:	filled in if the result is EMUL_OK
  *
  * Only @fetch of the operations is used. The decision may be carried over to the run by setting
- * shvm_emul.insn_cached.
+ * shvm_emul.insn_decoded.
  */
 enum shvm_emul_result shvm_emul_decode(struct shvm_emul *e, struct shvm_emul_info *info)
 {
 	enum shvm_emul_result r;
 
 	memset(info, 0, sizeof(*info));
-	r = emul_decode(e);
-	if (r != EMUL_OK)
-		return r;
-	r = insn_check(e);
+	r = insn_decode(e);
 	if (r != EMUL_OK)
 		return r;
 	info->len = e->d.len;

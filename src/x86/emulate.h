@@ -187,6 +187,8 @@ struct emul_insn {
  * @cpl:	   in.
  * @insn_cached:   in. Do not fetch, insn[] and insn_len are those of the run before: the answer
  *		   of user space must meet the instruction that asked. Cleared by the run.
+ * @insn_decoded:  in. Nor decode: shvm_emul_decode() has just done so, and registers are the same.
+ *		   Cleared by the run.
  * @must_write:	   in. Refuse with EMUL_RETRY, before any side effect, an instruction that does
  *		   not write to @must_write_gla: another CPU changed it after the exit.
  * @must_write_gla: in.
@@ -208,6 +210,7 @@ struct shvm_emul {
 	enum shvm_emul_mode mode;
 	u8 cpl;
 	bool insn_cached;
+	bool insn_decoded;
 	bool must_write;
 	u64 must_write_gla;
 	const struct shvm_emul_ops *ops;

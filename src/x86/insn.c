@@ -67,6 +67,8 @@ void shvm_insn_forget(struct shvm_vcpu *vcpu)
 	in->waiting = SHVM_INSN_IDLE;
 	in->posted = false;
 	in->emul.insn_cached = false;
+	in->emul.insn_decoded = false;
+	in->fault_access = SHVM_INSN_NO_FAULT;
 }
 
 /* ---- operations on the CPU ---- */
@@ -456,29 +458,28 @@ static enum shvm_next insn_table_store(struct shvm_vcpu *vcpu)
 		return SHVM_NEXT_ENTER;
 	if (info.size == 2)
 		segs_load(vcpu);
-	e->insn_cached = true;
+	e->insn_decoded = true;
 	return insn_run(vcpu);
 }
 
 /**
  * shvm_insn_emulate_fault - emulate the instruction that met a shadow page fault
  * @vcpu: the vCPU; it was an instruction, not the delivery of an event
- * @addr: linear address of the fault
- * @write: the access was a write
- * @tracked: to a page that holds a shadowed guest table; else the page is no memory for this access
+ * @pf: the fault. tracked: the page holds a shadowed guest table; else it is no memory for the access
  * Return: what the run loop does next.
  */
-enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, gva_t addr, bool write,
-				       bool tracked)
+enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, const struct shvm_pf *pf)
 {
 	struct shvm_insn *in = &vcpu->insn;
 
-	insn_start(vcpu, tracked);
-	in->fault_tracked = tracked;
-	in->fault_la = addr.v;
-	in->emul.must_write = write;
-	in->emul.must_write_gla = addr.v;
-	return tracked ? insn_table_store(vcpu) : insn_run(vcpu);
+	insn_start(vcpu, pf->tracked);
+	in->fault_tracked = pf->tracked;
+	in->fault_la = pf->addr.v;
+	in->fault_gpa = pf->gpa;
+	in->fault_access = pf->error & (SHVM_ACCESS_WRITE | SHVM_ACCESS_USER);
+	in->emul.must_write = pf->error & SHVM_ACCESS_WRITE;
+	in->emul.must_write_gla = pf->addr.v;
+	return pf->tracked ? insn_table_store(vcpu) : insn_run(vcpu);
 }
 
 /**
@@ -504,6 +505,7 @@ enum shvm_next shvm_insn_complete(struct shvm_vcpu *vcpu)
 		memcpy(f->data, vcpu->run->mmio.data, f->len);
 	f->done = true;
 	in->emul.insn_cached = true;
+	in->fault_access = SHVM_INSN_NO_FAULT;	/* that was long ago */
 	regs_load(vcpu, false);
 	return insn_run(vcpu);
 }

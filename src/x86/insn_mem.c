@@ -47,10 +47,28 @@ static enum shvm_emul_result mem_failed(struct shvm_emul *e, enum shvm_mem_resul
 	return ret == SHVM_MEM_NOMEM ? mem_error(e, -ENOMEM) : EMUL_RETRY;
 }
 
+/*
+ * The access that faulted was translated a moment ago. As in a TLB, that holds until the guest
+ * flushes, and it does not before this instruction ends.
+ */
+static bool is_fault_access(const struct shvm_insn *in, u64 linear, u32 access)
+{
+	return !((linear ^ in->fault_la) >> SHVM_PAGE_SHIFT) &&
+	       (access & ~SHVM_ACCESS_AC) == in->fault_access;
+}
+
 static enum shvm_emul_result mem_translate(struct shvm_emul *e, u64 linear, u32 access, gpa_t *out)
 {
+	const struct shvm_insn *in = &emul_vcpu(e)->insn;
 	u32 error = 0;
-	int err = shvm_mmu_translate(&emul_vcpu(e)->mmu, gva(linear), access, out, &error);
+	int err;
+
+	if (is_fault_access(in, linear, access)) {
+		*out = gpa((in->fault_gpa.v & ~(SHVM_PAGE_SIZE - 1ULL)) |
+			   (linear & (SHVM_PAGE_SIZE - 1)));
+		return EMUL_OK;
+	}
+	err = shvm_mmu_translate(&emul_vcpu(e)->mmu, gva(linear), access, out, &error);
 
 	if (err > 0)
 		return shvm_emul_fault_pf(e, linear, error);

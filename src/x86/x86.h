@@ -70,8 +70,7 @@ u64 shvm_fpu_supported_xcr0(void);	/* 0 without XSAVE */
 /* insn.c: run the emulator at the current RIP. */
 enum shvm_next shvm_insn_emulate(struct shvm_vcpu *vcpu);
 /* An instruction's access to addr, a shadowed table or no memory, brought us here. */
-enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, gva_t addr, bool write,
-				       bool tracked);
+enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, const struct shvm_pf *pf);
 /* Port I/O exit of a non-string IN/OUT: no decoding needed (SDM 28.2.1 qualification). */
 enum shvm_next shvm_insn_port_io(struct shvm_vcpu *vcpu, u16 port, u32 size, bool in);
 bool shvm_insn_port_in_short(struct shvm_vcpu *vcpu, u16 port, u32 size);

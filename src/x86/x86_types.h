@@ -85,6 +85,8 @@ enum shvm_insn_wait {
 	SHVM_INSN_WAIT_PORT,	/* the IN of shvm_insn_port_io() is */
 };
 
+#define SHVM_INSN_NO_FAULT	(~0u)	/* no access has these flags */
+
 struct shvm_insn {
 	struct shvm_emul emul;
 	struct shvm_io_fragment frag[SHVM_MAX_FRAGMENTS];
@@ -98,6 +100,8 @@ struct shvm_insn {
 	int error;		/* negative errno that ended the run of the emulator */
 	bool fault_tracked;	/* a store to a shadowed table at fault_la brought us here */
 	u64 fault_la;
+	gpa_t fault_gpa;	/* where it leads for the access that faulted */
+	u32 fault_access;	/* SHVM_ACCESS_WRITE and _USER of that, or NO_FAULT */
 	/* Progress check for instructions that cannot be emulated: bounded retries. */
 	u64 stuck_key;		/* of the registers at the last retry */
 	int stuck_tries;
