@@ -267,6 +267,7 @@ static void check_sp(struct shvm_sp *sp)
 	int i;
 
 	SP_CHECK(shvm_arch_table_owner(shvm_arch_table_hpa(sp->spt)) == sp, sp, -1, "owner");
+	SP_CHECK(shvm_chain_count(sp->parents) <= SHVM_CHAIN_MAX, sp, -1, "too many parents");
 	if (!sp->filled) {
 		SP_CHECK(!sp->parents, sp, -1, "linked, but not filled");
 		return;

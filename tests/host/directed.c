@@ -342,69 +342,6 @@ static void recursive_map(void)
 	story_end();
 }
 
-/* 10.5: a frame at more addresses than a chain holds; then a table, aged, moved, deleted. */
-static void long_chain(void)
-{
-	struct vcpu *v;
-	u64 i, t;
-
-	story_begin(1);
-	v = machine->vcpu;
-	for (t = 0; t < 4; t++) {
-		poke(L2, 10 + t, (100 + t) << 12 | ALL);
-		for (i = 0; i < 512; i++)
-			poke(100 + t, i, DATA << 12 | ALL);
-	}
-	for (t = 0; t < 4; t++)
-		for (i = 0; i < 512; i++)
-			act(v, i & 1 ? READ : WRITE, false, at(0, 0, 10 + t, i));
-	check_all();
-	host_age(0, 192, true);
-	host_write_protect(page_of(DATA));
-	act(v, WRITE, false, at(0, 0, 10, 0));
-	for (i = 0; i < 512; i++)
-		act(v, READ, false, at(0, 0, 11, i));
-	poke(DATA, 0, 0);
-	store(v, L2, 9, DATA << 12 | ALL);
-	act(v, READ, false, at(0, 0, 9, 0));
-	act(v, WRITE, false, at(0, 0, 10, 7));
-	check_all();
-	story_end();
-}
-
-/* 10.1, 10.2: three vCPUs, many roots and tables, the least budget. */
-static void least_budget(void)
-{
-	struct vcpu *v;
-	u64 i, n;
-
-	story_begin(3);
-	v = machine->vcpu;
-	CHECK(shvm_mmu_set_budget(&machine->mmu, 63) == -EINVAL, "63 pages");
-	CHECK(!shvm_mmu_set_budget(&machine->mmu, 64), "64 pages");
-	for (i = 0; i < 30; i++) {
-		poke(100 + i, 0, (ROOT + 1) << 12 | ALL);
-		poke(100 + i, 1, (100 + (i + 1) % 30) << 12 | ALL);
-		poke(100 + i, 2, (100 + (i + 7) % 30) << 12 | ALL);
-		poke(100 + i, 3, (DATA + i) << 12 | ALL);
-	}
-	for (n = 0; n < 3000; n++) {
-		i = n * 7919 % 30;
-		if (!(n % 5))
-			vcpu_load_cr3(&v[n % 3], (100 + i) << 12);
-		act(&v[n % 3], n & 1 ? READ : WRITE, false,
-		    at(n % 4, n / 4 % 4, n / 16 % 4, n / 64 % 4));
-		CHECK(atomic_read(&machine->mmu.nr_sps) <= 64, "budget exceeded");
-		if (!(n % 50))
-			check_all();
-	}
-	set_bit_of(&v[0], X86_CR0_PG, 0, EFER_LMA);
-	for (n = 0; n < 600; n++)
-		act(&v[n % 3], WRITE, false,
-		    n % 3 ? at(n % 4, 0, n / 4 % 4, 3) : (u64)(n % 192) << 12);
-	story_end();
-}
-
 /* 7.4: stores of every width and offset over present entries of every level. */
 static void store_widths(void)
 {
@@ -672,7 +609,7 @@ static void table_becomes_writable(void)
 	story_end();
 }
 
-const struct directed directed_tests[] = {
+static const struct directed stories[] = {
 	{ "child-direct-or-not", child_direct_or_not },
 	{ "large-frame-changes", large_frame_changes },
 	{ "entry-transitions", entry_transitions },
@@ -685,8 +622,6 @@ const struct directed directed_tests[] = {
 	{ "table-becomes-writable", table_becomes_writable },
 	{ "clear-and-see-again", clear_and_see_again },
 	{ "recursive-map", recursive_map },
-	{ "long-chain", long_chain },
-	{ "least-budget", least_budget },
 	{ "store-widths", store_widths },
 	{ "address-bits", address_bits },
 	{ "large-over-edges", large_over_edges },
@@ -698,4 +633,4 @@ const struct directed directed_tests[] = {
 	{ "prefetch-in-other-mode", prefetch_in_other_mode },
 };
 
-const int nr_directed = ARRAY_SIZE(directed_tests);
+const struct directed_set directed_tests = { stories, ARRAY_SIZE(stories) };

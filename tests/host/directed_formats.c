@@ -716,7 +716,7 @@ static void former_root(void)
 	}
 }
 
-const struct directed format_tests[] = {
+static const struct directed stories[] = {
 	{ "marks-in-other-format", marks_in_other_format },
 	{ "prefetch-in-other-format", prefetch_in_other_format },
 	{ "pdpte-subsets", pdpte_subsets },
@@ -739,4 +739,4 @@ const struct directed format_tests[] = {
 	{ "former-root", former_root },
 };
 
-const int nr_format_tests = ARRAY_SIZE(format_tests);
+const struct directed_set format_tests = { stories, ARRAY_SIZE(stories) };

@@ -123,8 +123,8 @@ static void walker_formats(void)
 	story_end();
 }
 
-const struct directed walker_tests[] = {
+static const struct directed stories[] = {
 	{ "walker-formats", walker_formats },
 };
 
-const int nr_walker_tests = ARRAY_SIZE(walker_tests);
+const struct directed_set walker_tests = { stories, ARRAY_SIZE(stories) };

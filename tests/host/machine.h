@@ -235,8 +235,12 @@ struct directed {
 	void (*run)(void);
 };
 
-extern const struct directed directed_tests[], format_tests[], walker_tests[];
-extern const int nr_directed, nr_format_tests, nr_walker_tests;
+struct directed_set {
+	const struct directed *tests;
+	int nr;
+};
+
+extern const struct directed_set directed_tests, format_tests, limit_tests, walker_tests;
 
 static inline u64 rnd_next(u64 *state)
 {

@@ -43,6 +43,10 @@ struct test {
 	pid_t pid;
 };
 
+static const struct directed_set *const sets[] = {
+	&directed_tests, &format_tests, &limit_tests, &walker_tests,
+};
+
 static struct test tests[MAX_TESTS];
 static int nr_tests;
 
@@ -93,20 +97,16 @@ static void run_tsan(const struct test *t)
 	exit(1);
 }
 
-static void list_directed(const struct directed *d, int nr)
-{
-	for (; nr; nr--, d++)
-		test_add(run_directed, "%s", d->name)->directed = d->run;
-}
-
 static void list_tests(void)
 {
 	struct test *t;
 	int i, j;
 
-	list_directed(directed_tests, nr_directed);
-	list_directed(format_tests, nr_format_tests);
-	list_directed(walker_tests, nr_walker_tests);
+	for (i = 0; i < ARRAY_SIZE(sets); i++)
+		for (j = 0; j < sets[i]->nr; j++) {
+			t = test_add(run_directed, "%s", sets[i]->tests[j].name);
+			t->directed = sets[i]->tests[j].run;
+		}
 	for (j = 0; j < 2; j++)
 		for (i = 0; i < NR_CONFIGS; i++) {
 			t = test_add(run_random, "random config %d seed %llu", i,
@@ -187,29 +187,19 @@ static void usage(void)
 	       program, NR_CONFIGS - 1);
 }
 
-static const struct directed *find_directed(const struct directed *d, int nr, const char *name)
-{
-	for (; nr; nr--, d++)
-		if (!strcmp(name, d->name))
-			return d;
-	return NULL;
-}
-
 static int run_one(const char *name)
 {
-	const struct directed *d = find_directed(directed_tests, nr_directed, name);
+	int i, j;
 
-	if (!d)
-		d = find_directed(format_tests, nr_format_tests, name);
-	if (!d)
-		d = find_directed(walker_tests, nr_walker_tests, name);
-	if (!d) {
-		fprintf(stderr, "%s: no test is called '%s'\n", program, name);
-		return 2;
-	}
-	d->run();
-	printf("ok - %s\n", name);
-	return 0;
+	for (i = 0; i < ARRAY_SIZE(sets); i++)
+		for (j = 0; j < sets[i]->nr; j++)
+			if (!strcmp(name, sets[i]->tests[j].name)) {
+				sets[i]->tests[j].run();
+				printf("ok - %s\n", name);
+				return 0;
+			}
+	fprintf(stderr, "%s: no test is called '%s'\n", program, name);
+	return 2;
 }
 
 int main(int argc, char **argv)

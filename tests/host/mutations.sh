@@ -98,6 +98,8 @@ former-root-for-ever	mmu/access.c	s/\(sp->is_root && shvm_arch_root_in_use\(mmu,
 marks-not-seen-elsewhere	mmu/gpt.c	s/shvm_table_marked\([^;]*;/;/
 prefetch-in-other-format	mmu/entry.c	s/sp->role\.format != mv->root_role\.format \|\| //
 walk-before-invalidation	mmu/fault.c	s/if \(shvm_inval_is_stale\(mv->mmu, f->leaf\.seq\)\)\n\t\treturn MAP_RETRY;//
+crowded-table-stays	mmu/reclaim.c	s/if \(sp->crowded\)/if (0)/
+parents-without-end	mmu/sp.c	s/if \(shvm_chain_count\(sp->parents\) >= SHVM_CHAIN_MAX\)/if (0)/
 store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
 END
 }
