@@ -24,6 +24,7 @@
 
 #define RAM_SIZE	0x800000ul	/* of vm_create() */
 #define RAM_SLOT	0
+#define GDT_BASE	0x1000ul	/* see SEL_* */
 #define PT_POOL_BASE	0x80000ul	/* guest page tables, up to vm->pt_next */
 #define PT_POOL_END	0x200000ul
 #define HEAP_BASE	0x200000ul	/* first page that vm_alloc_pages() hands out */

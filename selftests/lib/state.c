@@ -6,7 +6,6 @@
 
 #include "shvm_test.h"
 
-#define GDT_BASE	0x1000ul
 #define IDT_BASE	0x2000ul
 #define NR_GDT		(8 + 2 * MAX_TEST_VCPUS)	/* the TSSs of all vCPUs at the end */
 
