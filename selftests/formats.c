@@ -400,7 +400,7 @@ TEST_F(formats, pse)
 	EXPECT_EQ(0, probe_run(p));
 }
 
-/* A large page is one entry: D by a store to any of its pages, the right page behind each address. */
+/* A large page is one entry: any of its pages sets D, and each address has its page. */
 TEST_F(formats, large_pages)
 {
 	struct probe *p = self->p;

@@ -18,7 +18,7 @@ FIXTURE(pdpte)
 	struct probe *p;
 	struct paging *paging;
 	u64 pdpte;		/* where PDPTE 3 is */
-	u64 pd[2];		/* tables for it, the first is in use: they map FRAME and the page after */
+	u64 pd[2];		/* tables for it: they map FRAME and the page after; the first is used */
 };
 
 static u32 *frame(struct test_vm *vm, u32 i)

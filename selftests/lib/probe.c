@@ -338,7 +338,7 @@ int probe_run(struct probe *p)
 		u32 next = *(volatile u32 *)block(p, PROBE_DATA);
 
 		i = (next - p->base - PROBE_LIST) / CMD_SIZE;
-		fprintf(stderr, "# %s: the guest ended with exit %#x at command %d of %d (%s %ld)\n",
+		fprintf(stderr, "# %s: the guest ended by exit %#x at command %d of %d (%s %ld)\n",
 			formats[p->env.format].name, exit, i, p->nr,
 			i < p->nr ? p->want[i].text : "", i < p->nr ? p->want[i].id : 0);
 		p->crashed = true;

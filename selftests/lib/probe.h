@@ -46,7 +46,7 @@
 #define PROBE_LIDT	13
 #define PROBE_GET_CRS	14		/* value: CR0, value_hi: CR3 */
 #define PROBE_READ64	15
-#define PROBE_NR_OPS	16
+#define PROBE_COPY	16		/* REP MOVSD from lo, hi words; must not fault */
 
 #define PROBE_AS_USER	0x100
 #define PROBE_AC	0x200		/* with EFLAGS.AC */

@@ -81,6 +81,8 @@ operations:
 	op lidtl (%ebx); jmp done
 	op mov %cr0, %eax; mov %cr3, %edx; jmp done
 	op mov (%ebx), %eax; mov 4(%ebx), %edx; jmp done
+	op mov %ebx, %edi; push %esi; mov %ecx, %esi; mov %edx, %ecx; rep movsl; pop %esi; \
+	   jmp done
 
 	.balign PROBE_GATE
 	.globl probe_gates32
