@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "kselftest_harness.h"
 #include "probe.h"
@@ -468,6 +469,59 @@ TEST_F(formats, high_memory)
 					      entry | PTE_A | PTE_D);
 			EXPECT_EQ(0, probe_run(p)) TH_LOG("at %#lx", (long)gpa);
 			EXPECT_EQ(leaf + i, high[2]);
+		}
+	}
+}
+
+/* ---- what is behind an address ---- */
+
+/* No memory: the access is one to a device, at the address that the format gives. */
+TEST_F(formats, mmio)
+{
+	struct shvm_run *run = self->p->vcpu->run;
+	u32 data = 0x12345678;
+	int leaf;
+
+	add_pse(self->p, true);
+	for (leaf = 1; leaf <= 2; leaf++) {
+		u64 gpa = HOLE_BASE + (leaf > 1 ? 0x10000000 : 0);
+
+		probe_add_entry(self->p, self->format, self->entry[leaf],
+				gpa | PTE_P | PTE_W | (leaf > 1 ? PTE_PS : 0));
+		probe_add(self->p, PROBE_INVLPG, GVA, 0);
+		probe_add_read(self->p, GVA + 0x124, data);
+		ASSERT_EQ(SHVM_EXIT_MMIO, probe_run_raw(self->p));
+		EXPECT_EQ(gpa + 0x124, run->mmio.phys_addr);
+		EXPECT_EQ(4, run->mmio.len);
+		EXPECT_EQ(0, run->mmio.is_write);
+		vcpu_set_io_data(self->p->vcpu, &data, 4);
+		ASSERT_EQ(EXIT_DONE, vcpu_run(self->p->vcpu));
+		EXPECT_EQ(data, self->p->cmds[self->p->nr - 1].value);
+		self->p->nr = 0;
+	}
+}
+
+/* The host takes pages back while the guest maps them: what it reads then is new memory. */
+TEST_F(formats, host_takes_pages)
+{
+	int leaf, i;
+
+	add_pse(self->p, true);
+	for (leaf = 1; leaf <= 2; leaf++) {
+		struct path path = path_make(self, leaf);
+
+		probe_add_entry(self->p, self->format, self->entry[leaf], path.entries[leaf]);
+		probe_add(self->p, PROBE_INVLPG, GVA + path.offset, 0);
+		for (i = 0; i < 4; i++) {
+			*(u32 *)vm_hva(self->vm, FRAME + 4) = i + 1;
+			probe_add_read(self->p, GVA + path.offset + 4, i + 1);
+			probe_add(self->p, PROBE_WRITE, GVA + path.offset + 8, i);
+			EXPECT_EQ(0, probe_run(self->p));
+			ASSERT_EQ(0, madvise(vm_hva(self->vm, FRAME), PAGE_SIZE, MADV_DONTNEED));
+			probe_add_read(self->p, GVA + path.offset + 4, 0);
+			probe_add_read(self->p, GVA + path.offset + 8, 0);
+			probe_name(self->p, "round", i);
+			EXPECT_EQ(0, probe_run(self->p)) TH_LOG("leaf of level %d", leaf);
 		}
 	}
 }

@@ -18,7 +18,7 @@ FIXTURE(pdpte)
 	struct probe *p;
 	struct paging *paging;
 	u64 pdpte;		/* where PDPTE 3 is */
-	u64 pd[2];		/* tables for it: they map FRAME and the page after; the first is used */
+	u64 pd[2];		/* tables for it that map FRAME and the page after; first pd[0] */
 };
 
 static u32 *frame(struct test_vm *vm, u32 i)

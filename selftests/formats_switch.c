@@ -37,7 +37,8 @@ static u64 shared_entry(struct test_vm *vm, u64 table, u32 n)
 	return table + n * 8;
 }
 
-#define MAPS(n)		((FRAME + (n) * PAGE_SIZE) | PTE_P | PTE_W)
+#define PAGE(n)		(FRAME + (n) * PAGE_SIZE)
+#define MAPS(n)		(PAGE(n) | PTE_P | PTE_W)
 
 FIXTURE_SETUP(formats_switch)
 {
@@ -66,15 +67,11 @@ FIXTURE_TEARDOWN(formats_switch)
 
 /* ---- the guest goes from format to format ---- */
 
-/*
- * In the present format: another entry of the shared table, another page behind it, and what the
- * CPU marks. round makes each visit another one.
- */
-static void add_visit(SELF *self, struct probe *p, u32 round)
+/* In the present format: a new page behind an entry of the shared table, and what the CPU marks. */
+static void add_visit_of(SELF *self, struct probe *p, u32 n, u32 page, u32 round)
 {
-	int format = p->env.format;
-	u32 n = round % 16, page = round % 500;
 	u64 entry = shared_entry(self->vm, self->table, n);
+	int format = p->env.format;
 
 	if (format == FORMAT_OFF) {	/* an edit from where no table counts */
 		probe_add(p, PROBE_WRITE, entry, MAPS(page));
@@ -94,6 +91,12 @@ static void add_visit(SELF *self, struct probe *p, u32 round)
 	probe_add_read(p, FRAME + page * PAGE_SIZE + 4, round);
 	if (format == FORMAT_32)
 		probe_add_absent(p, shared_gva(format, n) + PAGE_SIZE);
+}
+
+/* Another entry and page in each of many rounds. */
+static void add_visit(SELF *self, struct probe *p, u32 round)
+{
+	add_visit_of(self, p, round % 16, round % 500, round);
 }
 
 /* What the visit before has written, in a format of its own, is seen here without a flush. */
@@ -138,6 +141,25 @@ TEST_F(formats_switch, by_mov_at_once)
 		add_visit(self, self->p, i + 7);
 	}
 	EXPECT_EQ(0, probe_run(self->p));
+}
+
+/* CR0.PG off and on is a flush of its own, and CR3 stays (SDM 4.10.4.1). */
+TEST_F(formats_switch, paging_off_and_on)
+{
+	struct probe *p = self->p;
+	int format, i;
+
+	for (format = FORMAT_32; format < NR_FORMATS; format++) {
+		probe_add_enter(p, self->paging[format]);
+		for (i = 0; i < 6; i++) {
+			probe_add_cr0(p, p->env.cr0 & ~CR0_PG);
+			probe_add(p, PROBE_WRITE, shared_entry(self->vm, self->table, 3), MAPS(i));
+			probe_add_cr0(p, p->env.cr0 | CR0_PG);
+			probe_add_read(p, shared_gva(format, 3), PAGE(i));
+			probe_name(p, formats[format].name, i);
+		}
+		EXPECT_EQ(0, probe_run(p));
+	}
 }
 
 /*
@@ -412,6 +434,52 @@ TEST_F(formats_switch, changed_format_beside_another_vcpu)
 		probe_add_cr3(other, self->paging[FORMAT_PAE]->root);
 		probe_add_read(other, shared_gva(FORMAT_PAE, i % 16), FRAME + i * PAGE_SIZE);
 		EXPECT_EQ(0, probe_run(other)) TH_LOG("round %d, the other", i);
+	}
+}
+
+struct tourist {
+	SELF *self;
+	struct probe *p;
+	u32 first, nr;		/* of the formats of the tour that it visits, in turn */
+	int bad;
+};
+
+/* Each has entries and pages of its own, in the same table. */
+static void *tourist_runs(void *arg)
+{
+	struct tourist *t = arg;
+	u32 id = t->p->vcpu->id, i, j;
+
+	for (i = 0; i < 3 * NR_TOUR; i++) {
+		probe_add_enter(t->p, t->self->paging[tour[(t->first + i % t->nr) % NR_TOUR]]);
+		for (j = 0; j < 8; j++)
+			add_visit_of(t->self, t->p, id * 8 + j, id * 250 + (i * 8 + j) % 250, i);
+		t->bad += probe_run(t->p);
+	}
+	return NULL;
+}
+
+/* Both at once: one stays in its format, or goes another way round. */
+TEST_F(formats_switch, two_vcpus_at_once)
+{
+	struct probe *other = probe_create(self->vm, 1);
+	struct tourist tourists[2];
+	pthread_t thread;
+	int format;
+	u32 first;
+
+	for (format = FORMAT_32; format < NR_FORMATS; format++)
+		probe_map(other, self->paging[format]);
+	for (first = 0; first < 4; first++) {
+		tourists[0] = (struct tourist){ .self = self, .p = self->p, .nr = NR_TOUR };
+		tourists[1] = (struct tourist){
+			.self = self, .p = other, .first = first, .nr = first ? 1 : NR_TOUR,
+		};
+		ASSERT_EQ(0, pthread_create(&thread, NULL, tourist_runs, &tourists[1]));
+		tourist_runs(&tourists[0]);
+		pthread_join(thread, NULL);
+		EXPECT_EQ(0, tourists[0].bad) TH_LOG("first, beside %d", first);
+		EXPECT_EQ(0, tourists[1].bad) TH_LOG("second, %d", first);
 	}
 }
 
