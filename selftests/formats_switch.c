@@ -437,6 +437,53 @@ TEST_F(formats_switch, changed_format_beside_another_vcpu)
 	}
 }
 
+/* Where a read goes that leads to no memory; 0: it did something else. */
+static u64 read_device(struct probe *p, u32 gva)
+{
+	u32 data = 0;
+	u64 gpa;
+
+	probe_add(p, PROBE_INVLPG, gva, 0);
+	probe_add(p, PROBE_READ, gva, 0);
+	if (probe_run_raw(p) != SHVM_EXIT_MMIO)
+		return 0;
+	gpa = p->vcpu->run->mmio.phys_addr;
+	vcpu_set_io_data(p->vcpu, &data, 4);
+	p->nr = 0;
+	return vcpu_run(p->vcpu) == EXIT_DONE ? gpa : 0;
+}
+
+/* What two-level paging marks in an odd entry are address bits for those with 8-byte entries. */
+TEST_F(formats_switch, marks_of_one_are_address_of_another)
+{
+	struct probe *other = probe_create(self->vm, 1);
+	u64 odd = shared_entry(self->vm, self->table, 5) + 4, gpa = 3ull << 32 | PAGE(1);
+	u32 odd_gva = shared_gva(FORMAT_32, 5) + PAGE_SIZE;
+	int format;
+
+	if (self->p->env.phys_bits < 39)
+		SKIP(return, "the CPU has no address bit 38");
+	probe_map(other, self->paging[FORMAT_32]);
+	probe_add_enter(other, self->paging[FORMAT_32]);
+	for (format = FORMAT_PAE; format < NR_FORMATS; format++) {
+		probe_add(other, PROBE_WRITE, odd - 4, MAPS(1));
+		probe_add(other, PROBE_WRITE, odd, PTE_P | PTE_W);	/* page 0 */
+		probe_add(other, PROBE_INVLPG, odd_gva, 0);
+		EXPECT_EQ(0, probe_run(other));
+		probe_add_enter(self->p, self->paging[format]);
+		EXPECT_EQ(gpa, read_device(self->p, shared_gva(format, 5)));
+		probe_add(other, PROBE_READ, odd_gva, 0);
+		probe_add_read(other, odd, PTE_P | PTE_W | PTE_A);
+		EXPECT_EQ(0, probe_run(other));
+		EXPECT_EQ(gpa | PTE_A << 32, read_device(self->p, shared_gva(format, 5)));
+		probe_add(other, PROBE_WRITE, odd_gva, 0);
+		probe_add_read(other, odd, PTE_P | PTE_W | PTE_A | PTE_D);
+		EXPECT_EQ(0, probe_run(other));
+		EXPECT_EQ(gpa | (PTE_A | PTE_D) << 32,
+			  read_device(self->p, shared_gva(format, 5)));
+	}
+}
+
 struct tourist {
 	SELF *self;
 	struct probe *p;
