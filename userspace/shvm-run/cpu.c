@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The vCPU as the kernel's 64-bit entry finds it: CPUID, a few MSRs, flat segments, identity page
- * tables for the first 4 GiB.
+ * The vCPU as the kernel's entry finds it: CPUID, a few MSRs, flat segments; for the 64-bit entry
+ * identity page tables for the first 4 GiB, for the 32-bit one paging off.
  */
 #include <cpuid.h>
 #include <errno.h>
@@ -139,17 +139,18 @@ static void page_tables_build(struct machine *m)
 		pd[i] = i << 21 | PTE_P | PTE_W | PTE_PS;
 }
 
-static void gdt_build(struct machine *m)
+static void gdt_build(struct machine *m, bool long_mode)
 {
 	u64 *gdt = memory_at(m, GPA_GDT, 0x30);
 
-	gdt[SEL_CODE / 8] = 0x00af9b000000ffffULL; /* 64-bit code, present, accessed */
+	/* Flat code, present, accessed: 64-bit or 32-bit. */
+	gdt[SEL_CODE / 8] = long_mode ? 0x00af9b000000ffffULL : 0x00cf9b000000ffffULL;
 	gdt[SEL_DATA / 8] = 0x00cf93000000ffffULL; /* flat data */
-	gdt[SEL_TSS / 8] = 0x00008b0000000067ULL; /* busy 64-bit TSS at 0 */
+	gdt[SEL_TSS / 8] = 0x00008b0000000067ULL; /* busy TSS at 0, of the same width as the code */
 	gdt[SEL_TSS / 8 + 1] = 0;
 }
 
-static struct shvm_segment segment(u16 selector, u8 type)
+static struct shvm_segment segment(u16 selector, u8 type, bool long_mode)
 {
 	return (struct shvm_segment){
 		.selector = selector,
@@ -158,42 +159,50 @@ static struct shvm_segment segment(u16 selector, u8 type)
 		.present = 1,
 		.s = 1,
 		.g = 1,
-		.l = type == SEG_CODE,
-		.db = type != SEG_CODE,
+		.l = long_mode,
+		.db = !long_mode,
 	};
 }
 
-void cpu_set_entry(struct machine *m, u64 rip)
+static void segments_set(struct shvm_sregs *sregs, bool long_mode)
 {
-	struct shvm_regs regs = {
-		.rip = rip,
-		.rsi = GPA_BOOT_PARAMS,
-		.rflags = RFLAGS_FIXED,
-	};
-	struct shvm_sregs sregs;
-
-	page_tables_build(m);
-	gdt_build(m);
-	hv_vcpu_do(&m->hv, SHVM_GET_SREGS, &sregs, "GET_SREGS");
-	sregs.cs = segment(SEL_CODE, SEG_CODE);
-	sregs.ds = segment(SEL_DATA, SEG_DATA);
-	sregs.es = sregs.ds;
-	sregs.ss = sregs.ds;
-	sregs.fs = sregs.ds;
-	sregs.gs = sregs.ds;
-	sregs.tr = (struct shvm_segment){
+	sregs->cs = segment(SEL_CODE, SEG_CODE, long_mode);
+	sregs->ds = segment(SEL_DATA, SEG_DATA, false);
+	sregs->es = sregs->ds;
+	sregs->ss = sregs->ds;
+	sregs->fs = sregs->ds;
+	sregs->gs = sregs->ds;
+	sregs->tr = (struct shvm_segment){
 		.selector = SEL_TSS,
 		.limit = 0x67,
 		.type = SEG_TSS_BUSY,
 		.present = 1,
 	};
-	sregs.ldt = (struct shvm_segment){ .unusable = 1 };
-	sregs.gdt = (struct shvm_dtable){ .base = GPA_GDT, .limit = 0x2f };
-	sregs.idt = (struct shvm_dtable){ .limit = 0 };
-	sregs.cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
-	sregs.cr3 = GPA_PAGE_TABLES;
-	sregs.cr4 = CR4_PAE;
-	sregs.efer = EFER_LME | EFER_LMA;
+	sregs->ldt = (struct shvm_segment){ .unusable = 1 };
+	sregs->gdt = (struct shvm_dtable){ .base = GPA_GDT, .limit = 0x2f };
+	sregs->idt = (struct shvm_dtable){ .limit = 0 };
+}
+
+void cpu_set_entry(struct machine *m, const struct linux_entry *entry)
+{
+	struct shvm_regs regs = {
+		.rip = entry->rip,
+		.rsi = GPA_BOOT_PARAMS,
+		.rflags = RFLAGS_FIXED,
+	};
+	struct shvm_sregs sregs;
+
+	hv_vcpu_do(&m->hv, SHVM_GET_SREGS, &sregs, "GET_SREGS");
+	gdt_build(m, entry->long_mode);
+	segments_set(&sregs, entry->long_mode);
+	sregs.cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP;
+	if (entry->long_mode) {
+		page_tables_build(m);
+		sregs.cr0 |= CR0_PG;
+		sregs.cr3 = GPA_PAGE_TABLES;
+		sregs.cr4 = CR4_PAE;
+		sregs.efer = EFER_LME | EFER_LMA;
+	}
 	/* KVM makes a LAPIC with its PIC; the guest's CPUID shows it while this bit is set. */
 	if (!m->hv.own_chip)
 		sregs.apic_base &= ~APIC_BASE_ENABLE;

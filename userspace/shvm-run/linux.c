@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loads a bzImage by the 64-bit boot protocol (Documentation/x86/boot.rst in the kernel's source).
- * The kernel goes to 1 MiB and unpacks itself to its preferred address; the initramfs goes to the
- * top of low memory.
+ * Loads a bzImage and says how to enter it: by the 64-bit boot protocol if the kernel has that
+ * entry, else by the 32-bit one (Documentation/x86/boot.rst in the kernel's source). The kernel goes
+ * to 1 MiB and unpacks itself to its preferred address; the initramfs goes to the top of low memory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +21,9 @@
 #define HEADER_END_BYTE 0x201 /* its value + 0x202 is the end of the header */
 #define HEADER_MAGIC 0x53726448 /* "HdrS" */
 #define BOOT_FLAG 0xaa55
-#define PROTOCOL_MIN 0x020c /* the first with xloadflags */
-#define ENTRY_64_OFFSET 0x200
+#define PROTOCOL_MIN 0x020a /* the first with pref_address and init_size */
+#define PROTOCOL_XLOADFLAGS 0x020c
+#define ENTRY_64_OFFSET 0x200 /* the 32-bit entry is the first byte */
 #define LOADER_UNKNOWN 0xff
 #define E820_RAM 1
 #define E820_RESERVED 2
@@ -88,11 +89,9 @@ static void header_read(const struct file *file, struct setup_header *hdr)
 	if (hdr->boot_flag != BOOT_FLAG || hdr->header != HEADER_MAGIC)
 		die_not_bzimage(file);
 	if (hdr->version < PROTOCOL_MIN)
-		die("Linux 3.8 or newer is needed",
-		    "%s has boot protocol %d.%02d, too old to be entered in 64-bit mode",
+		die("Linux 2.6.31 or newer is needed",
+		    "%s has boot protocol %d.%02d, too old: it does not say how much memory it needs",
 		    file->path, hdr->version >> 8, hdr->version & 0xff);
-	if (!(hdr->xloadflags & XLF_KERNEL_64))
-		die("give a 64-bit (amd64) kernel", "%s is a 32-bit kernel", file->path);
 	if (!(hdr->loadflags & LOADED_HIGH))
 		die("give a bzImage", "%s is a zImage, which loads below 1 MiB", file->path);
 }
@@ -174,9 +173,19 @@ static void e820_build(struct machine *m, struct boot_params *bp)
 		e820_add(bp, GPA_4G, GPA_4G + m->mem.size - m->mem.low, E820_RAM);
 }
 
-u64 linux_load(struct machine *m, const struct linux_boot *boot)
+/*
+ * Without that flag it is a 32-bit kernel, or a 64-bit one older than the flag: their 32-bit entry
+ * changes to long mode itself.
+ */
+static bool header_has_64bit_entry(const struct setup_header *hdr)
+{
+	return hdr->version >= PROTOCOL_XLOADFLAGS && (hdr->xloadflags & XLF_KERNEL_64);
+}
+
+struct linux_entry linux_load(struct machine *m, const struct linux_boot *boot)
 {
 	struct file kernel = file_map(boot->kernel, "kernel");
+	struct linux_entry entry;
 	u64 kernel_end, at;
 	struct boot_params *bp;
 
@@ -184,8 +193,10 @@ u64 linux_load(struct machine *m, const struct linux_boot *boot)
 	memset(bp, 0, sizeof(*bp));
 	header_read(&kernel, &bp->hdr);
 	at = kernel_load(m, &kernel, &bp->hdr, &kernel_end);
-	stage("kernel %s loaded, boot protocol %d.%02d", boot->kernel, bp->hdr.version >> 8,
-	      bp->hdr.version & 0xff);
+	entry.long_mode = header_has_64bit_entry(&bp->hdr);
+	entry.rip = at + (entry.long_mode ? ENTRY_64_OFFSET : 0);
+	stage("kernel %s loaded, boot protocol %d.%02d, %s entry", boot->kernel,
+	      bp->hdr.version >> 8, bp->hdr.version & 0xff, entry.long_mode ? "64-bit" : "32-bit");
 	file_unmap(&kernel);
 
 	bp->hdr.code32_start = at;
@@ -198,5 +209,5 @@ u64 linux_load(struct machine *m, const struct linux_boot *boot)
 		      bp->hdr.ramdisk_image);
 	}
 	e820_build(m, bp);
-	return at + ENTRY_64_OFFSET;
+	return entry;
 }

@@ -27,7 +27,7 @@
 /* Guest-physical layout below 1 MiB. */
 #define GPA_GDT 0x1000ULL
 #define GPA_BOOT_PARAMS 0x2000ULL
-#define GPA_PAGE_TABLES 0x4000ULL /* 6 pages */
+#define GPA_PAGE_TABLES 0x4000ULL /* 6 pages; 64-bit entry only */
 #define GPA_CMDLINE 0x20000ULL
 #define GPA_EBDA 0x9fc00ULL
 #define GPA_ACPI 0xe0000ULL
@@ -109,8 +109,13 @@ struct linux_boot {
 	const char *append; /* or NULL */
 };
 
-/* Loads everything and returns the guest-physical address of the 64-bit entry. */
-u64 linux_load(struct machine *m, const struct linux_boot *boot);
+struct linux_entry {
+	u64 rip; /* guest-physical */
+	bool long_mode; /* 4-level paging, else protected mode without paging */
+};
+
+/* Loads everything and says where and how the kernel wants to be entered. */
+struct linux_entry linux_load(struct machine *m, const struct linux_boot *boot);
 
 /* acpi.c */
 void acpi_build(struct machine *m);
@@ -118,7 +123,7 @@ void acpi_build(struct machine *m);
 /* cpu.c */
 void cpu_set_cpuid(struct machine *m, bool hypervisor_leaves);
 void cpu_set_msrs(struct machine *m);
-void cpu_set_entry(struct machine *m, u64 rip);
+void cpu_set_entry(struct machine *m, const struct linux_entry *entry);
 
 /* uart.c */
 void uart_init(struct machine *m);

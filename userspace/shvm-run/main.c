@@ -65,7 +65,7 @@ static const char help_text[] =
 	"Usage: shvm-run --kernel bzImage [option]...\n"
 	"Boots a Linux kernel in a virtual machine, its serial console on standard input and output.\n"
 	"\n"
-	"  -k, --kernel FILE    kernel image (bzImage, 64-bit), needed\n"
+	"  -k, --kernel FILE    kernel image (bzImage, 64-bit or 32-bit), needed\n"
 	"  -i, --initrd FILE    initramfs\n"
 	"  -a, --append STRING  more kernel parameters, after \"console=ttyS0 nolapic noapic pci=off\"\n"
 	"  -m, --mem SIZE       guest memory, with suffix K, M or G (default 256M)\n"
@@ -227,7 +227,7 @@ static const struct console_ops console_ops = {
 
 static void machine_create(struct machine *m, const struct options *o)
 {
-	u64 entry;
+	struct linux_entry entry;
 
 	hv_open(&m->hv, o->dev);
 	hv_vm_create(&m->hv);
@@ -239,12 +239,12 @@ static void machine_create(struct machine *m, const struct options *o)
 	hv_vcpu_create(&m->hv);
 	cpu_set_cpuid(m, o->hypervisor_leaves);
 	cpu_set_msrs(m);
-	cpu_set_entry(m, entry);
+	cpu_set_entry(m, &entry);
 	uart_init(m);
 	if (o->marks)
 		marks_open(m, o->marks);
 	stage("vCPU ready, %llu MiB of memory, entry at %#llx", (unsigned long long)(o->mem / MIB),
-	      (unsigned long long)entry);
+	      (unsigned long long)entry.rip);
 }
 
 int main(int argc, char **argv)
