@@ -43,7 +43,7 @@ selftests:
 
 # A target of its own: make expands a whole recipe, machine_kdir too, before it runs a line of it.
 prepared:
-	testbed/prepare build machine
+	testbed/prepare build machine i386
 
 # Both flavours, for the kernel of the test machine.
 machine-modules: prepared
@@ -51,12 +51,13 @@ machine-modules: prepared
 	$(MAKE) module KDIR=$(machine_kdir) DEBUG=1
 
 run:
-	testbed/run-guest
+	testbed/run-guest $(if $(GUEST),--guest $(GUEST))
 
 # What the suites put on the CD of the test machine.
 test-programs: machine-modules userspace selftests
 	$(MAKE) -C tests/launcher
 	testbed/guest/build build/guest/initramfs.gz
+	BUSYBOX=build/i386/busybox testbed/guest/build build/guest/initramfs-i386.gz
 
 check: test-programs
 	testbed/check check
@@ -84,6 +85,7 @@ help:
 	@echo '  KDIR=DIR       headers of the kernel to build for (default: the running kernel)'
 	@echo 'make run         boot a Debian kernel as a guest: on this computer if it has VT-x,'
 	@echo '                 else on an emulated one'
+	@echo '  GUEST=i386     a 32-bit guest: i386 (two-level paging) or i386-pae'
 	@echo 'make check       all tests, on the emulated computer where they need VT-x'
 	@echo 'make check-full  also the long ones'
 	@echo 'make bench       measurements, shvm beside kvm_intel ept=0'

@@ -2,13 +2,18 @@
 /*
  * The smallest "kernels" that a launcher can boot: a bzImage header and one program, chosen by
  * PROGRAM_name. Each ends through one of the launcher's ways out. The program "devices" looks at
- * the machine and gives the number of the first check that failed to the debug-exit port.
+ * the machine and gives the number of the first check that failed to the debug-exit port. The
+ * 32-bit entry is the same for all: it looks at what the boot protocol promises of the CPU.
  */
 #ifndef VERSION
 #define VERSION 0x020f
 #endif
 #ifndef XLOADFLAGS
 #define XLOADFLAGS 1			/* has a 64-bit entry */
+#endif
+
+#ifndef LOADFLAGS
+#define LOADFLAGS 1			/* loaded high */
 #endif
 
 #ifndef INIT_SIZE
@@ -18,6 +23,17 @@
 #define DEBUG_EXIT 0xf4
 #define PM1_CONTROL 0x604
 #define UART 0x3f8
+
+.macro	outb_imm port, value
+	mov	$\port, %dx
+	mov	$\value, %al
+	out	%al, %dx
+.endm
+
+.macro	inb_port port
+	mov	$\port, %dx
+	in	%dx, %al
+.endm
 
 	.code64
 	.globl _start
@@ -32,7 +48,7 @@ _start:
 	.ascii	"HdrS"
 	.word	VERSION
 	.org	0x211
-	.byte	1				/* loaded high */
+	.byte	LOADFLAGS
 	.org	0x22c
 	.long	0x7fffffff			/* initrd_addr_max */
 	.org	0x236
@@ -44,19 +60,120 @@ _start:
 	.org	0x400
 
 image:						/* at 1 MiB in the guest */
+	.code32
+/* Fails with the number of the check, counted in ecx, unless the flags say "equal". */
+.macro	expect32
+	jne	fail32
+	inc	%ecx
+.endm
+
+entry32:
+	mov	%ebx, %edx
+	or	%ebp, %edx
+	or	%edi, %edx
+	mov	$1, %ecx
+	test	%edx, %edx
+	expect32
+	mov	$0x100000 + stack - image, %esp
+	pushf
+	pop	%eax
+	and	$0x00020200, %eax		/* VM, IF */
+	expect32
+	mov	%cr0, %eax
+	and	$0x80000001, %eax		/* PG, PE */
+	cmp	$1, %eax
+	expect32
+	mov	%cr4, %eax
+	test	$0x20, %eax			/* PAE */
+	expect32
+	mov	%cs, %eax
+	cmp	$0x10, %ax
+	expect32
+	mov	%ds, %eax
+	mov	%es, %edx
+	mov	%ss, %ebx
+	and	%edx, %eax
+	and	%ebx, %eax
+	or	%edx, %ebx
+	cmp	$0x18, %ax
+	expect32
+	cmp	$0x18, %bx
+	expect32
+	cmpl	$0x53726448, 0x202(%esi)	/* boot_params */
+	expect32
+	/* The loaded GDT describes them: flat, 4 GiB. */
+	sub	$8, %esp
+	sgdt	(%esp)
+	mov	2(%esp), %ebx
+	cmpl	$0x0000ffff, 0x10(%ebx)
+	expect32
+	cmpl	$0x00cf9b00, 0x14(%ebx)
+	expect32
+	cmpl	$0x0000ffff, 0x18(%ebx)
+	expect32
+	cmpl	$0x00cf9300, 0x1c(%ebx)
+	expect32
+	/* Segments can be loaded anew, and the code is 32-bit: in 64-bit mode 0x40 is a prefix. */
+	mov	$0x18, %eax
+	mov	%eax, %ds
+	mov	%eax, %ss
+	ljmp	$0x10, $0x100000 + 1f - image
+1:
+	xor	%eax, %eax
+	.byte	0x40				/* inc %eax */
+	nop
+	cmp	$1, %eax
+	expect32
+	mov	$0x100000 + hello32 - image, %esi
+	mov	$UART, %dx
+1:
+	lodsb
+	test	%al, %al
+	jz	2f
+	out	%al, %dx
+	jmp	1b
+2:
+#if defined(PROGRAM_paging2)
+	/* The first 4 MiB also at 0x80000000, by two-level paging. */
+	movl	$0x83, 0x5000
+	movl	$0x83, 0x5800
+	mov	%cr4, %eax
+	or	$0x10, %eax			/* PSE */
+#elif defined(PROGRAM_pae)
+	/* The first 2 MiB also at 0x80000000, by PAE paging. */
+	movl	$0x6001, 0x5000
+	movl	$0x6001, 0x5010
+	movl	$0x83, 0x6000
+	mov	%cr4, %eax
+	or	$0x20, %eax			/* PAE */
+#endif
+#if defined(PROGRAM_paging2) || defined(PROGRAM_pae)
+	mov	%eax, %cr4
+	mov	$0x5000, %eax
+	mov	%eax, %cr3
+	mov	%cr0, %eax
+	or	$0x80000000, %eax
+	mov	%eax, %cr0
+	mov	$0x80100000 + 3f - image, %eax
+	jmp	*%eax
+#elif !defined(PROGRAM_spin)
+	xor	%ecx, %ecx
+	jmp	fail32
+#endif
+3:
+	/* As in the 64-bit spin below. */
+	sti
+	jmp	.
+fail32:
+	mov	%ecx, %eax
+	mov	$DEBUG_EXIT, %dx
+	out	%al, %dx
+	jmp	.
+hello32:
+	.asciz	"32-bit entry\n"
 	.org	0x600
 
-.macro	outb_imm port, value
-	mov	$\port, %dx
-	mov	$\value, %al
-	out	%al, %dx
-.endm
-
-.macro	inb_port port
-	mov	$\port, %dx
-	in	%dx, %al
-.endm
-
+	.code64
 .macro	print label
 	lea	\label(%rip), %rsi
 	call	print_string
@@ -269,6 +386,8 @@ quit:
 	cmp	$0, %al
 	check	25
 	outb_imm DEBUG_EXIT, 0
+#elif defined(PROGRAM_paging2) || defined(PROGRAM_pae)
+	/* What they do comes after the 32-bit entry. */
 #else
 #error "no program"
 #endif

@@ -90,14 +90,22 @@ expect "kernel is truncated" 1 "is truncated" --dev "$dev" --kernel "$tmp/short"
 expect "kernel is empty" 1 "is empty" --dev "$dev" --kernel "$tmp/empty"
 expect "kernel is a directory" 1 "is not a regular file" --dev "$dev" --kernel "$tmp"
 expect "kernel is missing" 1 "cannot open the kernel" --dev "$dev" --kernel "$tmp/none"
-guest "kernel too old" 1 "boot protocol 2.11, too old" old
-guest "kernel is 32-bit" 1 "is a 32-bit kernel" 32bit
+guest "kernel too old" 1 "boot protocol 2.09, too old" old
+guest "kernel is a zImage" 1 "is a zImage" low
 guest "initrd is missing" 1 "cannot open the initrd" exit0 --initrd "$tmp/none"
 dd if=/dev/zero of="$tmp/big" bs=1M count=0 seek=40 2>/dev/null
 guest "initrd too big" 1 "does not fit" exit0 --initrd "$tmp/big"
 expect "too little memory" 1 "32 MiB, this kernel needs 48 MiB" --dev "$dev" --mem 32M \
 	--kernel "$kernels/small.bin"
 guest "command line too long" 1 "this kernel takes 255" exit0 --append "$(seq 100)"
+
+# The entry: 64-bit where there is one. The 32-bit one ends with 64 + number of the failed check.
+guest "64-bit entry" 71 "boot protocol 2.15, 64-bit entry" exit7 --verbose
+guest "32-bit entry" 0 "^32-bit entry" 32bit
+guest "32-bit entry, no flags yet" 0 "boot protocol 2.11, 32-bit entry" no-flags --verbose
+guest "32-bit: code in a dump, paging off" 3 "code at rip: eb fe" 32bit-spin --timeout 1
+guest "32-bit: code in a dump, two-level paging" 3 "code at rip: eb fe" 32bit-paging2 --timeout 1
+guest "32-bit: code in a dump, PAE" 3 "code at rip: eb fe" 32bit-pae --timeout 1
 
 # The ways a guest ends.
 guest "power-off" 0 "^hello" poweroff

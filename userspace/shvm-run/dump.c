@@ -3,11 +3,14 @@
  * The vCPU's registers for a person: after a crash, at the time limit, or at Ctrl-A r.
  */
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "machine.h"
 
 #define EFER_LMA BIT(10)
+#define CR0_PG BIT(31)
+#define CR4_PAE BIT(5)
 #define CR4_LA57 BIT(12)
 #define PTE_P BIT_ULL(0)
 #define PTE_PS BIT_ULL(7)
@@ -42,22 +45,49 @@ static void dump_general(const struct shvm_regs *r)
 			i % 4 == 3 || i == nr - 1 ? '\n' : ' ');
 }
 
-/* Linear to guest-physical in 4-level long mode; false if not mapped or another mode. */
+/* How the guest's paging cuts up an address. */
+struct paging {
+	unsigned int top_shift; /* of the root's index */
+	unsigned int bits; /* of each index */
+	unsigned int entry_size;
+	u64 root_mask; /* of CR3 */
+};
+
+static const struct paging paging_4level = { 39, 9, 8, PTE_ADDR };
+static const struct paging paging_pae = { 30, 9, 8, 0xffffffe0 };
+static const struct paging paging_2level = { 22, 10, 4, 0xfffff000 };
+
+static const struct paging *dump_paging(const struct shvm_sregs *s)
+{
+	if (s->efer & EFER_LMA)
+		return &paging_4level;
+	return s->cr4 & CR4_PAE ? &paging_pae : &paging_2level;
+}
+
+/* Linear to guest-physical; false if not mapped or in 5-level mode. */
 static bool dump_translate(struct machine *m, const struct shvm_sregs *s, u64 gva, u64 *gpa)
 {
-	u64 table = s->cr3 & PTE_ADDR;
-	int shift;
+	const struct paging *p = dump_paging(s);
+	u64 table = s->cr3 & p->root_mask;
+	unsigned int shift;
 
-	if (!(s->efer & EFER_LMA) || (s->cr4 & CR4_LA57))
+	*gpa = gva;
+	if (!(s->cr0 & CR0_PG))
+		return true;
+	if (s->cr4 & CR4_LA57)
 		return false;
-	for (shift = 39; shift >= 12; shift -= 9) {
-		u64 *pte = memory_at(m, table + (gva >> shift & 511) * 8, 8);
+	for (shift = p->top_shift; shift >= 12; shift -= p->bits) {
+		u64 index = gva >> shift & (BIT_ULL(p->bits) - 1);
+		u8 *at = memory_at(m, table + index * p->entry_size, p->entry_size);
+		u64 pte = 0;
 
-		if (!pte || !(*pte & PTE_P))
+		if (at)
+			memcpy(&pte, at, p->entry_size);
+		if (!(pte & PTE_P))
 			return false;
-		table = *pte & PTE_ADDR;
-		if (shift == 12 || (shift <= 30 && (*pte & PTE_PS))) {
-			u64 offset = (1ULL << shift) - 1;
+		table = pte & PTE_ADDR;
+		if (shift == 12 || (shift <= 30 && (pte & PTE_PS))) {
+			u64 offset = BIT_ULL(shift) - 1;
 
 			*gpa = (table & ~offset) | (gva & offset);
 			return true;
