@@ -85,7 +85,7 @@ help:
 	@echo '  KDIR=DIR       headers of the kernel to build for (default: the running kernel)'
 	@echo 'make run         boot a Debian kernel as a guest: on this computer if it has VT-x,'
 	@echo '                 else on an emulated one'
-	@echo '  GUEST=i386     a 32-bit guest: i386 (two-level paging) or i386-pae'
+	@echo '  GUEST=NAME     amd64 (default), i386 (two-level paging) or i386-pae'
 	@echo 'make check       all tests, on the emulated computer where they need VT-x'
 	@echo 'make check-full  also the long ones'
 	@echo 'make bench       measurements, shvm beside kvm_intel ept=0'

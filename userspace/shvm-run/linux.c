@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Loads a bzImage and says how to enter it: by the 64-bit boot protocol if the kernel has that
- * entry, else by the 32-bit one (Documentation/x86/boot.rst in the kernel's source). The kernel goes
- * to 1 MiB and unpacks itself to its preferred address; the initramfs goes to the top of low memory.
+ * entry, else by the 32-bit one (Documentation/x86/boot.rst in the kernel's source). The kernel
+ * goes to 1 MiB and unpacks itself to its preferred address; the initramfs goes to the top of low
+ * memory.
  */
 #include <errno.h>
 #include <fcntl.h>
