@@ -263,18 +263,26 @@ static void perform(struct operation *op, u64 frame, u32 off)
 		__atomic_store_n(at + i, op->data[i], __ATOMIC_RELAXED);
 }
 
-/* What the instruction emulator does. False: enter again. */
-static bool emulate(struct vcpu *v, struct operation *op, struct outcome *out)
+u32 access_flags(const struct access *a)
 {
-	u32 access = (op->a.kind == WRITE ? SHVM_ACCESS_WRITE : 0) |
-		     (op->a.kind == FETCH ? SHVM_ACCESS_FETCH : 0) |
-		     (op->a.user ? SHVM_ACCESS_USER : 0) |
-		     (op->a.ac ? SHVM_ACCESS_AC : 0) | (op->a.implicit ? SHVM_ACCESS_IMPLICIT : 0);
-	enum shvm_mem_result ret;
-	gpa_t at;
-	int err;
+	return (a->kind == WRITE ? SHVM_ACCESS_WRITE : 0) |
+	       (a->kind == FETCH ? SHVM_ACCESS_FETCH : 0) | (a->user ? SHVM_ACCESS_USER : 0) |
+	       (a->ac ? SHVM_ACCESS_AC : 0) | (a->implicit ? SHVM_ACCESS_IMPLICIT : 0);
+}
 
-	err = shvm_mmu_translate(&v->mv, gva(op->a.addr), access, &at, &out->error);
+/*
+ * What the instruction emulator does: for the access that faulted it has the address, for others
+ * of the same instruction it walks. False: enter again.
+ */
+static bool emulate(struct vcpu *v, struct operation *op, struct outcome *out, gpa_t fault)
+{
+	enum shvm_mem_result ret;
+	gpa_t at = fault;
+	int err = 0;
+
+	if (op->rnd & 64)
+		err = shvm_mmu_translate(&v->mv, gva(op->a.addr), access_flags(&op->a), &at,
+					 &out->error);
 	if (err == -EAGAIN)
 		return false;
 	if (err) {
@@ -320,7 +328,7 @@ static bool exit_fault(struct vcpu *v, struct operation *op, u32 fault, struct o
 		if (pf.tracked && !out->exits && (op->rnd >> 1 & 31) == 31 &&
 		    shvm_mmu_unshadow(&machine->mmu, gpa_to_gfn(pf.gpa)))
 			return false;
-		return emulate(v, op, out);
+		return emulate(v, op, out, pf.gpa);
 	case SHVM_PF_USER:
 		out->kind = USER;
 		out->gpa = pf.gpa.v;

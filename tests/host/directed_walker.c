@@ -23,17 +23,13 @@ static struct access nth_access(u64 addr, int n)
 
 static void walk_one(struct vcpu *v, const struct access *a)
 {
-	u32 access = (a->kind == WRITE ? SHVM_ACCESS_WRITE : 0) |
-		     (a->kind == FETCH ? SHVM_ACCESS_FETCH : 0) |
-		     (a->user ? SHVM_ACCESS_USER : 0) | (a->ac ? SHVM_ACCESS_AC : 0) |
-		     (a->implicit ? SHVM_ACCESS_IMPLICIT : 0);
 	struct oracle o;
 	u32 error = 0;
 	gpa_t gpa;
 	int ret;
 
 	oracle_walk(v, a, &o);
-	ret = shvm_mmu_translate(&v->mv, gva(a->addr), access, &gpa, &error);
+	ret = shvm_mmu_translate(&v->mv, gva(a->addr), access_flags(a), &gpa, &error);
 	CHECK(ret == (o.kind == O_FAULT), "%llx: result %d, oracle %d", a->addr, ret, o.kind);
 	if (ret)
 		CHECK(error == o.error, "%llx kind %d user %d: error %x, must be %x", a->addr,

@@ -156,6 +156,7 @@ struct operation {
 	u64 rnd;		/* decides what the hardware is free to decide */
 };
 
+u32 access_flags(const struct access *a);	/* SHVM_ACCESS_* */
 struct outcome vcpu_access(struct vcpu *v, struct operation *op);
 void vcpu_exit(struct vcpu *v);			/* leaves the guest: its TLB is empty */
 /*
@@ -204,6 +205,7 @@ struct verdicts {
 
 extern struct verdicts verdicts;
 struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_lack_memory);
+void verified_translation(struct vcpu *v, const struct access *a);	/* the emulator's */
 /* The vCPU whose access is under way and has not been disturbed yet, or NULL. */
 const struct vcpu *verify_now(void);
 void verify_disturb(void (*fn)(void));	/* run something in the middle of it */

@@ -53,7 +53,7 @@ parents-not-unlinked	mmu/sp.c	s/\tsp_unlink_parents\(mmu, sp\);\n//
 freed-before-flush	mmu/sp.c	s/\tshvm_mmu_settle\(mmu\);\n//
 roots-not-told	mmu/sp.c	s/WRITE_ONCE\(mmu->root_gen, mmu->root_gen \+ 1\);/;/
 key-without-role	mmu/sp.c	s/ && sp->role\.word == role\.word//
-stale-host-frame	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\)/ok = true/
+stale-host-frame	mmu/flush.c	s/return atomic_read_acquire\(&mmu->inval\.active\) \|\|\n[^;]*;/return false;/
 child-keeps-parent	mmu/entry.c	s/SHVM_MMU_\w+\(mmu, !shvm_chain_del\([^;]*;//
 old-leaf-overwritten	mmu/entry.c	s/\(spte_is_leaf\(old\) && \(\(\(old/(0 && spte_is_leaf(old) && (((old/
 chain-without-end	mmu/entry.c	s/chain_make_room\(mmu, head, state\);//

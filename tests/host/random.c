@@ -683,12 +683,24 @@ static void act_rest(struct vcpu *v)
 	}
 }
 
+/* The emulator reads an instruction, or looks for an operand. */
+static void act_translate(struct vcpu *v)
+{
+	struct access a = { .addr = pick_addr(v) | rnd(4096), .kind = rnd(3), .ac = chance(30) };
+
+	a.user = (v->paging.cr0 & X86_CR0_PG) && chance(50);
+	TRACE("vCPU %d translates %llx", v->id, a.addr);
+	verified_translation(v, &a);
+}
+
 static void act(struct vcpu *v)
 {
 	const struct config *c = r.c;
 	u64 n = rnd(1000 + c->modes + c->slots + c->host);
 
-	if (n < 760)
+	if (n < 30)
+		act_translate(v);
+	else if (n < 760)
 		act_access(v);
 	else if (n < 900)
 		act_edit(v);

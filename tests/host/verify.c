@@ -232,3 +232,28 @@ struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_la
 	now.v = NULL;
 	return out;
 }
+
+void verified_translation(struct vcpu *v, const struct access *a)
+{
+	struct oracle o;
+	u32 error = 0;
+	gpa_t at;
+	int ret;
+
+	oracle_walk(v, a, &o);
+	if (o.kind == O_NOROOT)
+		return;
+	vcpu_exit(v);
+	ret = shvm_mmu_translate(&v->mv, gva(a->addr), access_flags(a), &at, &error);
+	CHECK(ret == (o.kind == O_HOST ? -EFAULT : o.kind == O_FAULT),
+	      "vCPU %d translates %llx: result %d, oracle %d", v->id, a->addr, ret, o.kind);
+	if (o.kind == O_FAULT)
+		CHECK(error == o.error, "vCPU %d translates %llx: error %x, must be %x", v->id,
+		      a->addr, error, o.error);
+	if (o.kind != O_OK)
+		return;
+	CHECK(at.v == (o.gfn << 12 | (a->addr & 0xfff)), "vCPU %d translates %llx: %llx, not %llx",
+	      v->id, a->addr, at.v, o.gfn << 12);
+	oracle_commit(&o);
+	verify_tables(&o);
+}
