@@ -242,7 +242,8 @@ struct directed_set {
 	int nr;
 };
 
-extern const struct directed_set directed_tests, format_tests, limit_tests, walker_tests;
+extern const struct directed_set directed_tests, format_tests, limit_tests, walker_tests,
+	class_tests, race_tests;
 
 static inline u64 rnd_next(u64 *state)
 {

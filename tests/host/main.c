@@ -44,7 +44,7 @@ struct test {
 };
 
 static const struct directed_set *const sets[] = {
-	&directed_tests, &format_tests, &limit_tests, &walker_tests,
+	&directed_tests, &format_tests, &limit_tests, &walker_tests, &class_tests, &race_tests,
 };
 
 static struct test tests[MAX_TESTS];
