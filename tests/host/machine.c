@@ -18,6 +18,7 @@
 #include "machine.h"
 
 struct machine *machine;
+u64 (*rnd_source)(void);
 
 /*
  * Pages with a life: the longest free one is used next, so that a stale pointer has a long time
@@ -241,7 +242,7 @@ static void invalidate_begin(u64 page)
 	shvm_mmu_invalidate_begin(&machine->mmu);
 	each_frame(page, frame_unmap);
 	shvm_mmu_settle(&machine->mmu);
-	if (machine->threads || frame < 0)
+	if ((machine->threads && !machine->lockstep) || frame < 0)
 		return;
 	for (i = 0; i < machine->nr_vcpus; i++)
 		for (j = 0; j < TLB_SIZE; j++) {
@@ -285,6 +286,14 @@ static int frame_new(const u8 *contents)
 	return frame;
 }
 
+/* Before its contents are copied: stores by software have to wait, as the guest's have. */
+static void page_freeze(u64 page)
+{
+	pthread_rwlock_wrlock(&machine->mm_lock);
+	machine->host[page].writable = false;
+	pthread_rwlock_unlock(&machine->mm_lock);
+}
+
 static int fault_in_locked(u64 page, bool write)
 {
 	struct host_page *p = &machine->host[page];
@@ -321,6 +330,7 @@ void host_swap_out(u64 page)
 	host_lock();
 	if (p->frame >= 0) {
 		invalidate_begin(page);
+		page_freeze(page);
 		p->swap = malloc(SHVM_PAGE_SIZE);
 		mem_read(frames.page[p->frame], p->swap, SHVM_PAGE_SIZE);
 		page_set_frame(page, -1, false);
@@ -343,14 +353,27 @@ void host_drop(u64 page)
 	host_unlock();
 }
 
+void host_replace(u64 page, const u8 *contents)
+{
+	host_lock();
+	invalidate_begin(page);
+	page_set_frame(page, frame_new(contents), true);
+	memcpy(machine->mirror[page], contents, SHVM_PAGE_SIZE);
+	invalidate_end();
+	host_unlock();
+}
+
 void host_migrate(u64 page)
 {
 	struct host_page *p = &machine->host[page];
+	bool writable;
 
 	host_lock();
+	writable = p->writable;
 	if (p->frame >= 0) {
 		invalidate_begin(page);
-		page_set_frame(page, frame_new(frames.page[p->frame]), p->writable);
+		page_freeze(page);
+		page_set_frame(page, frame_new(frames.page[p->frame]), writable);
 		invalidate_end();
 	}
 	host_unlock();
@@ -638,10 +661,12 @@ void shvm_arch_flush(struct shvm_mmu *mmu)
 			vcpu_exit(v);
 			continue;
 		}
-		__atomic_store_n(&v->kick, 1, __ATOMIC_SEQ_CST);
-		while (__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST) &&
-		       __atomic_load_n(&v->exits, __ATOMIC_ACQUIRE) == exits)
+		/* Again: an entry that was given up has taken the kick, but was no exit. */
+		do {
+			__atomic_store_n(&v->kick, 1, __ATOMIC_SEQ_CST);
 			sched_yield();
+		} while (__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST) &&
+			 __atomic_load_n(&v->exits, __ATOMIC_ACQUIRE) == exits);
 	}
 }
 

@@ -15,7 +15,9 @@
 #define MAX_VCPUS	4
 #define MAX_MSLOTS	8
 #define HVA_BASE	0x100000000000ULL
-#define HVA_PAGES	4096
+#ifndef HVA_PAGES
+#define HVA_PAGES	4096		/* fewer where many machines are made one after the other */
+#endif
 #define NR_FRAMES	6144
 #define FRAME_BASE	0x8000000ULL	/* first host frame: uses address bit 39 */
 #define NR_TABLES	4096
@@ -73,6 +75,7 @@ struct machine {
 	struct vcpu vcpu[MAX_VCPUS];
 	int nr_vcpus;
 	bool threads;			/* vCPUs are threads: no oracle, no look at others' TLBs */
+	bool lockstep;			/* threads, but only one of them runs at a time */
 	bool mirrored;			/* mirror[] says what memory must contain */
 
 	pthread_mutex_t host_mutex;	/* changes of the host's page tables; outermost */
@@ -110,6 +113,7 @@ u64 *machine_table(u64 at);		/* for the CPU: the memory of a shadow table */
 bool host_frame_is_live(u64 hfn);
 void host_swap_out(u64 page);		/* the contents come back with the next use */
 void host_drop(u64 page);		/* as MADV_DONTNEED: comes back as zeros */
+void host_replace(u64 page, const u8 *contents);	/* something else is mapped there */
 void host_migrate(u64 page);		/* another frame, same contents */
 void host_write_protect(u64 page);	/* copy on write from now on */
 void host_set_vma(u64 page, enum vma vma);
@@ -243,15 +247,23 @@ struct directed_set {
 };
 
 extern const struct directed_set directed_tests, format_tests, limit_tests, walker_tests,
-	class_tests, race_tests;
+	class_tests, race_tests, coverage_tests;
 
-static inline u64 rnd_next(u64 *state)
+/* Where random numbers come from instead, if not NULL. */
+extern u64 (*rnd_source)(void);
+
+static inline u64 rnd_mix(u64 *state)
 {
 	u64 z = (*state += 0x9e3779b97f4a7c15ULL);
 
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
 	return z ^ (z >> 31);
+}
+
+static inline u64 rnd_next(u64 *state)
+{
+	return rnd_source ? rnd_source() : rnd_mix(state);
 }
 
 #endif

@@ -10,10 +10,10 @@
 
 #include "machine.h"
 
-#define MAX_TESTS	128
+#define MAX_TESTS	256
 #define MAX_JOBS	16
 
-static const char *program, *tsan_program;
+static const char *program, *tsan_program, *sched_program, *replay_program;
 static struct random_options options = { .steps = 100000, .audit = 1000 };
 static u64 total_steps = 1200000;
 static bool bail;
@@ -45,6 +45,7 @@ struct test {
 
 static const struct directed_set *const sets[] = {
 	&directed_tests, &format_tests, &limit_tests, &walker_tests, &class_tests, &race_tests,
+	&coverage_tests,
 };
 
 static struct test tests[MAX_TESTS];
@@ -97,6 +98,38 @@ static void run_tsan(const struct test *t)
 	exit(1);
 }
 
+/* Each scenario is a test; some with one, two and three preemptions, all in small scenarios. */
+static void run_sched(const struct test *t)
+{
+	execl(sched_program, sched_program, "--scenario", strrchr(t->name, ' ') + 1, "--runs",
+	      "800", NULL);
+	perror(sched_program);
+	exit(1);
+}
+
+static void list_scenarios(void)
+{
+	char command[512], line[256];
+	FILE *list;
+
+	snprintf(command, sizeof(command), "'%s' --list", sched_program);
+	list = popen(command, "r");
+	CHECK(list, "cannot run %s", sched_program);
+	while (fgets(line, sizeof(line), list))
+		test_add(run_sched, "schedules of %s", strtok(line, " "));
+	CHECK(!pclose(list), "%s failed", command);
+}
+
+static void run_replay(const struct test *t)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "exec '%s' corpus/*", replay_program);
+	execl("/bin/sh", "sh", "-c", command, NULL);
+	perror(replay_program);
+	exit(1);
+}
+
 static void list_tests(void)
 {
 	struct test *t;
@@ -118,6 +151,10 @@ static void list_tests(void)
 	test_add(run_threads, "threads");
 	if (tsan_program)
 		test_add(run_tsan, "threads, TSAN");
+	if (sched_program)
+		list_scenarios();
+	if (replay_program)
+		test_add(run_replay, "what the fuzzer has found");
 }
 
 static void test_start(struct test *t)
@@ -183,6 +220,8 @@ static void usage(void)
 	       "  --bail         stop after the first test that fails\n"
 	       "  --jobs N       tests side by side (default: 2)\n"
 	       "  --tsan FILE    the same program built with TSAN, for the test with threads\n"
+	       "  --sched FILE   the controlled scheduler: each of its scenarios is a test\n"
+	       "  --replay FILE  repeats corpus/*, from tests/host\n"
 	       "Status: 0 if all passed, 1 if a test failed, 2 for a wrong option.\n",
 	       program, NR_CONFIGS - 1);
 }
@@ -209,6 +248,7 @@ int main(int argc, char **argv)
 		{ "audit", 1, NULL, 'a' }, { "trace", 0, NULL, 't' }, { "test", 1, NULL, 'd' },
 		{ "threads", 1, NULL, 'p' }, { "alloc", 0, NULL, 'f' }, { "jobs", 1, NULL, 'j' },
 		{ "tsan", 1, NULL, 'T' }, { "bail", 0, NULL, 'b' },
+		{ "sched", 1, NULL, 'S' }, { "replay", 1, NULL, 'R' },
 		{ "help", 0, NULL, 'h' }, { }
 	};
 	int c, config = -1, jobs = 2, threads = 0;
@@ -248,6 +288,12 @@ int main(int argc, char **argv)
 			break;
 		case 'T':
 			tsan_program = optarg;
+			break;
+		case 'S':
+			sched_program = optarg;
+			break;
+		case 'R':
+			replay_program = optarg;
 			break;
 		case 'b':
 			bail = true;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Breaks src/mmu and src/rmap in one place at a time and runs the tests: each break must be caught.
-# A line of the table is a name, a file and a Perl substitution on that file.
+# A line of the table is a name, a file and a Perl substitution on that file. Races are in a table of
+# their own, with the scenario of the controlled scheduler that must find them.
 
 set -euo pipefail
 export LC_ALL=C
@@ -104,10 +105,45 @@ store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
 END
 }
 
-# mutate NAME FILE EXPRESSION: build it and run the tests; true if they fail.
+races()
+{
+	cat <<'END'
+race-no-reread	mmu/fault.c	s/return !\(\(gpte \^ seen\)[^;]*;/return true;/	new-table-tlb
+race-stale-frame	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\)/ok = true/	fault-invalidate
+remove-owes-first	rmap/rmap.c	s/(\tu64 old = xchg\(sptep, new\);\n)(.*?)\tshvm_tlb_owe\(tlb\);/\tshvm_tlb_owe(tlb);\n$1$2/s	flush-owed
+done-too-far	mmu/flush.c	s/tlb_done_raise\(&mmu->tlb, owed\)/tlb_done_raise(&mmu->tlb, atomic64_read(&mmu->tlb.owed))/	flush-owed
+fill-despite-writers	mmu/sp.c	s/atomic_read\(&slot_gfn_state\(slot, sp->gfn\)->writers\) \|\|//	add-fill
+fill-despite-invalidation	mmu/sp.c	s/(->writers\)) \|\|\n[^)]*\)\)/$1)/	replace-fill
+race-writable-though-tracked	mmu/entry.c	s/if \(state->tracked\)/if (0)/	new-table-tlb
+debt-of-others-forgotten	mmu/sp.c	s/\tshvm_rmap_write_protect\(&mmu->tlb, head\);/\tbool lost = shvm_rmap_write_protect(&mmu->tlb, head);/; s/(tlb_owed, )(atomic64_read\(&mmu->tlb.owed\))/$1lost ? $2 : 0/	new-table-debt
+active-ends-before-seq	mmu/flush.c	s/(\tatomic64_inc\(&mmu->inval.seq\);\n)(.*?)(\tatomic_dec\(&mmu->inval.active\);\n)/$3$2$1/s	fault-move
+stale-without-active	mmu/flush.c	s/return atomic_read_acquire\(&mmu->inval.active\) \|\|/return/	fault-move
+load-cr3-unlocked	mmu/root.c	s/\tshvm_lock_mmu_read\(mv->mmu\);\n(\tcached = [^\n]*\n)\tshvm_unlock_mmu_read\(mv->mmu\);/$1/	root-slow
+fault-on-dead-root	mmu/fault.c	s/if \(mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)\)/if (0)/	root-running
+fast-load-of-dead-root	mmu/root.c	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)//	root-fast
+race-age-lost	rmap/rmap.c	s/WRITE_ONCE\(state->age, 1\);/;/	age-zap
+leaf-taken-meanwhile	mmu/entry.c	s/if \(spte_is_leaf\(READ_ONCE\(sp->spt\[index\]\)\)\) \{/if (1) {/	age-zap
+two-shadows	mmu/sp.c	s/if \(!other\)\n\t\thlist_add/other = NULL;\n\t\thlist_add/	fault-invalidate
+lock-is-kept	mmu/sp.c	s/\t\tshvm_unlock_sp\(sp\);\n(\t\tmv->cache)/$1/	fault-invalidate
+race-freed-before-flush	mmu/sp.c	s/\tshvm_mmu_settle\(mmu\);\n//	root-all
+race-roots-not-told	mmu/sp.c	s/WRITE_ONCE\(mmu->root_gen, mmu->root_gen \+ 1\);/;/	root-all
+plain-store-unannounced	mmu/access.c	s/(\tatomic_inc\(&state->writers\);\n[^\n]*\n)(\tif \(!READ_ONCE\(state->tracked\)\) \{\n\t\tret = store_now\(slot, st\);\n)[^;]*;[^;]*;\n/$2/; s/(\tshvm_lock_mmu_read\(mmu\);\n\tret = table_store_locked)/\tatomic_inc(&state->writers);\n$1/	add-fill
+ranks-inverted	mmu/entry.c	s/(\tok = !shvm_inval_is_stale\(mmu, leaf->seq\);\n)/\tshvm_lock_leaf(&mmu->sps_lock);\n\tshvm_unlock_leaf(&mmu->sps_lock);\n$1/	fault-move
+zap-owes-first	rmap/rmap.c	s/\tif \(n\)\n\t\tshvm_tlb_owe\(tlb\);//; s/(\tu32 n = 0;\n)/$1\tshvm_tlb_owe(tlb);\n/	flush-others
+reload-owes-nothing	mmu/sp.c	s/(it was asked to reload still runs on the root. This flush comes after.\n\t\t \*\/\n)\t\tshvm_tlb_owe[^;]*;/$1/	root-debt
+END
+}
+
+# mutate NAME FILE EXPRESSION [SCENARIO]: build it and run the tests; true if they fail.
 mutate()
 {
-	local name=$1 file=../../src/$2 expression=$3 copy
+	local name=$1 file=../../src/$2 expression=$3 scenario=${4:-} copy target=mutant
+	local tests=(--bail --steps 240000)
+
+	if [ -n "$scenario" ]; then
+		target=mutant-sched
+		tests=(--scenario "$scenario" --runs 30000 --bound 2)
+	fi
 
 	mkdir -p "$out/$name"
 	copy=$out/$name/$(basename "$file")
@@ -116,15 +152,15 @@ mutate()
 		echo "the expression does not match"
 		return 1
 	fi
-	if ! make -s mutant MUTANT="$copy" NAME="$out/$name/mmu-test" >"$out/$name/build.log" 2>&1; then
+	if ! make -s "$target" MUTANT="$copy" NAME="$out/$name/mmu-test" >"$out/$name/build.log" 2>&1; then
 		echo "does not compile"
 		return 1
 	fi
-	if timeout 300 "$out/$name/mmu-test" --bail --steps 240000 >"$out/$name/log" 2>&1; then
+	if timeout 300 "$out/$name/mmu-test" "${tests[@]}" >"$out/$name/log" 2>&1; then
 		echo "not caught"
 		return 1
 	fi
-	grep -m 1 '^not ok' "$out/$name/log" || echo "not ok - hang"
+	grep -m 1 -e '^not ok' -e '^# repeat:' "$out/$name/log" || echo "not ok - hang"
 }
 
 case ${1:-} in
@@ -137,17 +173,17 @@ esac
 ulimit -c 0
 make -s all
 missed=0
-while IFS=$'\t' read -r name file expression; do
+while IFS=$'\t' read -r name file expression scenario; do
 	[ $# -eq 0 ] || case " $* " in
 	*" $name "*) ;;
 	*) continue ;;
 	esac
-	if result=$(mutate "$name" "$file" "$expression"); then
+	if result=$(mutate "$name" "$file" "$expression" "$scenario"); then
 		echo "caught $name: ${result#not ok }"
 	else
 		echo "MISSED $name: $result"
 		missed=$((missed + 1))
 	fi
-done < <(table)
+done < <(table; races)
 echo "$missed missed"
 [ $missed -eq 0 ]

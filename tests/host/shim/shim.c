@@ -71,7 +71,7 @@ void bit_spin_lock(int bit, unsigned long *word)
 	long spins = 0;
 
 	while (__atomic_fetch_or(word, 1UL << bit, __ATOMIC_ACQUIRE) & (1UL << bit)) {
-		sched_yield();
+		shim_wait(word);
 		if (++spins == SPIN_LIMIT)
 			shim_warn(__FILE__, __LINE__, "bit lock is never released\n");
 	}
@@ -143,7 +143,7 @@ static void *alloc(size_t size, size_t align)
 		align = sizeof(void *);
 	if (posix_memalign(&p, align, size ? size : 1))
 		return NULL;
-	__atomic_fetch_add(&shim_alloc_live, 1, __ATOMIC_RELAXED);
+	shim_count(&shim_alloc_live, 1);
 	return p;
 }
 
@@ -175,7 +175,7 @@ void *kmem_cache_alloc(struct kmem_cache *c, gfp_t gfp)
 	(void)gfp;
 	if (!p)
 		return NULL;
-	__atomic_fetch_add(&c->live, 1, __ATOMIC_RELAXED);
+	shim_count(&c->live, 1);
 	memset(p, 0xa5, c->size);
 	return p;
 }
@@ -189,7 +189,8 @@ void *kmem_cache_zalloc(struct kmem_cache *c, gfp_t gfp)
 
 void kmem_cache_free(struct kmem_cache *c, void *obj)
 {
-	__atomic_fetch_sub(&c->live, 1, __ATOMIC_RELAXED);
+	shim_count(&c->live, -1);
+	shim_freed(obj, c->size);
 	kvfree(obj);
 }
 
@@ -208,6 +209,6 @@ void kvfree(const void *p)
 {
 	if (!p)
 		return;
-	__atomic_fetch_sub(&shim_alloc_live, 1, __ATOMIC_RELAXED);
+	shim_count(&shim_alloc_live, -1);
 	free((void *)p);
 }

@@ -18,6 +18,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* --- who waits for a lock, and who counts; the controlled scheduler has its own --- */
+#ifdef SHIM_SCHED
+#include "controlled.h"
+#else
+#define shim_wait(lock)		sched_yield()
+#define shim_wake(lock)		((void)0)
+#define shim_freed(obj, size)	((void)0)
+#define shim_count(counter, n)	((void)__atomic_fetch_add(counter, n, __ATOMIC_RELAXED))
+#endif
+
 /* --- types, bits --- */
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -155,7 +165,7 @@ static inline void spin_lock_init(spinlock_t *l)
 static inline void spin_lock(spinlock_t *l)
 {
 	while (__atomic_test_and_set(&l->held, __ATOMIC_ACQUIRE))
-		sched_yield();
+		shim_wait(l);
 	shim_held++;
 }
 
@@ -163,6 +173,7 @@ static inline void spin_unlock(spinlock_t *l)
 {
 	shim_held--;
 	__atomic_clear(&l->held, __ATOMIC_RELEASE);
+	shim_wake(l);
 }
 
 #define SINGLE_DEPTH_NESTING	1
@@ -180,6 +191,7 @@ static inline void bit_spin_unlock(int bit, unsigned long *word)
 {
 	shim_held--;
 	__atomic_fetch_and(word, ~(1UL << bit), __ATOMIC_RELEASE);
+	shim_wake(word);
 }
 
 #define preempt_disable()	((void)0)
