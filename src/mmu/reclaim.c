@@ -11,6 +11,7 @@
 #define RECLAIM_ROUND	32	/* most victims between two breaks of the lock */
 #define ZAP_BATCH	64	/* pages between two breaks of the lock */
 #define BUDGET_MIN	64
+#define BUDGET_DEFAULT_MIN 128	/* the roots of SHVM_MAX_VCPUS PAE guests, and as much below them */
 #define BUDGET_SHARE	50	/* default: one shadow page for so many guest pages */
 
 static struct shvm_sp *victim_orphan(struct shvm_mmu *mmu)
@@ -132,10 +133,10 @@ int shvm_make_room(struct shvm_mmu_vcpu *mv)
 		shvm_lock_mmu_write(mmu);
 		more = reclaim_locked(mmu, SHVM_FAULT_SPS + RECLAIM_BATCH);
 		/*
-		 * Only roots in use are left: with the smallest budget and SHVM_MAX_VCPUS they fit.
-		 * Judged under the lock: once it is dropped other vCPUs may use all of the room
-		 * before we run again, which is no lack of memory; each may exceed the budget by
-		 * one fault's pages.
+		 * Only roots in use are left: with the smallest budget they fit, but for 15 vCPUs or
+		 * more that each have four PAE directories of their own. Judged under the lock: once
+		 * it is dropped other vCPUs may use all of the room before we run again, which is no
+		 * lack of memory; each may exceed the budget by one fault's pages.
 		 */
 		ok = budget_free(mmu) >= SHVM_FAULT_SPS;
 		shvm_unlock_mmu_write(mmu);
@@ -217,7 +218,7 @@ static u64 budget_default(struct shvm_mmu *mmu)
 	for (i = 0; i < slots->nr; i++)
 		pages += slots->slot[i]->npages;
 	srcu_read_unlock(&mmu->srcu, idx);
-	return clamp_t(u64, pages / BUDGET_SHARE, BUDGET_MIN, U32_MAX);
+	return clamp_t(u64, pages / BUDGET_SHARE, BUDGET_DEFAULT_MIN, U32_MAX);
 }
 
 void shvm_mmu_slots_changed(struct shvm_mmu *mmu)
