@@ -476,7 +476,8 @@ enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, const struct shvm
 	in->fault_tracked = pf->tracked;
 	in->fault_la = pf->addr.v;
 	in->fault_gpa = pf->gpa;
-	in->fault_access = pf->error & (SHVM_ACCESS_WRITE | SHVM_ACCESS_USER);
+	if (!(pf->error & SHVM_ACCESS_FETCH))
+		in->fault_access = pf->error & (SHVM_ACCESS_WRITE | SHVM_ACCESS_USER);
 	in->emul.must_write = pf->error & SHVM_ACCESS_WRITE;
 	in->emul.must_write_gla = pf->addr.v;
 	return pf->tracked ? insn_table_store(vcpu) : insn_run(vcpu);
