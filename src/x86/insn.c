@@ -465,7 +465,7 @@ static enum shvm_next insn_table_store(struct shvm_vcpu *vcpu)
 /**
  * shvm_insn_emulate_fault - emulate the instruction that met a shadow page fault
  * @vcpu: the vCPU; it was an instruction, not the delivery of an event
- * @pf: the fault. tracked: the page holds a shadowed guest table; else it is no memory for the access
+ * @pf: the fault. tracked: the page holds a shadowed table; else it is no memory for this access
  * Return: what the run loop does next.
  */
 enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, const struct shvm_pf *pf)
