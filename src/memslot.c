@@ -186,15 +186,16 @@ static int memslot_delete(struct shvm *vm, struct shvm_slot *old)
 static int memslot_create(struct shvm *vm, struct shvm_slot *old,
 			  const struct shvm_userspace_memory_region *region)
 {
-	struct shvm_slot *slot = shvm_slot_alloc(region->memory_size >> SHVM_PAGE_SHIFT);
+	struct shvm_slot *slot;
 	int ret;
 
+	slot = shvm_slot_alloc(gpa_to_gfn(gpa(region->guest_phys_addr)),
+			       region->memory_size >> SHVM_PAGE_SHIFT,
+			       hva(region->userspace_addr));
 	if (!slot)
 		return -ENOMEM;
 	slot->id = region->slot;
 	slot->flags = memslot_flags(region);
-	slot->base = gpa_to_gfn(gpa(region->guest_phys_addr));
-	slot->hva = hva(region->userspace_addr);
 	ret = memslot_replace(vm, old, slot);
 	if (ret)
 		shvm_slot_free(slot);

@@ -4,6 +4,7 @@
  * frames, table pages, and the vCPUs. Takes no lock of ours.
  */
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
 
@@ -11,6 +12,10 @@
 #include "mmu/arch.h"
 #include "vcpu.h"
 #include "vm.h"
+
+static bool large_pages = true;
+module_param(large_pages, bool, 0444);
+MODULE_PARM_DESC(large_pages, "map large guest pages by large shadow entries (default: on)");
 
 static struct shvm *mmu_vm(struct shvm_mmu *mmu)
 {
@@ -196,6 +201,58 @@ int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out)
 		set_page_dirty_lock(page);
 	frame_take(page, write, out);
 	return 0;
+}
+
+/*
+ * One entry of the host's tables that maps at: its level, and pfn and rights. Page tables are freed
+ * only after every CPU was seen with interrupts on, as for get_user_pages_fast().
+ */
+static int host_entry(struct mm_struct *mm, unsigned long at, u64 *pfn, bool *writable)
+{
+	pgd_t pgd = READ_ONCE(*pgd_offset(mm, at));
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	if (!pgd_present(pgd))
+		return 1;
+	p4d = READ_ONCE(*p4d_offset(&pgd, at));
+	if (!p4d_present(p4d))
+		return 1;
+	pud = READ_ONCE(*pud_offset(&p4d, at));
+	if (!pud_present(pud))
+		return 1;
+	if (pud_leaf(pud)) {
+		*pfn = pud_pfn(pud);
+		*writable = pud_write(pud);
+		return 3;
+	}
+	pmd = READ_ONCE(*pmd_offset(&pud, at));
+	if (!pmd_present(pmd) || !pmd_leaf(pmd))
+		return 1;
+	*pfn = pmd_pfn(pmd);
+	*writable = pmd_write(pmd);
+	return 2;
+}
+
+int shvm_arch_host_level(struct shvm_mmu *mmu, hva_t at, const struct shvm_host_frame *host)
+{
+	u64 pfn = 0, within;
+	bool writable = false;
+	unsigned long flags;
+	int level;
+
+	if (!large_pages)
+		return 1;
+	local_irq_save(flags);
+	level = host_entry(mmu_vm(mmu)->mm, at.v, &pfn, &writable);
+	local_irq_restore(flags);
+	if (level == 1)
+		return 1;
+	within = (at.v >> PAGE_SHIFT) & (level_frames(level) - 1);
+	if (pfn + within != host->hfn.v || (host->writable && !writable))
+		return 1;
+	return level == 3 && !boot_cpu_has(X86_FEATURE_GBPAGES) ? 2 : level;
 }
 
 #ifdef SHVM_DEBUG

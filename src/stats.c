@@ -45,6 +45,8 @@ static void stats_add_mmu(struct shvm_mmu *mmu, struct shvm_stats *out)
 	out->notifier_ages = atomic64_read(&s->age_calls);
 	out->cr3_fast = atomic64_read(&s->cr3_fast);
 	out->cr3_slow = atomic64_read(&s->cr3_slow);
+	out->large_maps = atomic64_read(&s->large_maps);
+	out->large_splits = atomic64_read(&s->large_splits);
 }
 
 void shvm_stats_sum(struct shvm *vm, struct shvm_stats *out)

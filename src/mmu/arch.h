@@ -33,6 +33,13 @@ struct shvm_host_frame {
 int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out);
 bool shvm_arch_host_frame_atomic(hva_t at, bool write, struct shvm_host_frame *out);
 
+/*
+ * How large is the host's own mapping of at: 1, 2 or 3, not more than the CPU can do. More than 1
+ * only if it still maps host->hfn there, and all of it is writable if host->writable. A sample: good
+ * for nothing unless no invalidation has begun since host was looked up. No sleep.
+ */
+int shvm_arch_host_level(struct shvm_mmu *mmu, hva_t at, const struct shvm_host_frame *host);
+
 /* Debug module: between shvm_arch_host_frame() and mapping; a test may hold the thread. Sleeps. */
 #if defined(SHVM_DEBUG) && defined(__KERNEL__)
 void shvm_arch_pause_mapping(struct shvm_mmu *mmu);

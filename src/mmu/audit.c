@@ -6,12 +6,13 @@
  *
  *  A1 every leaf is once in the chain of its frame, and a chain holds nothing else
  *  A2 every table entry is once among its child's parents, and those hold nothing else
- *  A3 tracked counts equal the shadow pages of the frame; no SPTE of a tracked frame is writable
+ *  A3 tracked counts equal the shadow pages of the frame; no SPTE of a tracked frame is writable;
+ *     those of a group are the sum of its frames', and no large SPTE maps one that is not 0
  *  A4 a leaf or table entry has no right that the guest's entry does not give
  *  A5 a leaf maps what the host maps there now
  *  A6 every page is hashed under its key; the counters equal the lists
  *  A7 what the guest's entry says now is what the shadow rests on
- *  A8 a non-live entry is one of the two constants
+ *  A8 a non-live entry is one of the constants
  *
  * Nobody has written to memory that was freed lately (src/poison.h).
  */
@@ -63,7 +64,7 @@ static bool rights_exceed(const struct shvm_sp *sp, u64 spte, u64 gpte, bool is_
 	u8 allowed = gpte_access(gpte, sp->role.nx);
 
 	if (!sp->role.wp)
-		return is_clean_leaf && sp->role.level == 1 && (spte & SPTE_W);
+		return is_clean_leaf && spte_is_leaf(spte) && (spte & SPTE_W);
 	if (is_clean_leaf)
 		allowed &= ~GPT_ACC_W;
 	return spte_access(spte) & ~allowed;
@@ -104,19 +105,42 @@ static void audit_against_gpte(struct audit *a, struct shvm_sp *sp, unsigned int
 	    (rights_exceed(sp, spte, gpte, false) || table_is_writable(a->mmu, sp)))
 		audit_fail(a, "A4", "more rights than the guest entry", sp, index);
 	frame = gpte_frame(g, gpte, sp->role.level, maps_page && sp->role.level > 1);
-	if (sp->role.level == 1) {
-		if (sp->gfns[index] != frame.v)
+	/* Which of our entries for the guest's one. */
+	part = index & ((1u << sp->index_shift) - 1);
+	if (maps_page && sp->role.level > 1)
+		frame = gfn_add(frame, part * level_frames(sp->role.level));
+	if (spte_is_leaf(spte)) {
+		if (!maps_page || sp->gfns[index] != frame.v)
 			audit_fail(a, "A7", "leaf of another guest frame", sp, index);
 		return;
 	}
-	/* Which of our entries for the guest's one. */
-	part = index & ((1u << sp->index_shift) - 1);
-	if (maps_page)
-		frame = gfn_add(frame, (u64)part << (9 * (sp->role.level - 1)));
 	child = shvm_arch_table_owner(hpa(spte & SPTE_FRAME));
 	if (!gfn_eq(child->gfn, frame) || child->role.direct != maps_page ||
 	    child->role.quadrant != (maps_page ? 0 : part))
 		audit_fail(a, "A7", "child of another guest frame", sp, index);
+}
+
+/* A1, A3, A4: under the lock of its head. Returns the SPTE as it is there, or 0: gone. */
+static u64 audit_leaf_locked(struct audit *a, struct shvm_sp *sp, unsigned int index,
+			     const struct shvm_slot *slot, gfn_t f)
+{
+	struct shvm_large *large = sp->role.level > 1 ? slot_large(slot, f, sp->role.level) : NULL;
+	unsigned long *head = large ? &large->head : slot_rmap_head(slot, f);
+	u64 spte;
+
+	shvm_lock_rmap(head);
+	spte = READ_ONCE(sp->spt[index]);
+	if (spte_is_leaf(spte)) {
+		a->leaves++;
+		if (chain_count_of(READ_ONCE(*head), &sp->spt[index]) != 1)
+			audit_fail(a, "A1", "leaf is not once in its chain", sp, index);
+		if (large ? large->tracked : slot_gfn_state(slot, f)->tracked && (spte & SPTE_W))
+			audit_fail(a, "A3", "tracked frame is writable", sp, index);
+		if ((spte & SPTE_W) && !(spte & SPTE_HOSTW))
+			audit_fail(a, "A4", "writable without the host's leave", sp, index);
+	}
+	shvm_unlock_rmap(head);
+	return spte_is_leaf(spte) ? spte : 0;
 }
 
 static void audit_leaf(struct audit *a, struct shvm_sp *sp, unsigned int index, u64 spte)
@@ -124,28 +148,20 @@ static void audit_leaf(struct audit *a, struct shvm_sp *sp, unsigned int index, 
 	gfn_t f = sp->role.direct ? sp_direct_gfn(sp, index) : gfn(sp->gfns[index]);
 	struct shvm_slot *slot = shvm_slots_find(mmu_slots(a->mmu), f);
 	struct shvm_host_frame host;
-	unsigned long *head;
+	hva_t at;
 
-	if (!slot) {
+	if (!slot || (sp->role.level > 1 && !slot_large(slot, f, sp->role.level))) {
 		audit_fail(a, "A1", "leaf without a slot", sp, index);
 		return;
 	}
-	head = slot_rmap_head(slot, f);
-	shvm_lock_rmap(head);
-	spte = READ_ONCE(sp->spt[index]);
-	if (spte_is_leaf(spte)) {
-		a->leaves++;
-		if (chain_count_of(READ_ONCE(*head), &sp->spt[index]) != 1)
-			audit_fail(a, "A1", "leaf is not once in its chain", sp, index);
-		if (slot_gfn_state(slot, f)->tracked && (spte & SPTE_W))
-			audit_fail(a, "A3", "tracked frame is writable", sp, index);
-		if ((spte & SPTE_W) && !(spte & SPTE_HOSTW))
-			audit_fail(a, "A4", "writable without the host's leave", sp, index);
-	}
-	shvm_unlock_rmap(head);
-	if (shvm_arch_host_frame_atomic(slot_hva(slot, gfn_to_gpa(f)), false, &host) &&
-	    spte_is_leaf(READ_ONCE(sp->spt[index])) &&
-	    !atomic_read(&a->mmu->inval.active) && host.hfn.v != spte_to_hfn(spte).v)
+	if (!(spte & SPTE_PS) != (sp->role.level == 1))
+		audit_fail(a, "A8", "size does not fit the level", sp, index);
+	spte = audit_leaf_locked(a, sp, index, slot, f);
+	at = slot_hva(slot, gfn_to_gpa(f));
+	if (shvm_arch_host_frame_atomic(at, false, &host) &&
+	    (host.hfn.v != spte_to_hfn(spte).v ||
+	     shvm_arch_host_level(a->mmu, at, &host) < sp->role.level) &&
+	    spte && spte_is_leaf(READ_ONCE(sp->spt[index])) && !atomic_read(&a->mmu->inval.active))
 		audit_fail(a, "A5", "leaf of another host frame", sp, index);
 }
 
@@ -164,7 +180,8 @@ static void audit_entry(struct audit *a, struct shvm_sp *sp, unsigned int index)
 {
 	u64 spte = READ_ONCE(sp->spt[index]);
 
-	if (!spte_is_live(spte) && spte != SPTE_NOTRAP && spte != shvm_spte_trap)
+	if (!spte_is_live(spte) && spte != SPTE_NOTRAP && spte != shvm_spte_trap &&
+	    !(spte_was_large(spte) && sp->role.level > 1))
 		audit_fail(a, "A8", "non-live entry is not a constant", sp, index);
 	if (spte == SPTE_NOTRAP && sp->role.direct)
 		audit_fail(a, "A8", "notrap in a direct page", sp, index);
@@ -215,6 +232,32 @@ static void audit_frame(struct audit *a, struct shvm_slot *slot, gfn_t f)
 		audit_fail(a, "A3", "a store is under way though all is stopped at gfn", NULL, f.v);
 }
 
+/* All slots are quiet: tracked counts change under mmu->lock only. */
+static void audit_group(struct audit *a, struct shvm_slot *slot, gfn_t first, int level)
+{
+	struct shvm_large *large = slot_large(slot, first, level);
+	u64 i, n = 0;
+
+	for (i = 0; i < level_frames(level); i++)
+		n += slot_gfn_state(slot, gfn_add(first, i))->tracked;
+	shvm_lock_rmap(&large->head);
+	a->chained += shvm_chain_count(READ_ONCE(large->head));
+	if (large->tracked != n)
+		audit_fail(a, "A3", "tracked count of a group is wrong at gfn", NULL, first.v);
+	shvm_unlock_rmap(&large->head);
+}
+
+static void audit_groups(struct audit *a, struct shvm_slot *slot)
+{
+	u64 f, end = slot->base.v + slot->npages;
+	int level;
+
+	for (level = 2; level <= SHVM_LARGE_TOP; level++)
+		for (f = level_first(slot->base, level).v; f < end; f += level_frames(level))
+			if (slot_large(slot, gfn(f), level))
+				audit_group(a, slot, gfn(f), level);
+}
+
 static void audit_run(struct audit *a)
 {
 	const struct shvm_slots *slots = mmu_slots(a->mmu);
@@ -224,9 +267,11 @@ static void audit_run(struct audit *a)
 
 	list_for_each_entry(sp, &a->mmu->sps, link)
 		audit_page(a, sp);
-	for (i = 0; i < slots->nr; i++)
+	for (i = 0; i < slots->nr; i++) {
 		for (n = 0; n < slots->slot[i]->npages; n++)
 			audit_frame(a, slots->slot[i], gfn_add(slots->slot[i]->base, n));
+		audit_groups(a, slots->slot[i]);
+	}
 	/* The host may take leaves away while we count: then there are fewer in the chains. */
 	if (a->chained > a->leaves)
 		audit_fail(a, "A1", "chains hold more than there are leaves", NULL, a->chained);

@@ -48,6 +48,8 @@ u64 shvm_spte_leaf(union shvm_role role, u8 acc, bool dirty, const struct shvm_h
 	bool may_write = dirty && host->writable;
 	u64 spte = host->hfn.v << SHVM_PAGE_SHIFT | SPTE_P | SPTE_LEAF;
 
+	if (role.level > 1)
+		spte |= SPTE_PS;
 	if (host->writable)
 		spte |= SPTE_HOSTW;
 	if (!(acc & GPT_ACC_X))
@@ -66,46 +68,96 @@ static gfn_t leaf_gfn(const struct shvm_sp *sp, unsigned int index)
 	return sp->role.direct ? sp_direct_gfn(sp, index) : gfn(sp->gfns[index]);
 }
 
-static void drop_leaf(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 new)
+/* Where a leaf of a level is accounted. */
+struct leaf_home {
+	unsigned long *head;
+	u8 *age;
+	struct shvm_large *large;	/* levels 2 and 3 */
+	struct shvm_gfn_state *state;	/* level 1 */
+};
+
+static bool leaf_home(const struct shvm_slot *slot, gfn_t f, int level, struct leaf_home *home)
+{
+	*home = (struct leaf_home){ };
+	if (level == 1) {
+		home->head = slot_rmap_head(slot, f);
+		home->state = slot_gfn_state(slot, f);
+		home->age = &home->state->age;
+		return true;
+	}
+	home->large = slot_large(slot, f, level);
+	if (!home->large)
+		return false;
+	home->head = &home->large->head;
+	home->age = &home->large->age;
+	return true;
+}
+
+static void drop_leaf(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index)
 {
 	gfn_t f = leaf_gfn(sp, index);
 	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), f);
-	unsigned long *head;
+	struct leaf_home home;
 
-	if (SHVM_MMU_BROKEN_IF(mmu, !slot))
+	if (SHVM_MMU_BROKEN_IF(mmu, !slot || !leaf_home(slot, f, sp->role.level, &home)))
 		return;
-	head = slot_rmap_head(slot, f);
-	shvm_lock_rmap(head);
+	shvm_lock_rmap(home.head);
 	/* The host may have taken it meanwhile: the head's lock decides. */
 	if (spte_is_leaf(READ_ONCE(sp->spt[index]))) {
-		shvm_rmap_remove(&mmu->tlb, head, slot_gfn_state(slot, f), &sp->spt[index], new);
+		shvm_rmap_remove(&mmu->tlb, home.head, home.age, &sp->spt[index]);
 		atomic64_dec(&mmu->stats.rmap_entries);
 	}
-	shvm_unlock_rmap(head);
+	shvm_unlock_rmap(home.head);
 }
 
-static void drop_table(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 new)
+static u64 owe_flush(struct shvm_mmu *mmu)
 {
-	u64 old = xchg(&sp->spt[index], new);
+	return atomic64_inc_return(&mmu->tlb.owed);
+}
+
+static void drop_table(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index)
+{
+	u64 old = xchg(&sp->spt[index], shvm_spte_trap);
 	struct shvm_sp *child = shvm_arch_table_owner(hpa(old & SPTE_FRAME));
 
 	shvm_lock_sp_child(child);
 	SHVM_MMU_BROKEN_IF(mmu, !shvm_chain_del(&child->parents, &sp->spt[index]));
 	shvm_unlock_sp(child);
-	shvm_tlb_owe(&mmu->tlb);
+	sp->table_owed = owe_flush(mmu);
 }
 
 void shvm_entry_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 new)
 {
-	u64 old = READ_ONCE(sp->spt[index]);
+	u64 *sptep = &sp->spt[index], old = READ_ONCE(*sptep);
 
 	if (spte_is_leaf(old))
-		drop_leaf(mmu, sp, index, new);
+		drop_leaf(mmu, sp, index);
 	else if (spte_is_table(old))
-		drop_table(mmu, sp, index, new);
+		drop_table(mmu, sp, index);
+	/*
+	 * Who dropped a large page may not have raised the debt yet, nor held sp->lock: a debt of our
+	 * own is younger than the drop.
+	 */
+	if (spte_was_large(READ_ONCE(*sptep)))
+		sp->large_owed = owe_flush(mmu);
 	/* Only sp->lock holders turn non-live into anything, so a plain store is enough. */
-	if (!spte_is_live(READ_ONCE(sp->spt[index])))
-		WRITE_ONCE(sp->spt[index], new);
+	if (!spte_is_live(READ_ONCE(*sptep)))
+		WRITE_ONCE(*sptep, new);
+}
+
+/*
+ * Break before make: no TLB may hold an address in two sizes, whatever the guest does. So an entry
+ * becomes large only when every table that was linked here is out of the TLBs, and the reverse.
+ * From level 3 up two tables may map an address in different sizes. The entry is not live.
+ */
+static bool size_is_settled(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index,
+			    bool large)
+{
+	if (spte_was_large(READ_ONCE(sp->spt[index])))
+		shvm_entry_drop(mmu, sp, index, shvm_spte_trap);
+	if ((large || sp->role.level > 2) && !shvm_tlb_is_settled(mmu, sp->table_owed))
+		return false;
+	return large || shvm_tlb_is_settled(mmu, sp->large_owed);
 }
 
 bool shvm_entry_read_gpte(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 *gpte)
@@ -141,8 +193,8 @@ static void entry_update(struct shvm_mmu *mmu, u64 *sptep, u64 new)
 		shvm_tlb_owe(&mmu->tlb);
 }
 
-bool shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *parent, unsigned int index,
-		     struct shvm_sp *child, u64 spte)
+enum shvm_map_result shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *parent,
+				     unsigned int index, struct shvm_sp *child, u64 spte)
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	u64 *sptep = &parent->spt[index];
@@ -151,9 +203,11 @@ bool shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *parent, unsigned 
 
 	if (spte_is_table(old) && !((old ^ spte) & SPTE_FRAME)) {
 		entry_update(mmu, sptep, spte);
-		return true;
+		return SHVM_MAP_DONE;
 	}
 	shvm_entry_drop(mmu, parent, index, shvm_spte_trap);
+	if (!size_is_settled(mmu, parent, index, false))
+		return SHVM_MAP_FLUSH;
 	shvm_lock_sp_child(child);
 	filled = shvm_sp_fill(mmu, child);
 	if (filled) {
@@ -162,64 +216,75 @@ bool shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *parent, unsigned 
 	}
 	shvm_unlock_sp(child);
 	shvm_cache_chain_put(&mv->cache);
-	return filled;
+	return filled ? SHVM_MAP_DONE : SHVM_MAP_RETRY;
 }
 
-/* A full chain makes room for one more; the frame's other mappings come back by faults. */
-static void chain_make_room(struct shvm_mmu *mmu, unsigned long *head, struct shvm_gfn_state *state)
+/* A full chain makes room for one more; the other mappings come back by faults. */
+static void chain_make_room(struct shvm_mmu *mmu, const struct leaf_home *home)
 {
-	if (shvm_chain_count(READ_ONCE(*head)) < SHVM_CHAIN_MAX)
+	if (shvm_chain_count(READ_ONCE(*home->head)) < SHVM_CHAIN_MAX)
 		return;
-	atomic64_sub(shvm_rmap_zap(&mmu->tlb, head, state), &mmu->stats.rmap_entries);
+	atomic64_sub(shvm_rmap_zap(&mmu->tlb, home->head, home->age), &mmu->stats.rmap_entries);
 }
 
 static void install_locked(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
-			   const struct shvm_leaf *leaf, unsigned long *head,
-			   struct shvm_gfn_state *state)
+			   const struct shvm_leaf *leaf, const struct leaf_home *home)
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	u64 *sptep = &sp->spt[index];
 	u64 spte = leaf->spte;
 
-	if (state->tracked)
+	if (home->state && home->state->tracked)
 		spte &= ~SPTE_W;
 	if (spte_is_leaf(READ_ONCE(*sptep))) {
 		entry_update(mmu, sptep, spte);
 		return;
 	}
-	if (leaf->optional && shvm_chain_count(READ_ONCE(*head)) >= SHVM_CHAIN_MAX)
+	if (leaf->optional && shvm_chain_count(READ_ONCE(*home->head)) >= SHVM_CHAIN_MAX)
 		return;
-	chain_make_room(mmu, head, state);
+	chain_make_room(mmu, home);
 	if (!sp->role.direct)
 		sp->gfns[index] = leaf->frame.v;
-	shvm_rmap_add(head, sptep, spte, shvm_cache_chain(&mv->cache));
+	shvm_rmap_add(home->head, sptep, spte, shvm_cache_chain(&mv->cache));
 	atomic64_inc(&mmu->stats.rmap_entries);
+	if (home->large)
+		shvm_large_mapped(mmu, home->large);
 }
 
-bool shvm_entry_install(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
-			const struct shvm_leaf *leaf)
+/* Another guest frame, another host frame, or a table: the old entry goes first. */
+static bool must_drop(const struct shvm_sp *sp, unsigned int index, const struct shvm_leaf *leaf)
+{
+	u64 old = READ_ONCE(sp->spt[index]);
+
+	if (spte_is_table(old))
+		return true;
+	return spte_is_leaf(old) && (((old ^ leaf->spte) & SPTE_FRAME) ||
+				     !gfn_eq(leaf_gfn(sp, index), leaf->frame));
+}
+
+enum shvm_map_result shvm_entry_install(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp,
+					unsigned int index, const struct shvm_leaf *leaf)
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), leaf->frame);
-	u64 old = READ_ONCE(sp->spt[index]);
-	unsigned long *head;
+	struct leaf_home home;
 	bool ok;
 
-	if (!slot || READ_ONCE(slot->invalid) || leaf->frame.v >= SHVM_MAX_GFN)
-		return false;
-	/* Another guest frame, another host frame, or a table: the old entry goes first. */
-	if (spte_is_table(old) ||
-	    (spte_is_leaf(old) && (((old ^ leaf->spte) & SPTE_FRAME) ||
-				   !gfn_eq(leaf_gfn(sp, index), leaf->frame))))
+	if (!slot || READ_ONCE(slot->invalid) || leaf->frame.v >= SHVM_MAX_GFN ||
+	    !leaf_home(slot, leaf->frame, sp->role.level, &home))
+		return SHVM_MAP_RETRY;
+	if (must_drop(sp, index, leaf))
 		shvm_entry_drop(mmu, sp, index, shvm_spte_trap);
-	head = slot_rmap_head(slot, leaf->frame);
-	shvm_lock_rmap(head);
-	ok = !shvm_inval_is_stale(mmu, leaf->seq);
+	if (home.large && !spte_is_leaf(READ_ONCE(sp->spt[index])) &&
+	    !size_is_settled(mmu, sp, index, true))
+		return SHVM_MAP_FLUSH;
+	shvm_lock_rmap(home.head);
+	ok = !shvm_inval_is_stale(mmu, leaf->seq) && !(home.large && home.large->tracked);
 	if (ok)
-		install_locked(mv, sp, index, leaf, head, slot_gfn_state(slot, leaf->frame));
-	shvm_unlock_rmap(head);
+		install_locked(mv, sp, index, leaf, &home);
+	shvm_unlock_rmap(home.head);
 	shvm_cache_chain_put(&mv->cache);
-	return ok;
+	return ok ? SHVM_MAP_DONE : SHVM_MAP_RETRY;
 }
 
 /* Does the guest's entry say that the page was used, in the mode that the table serves? */

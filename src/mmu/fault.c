@@ -15,12 +15,7 @@ struct shvm_fault {
 	struct shvm_gpt_walk walk;
 	/* from the host */
 	struct shvm_leaf leaf;
-};
-
-enum map_result {
-	MAP_DONE,
-	MAP_RETRY,		/* something moved: let the guest fault again */
-	MAP_FLUSH,		/* a new shadow page waits for a flush before it may be filled */
+	int level;			/* of the leaf to be made */
 };
 
 /* Hardware entries are made from these rights: a clean page must trap its first store. */
@@ -89,20 +84,19 @@ static u8 link_access(const struct shvm_fault *f, const struct shvm_sp *parent)
 			    level == f->walk.leaf && !f->walk.dirty);
 }
 
-static enum map_result map_link(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
-				struct shvm_sp *parent, struct shvm_sp *child)
+static enum shvm_map_result map_link(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
+				     struct shvm_sp *parent, struct shvm_sp *child)
 {
+	enum shvm_map_result ret = SHVM_MAP_RETRY;
 	unsigned int index = fault_index(f, parent);
-	bool ok = true;
+	int level = parent->role.level;
 
 	shvm_lock_sp(parent);
-	if (!parent->role.direct)
-		ok = gpte_unchanged(mv, parent, index, f->walk.gpte[parent->role.level]);
-	if (ok)
-		ok = shvm_entry_link(mv, parent, index, child,
-				     shvm_spte_table(child, link_access(f, parent)));
+	if (parent->role.direct || gpte_unchanged(mv, parent, index, f->walk.gpte[level]))
+		ret = shvm_entry_link(mv, parent, index, child,
+				      shvm_spte_table(child, link_access(f, parent)));
 	shvm_unlock_sp(parent);
-	return ok ? MAP_DONE : MAP_RETRY;
+	return ret;
 }
 
 /*
@@ -120,31 +114,40 @@ static void map_neighbours(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigne
 			shvm_entry_prefetch(mv, sp, i, 0);
 }
 
-static enum map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
-				struct shvm_sp *sp)
+/* Under the lock of sp, in which the leaf will be. */
+static void leaf_make(struct shvm_fault *f, const struct shvm_sp *sp)
 {
-	unsigned int index = fault_index(f, sp);
+	struct shvm_leaf *leaf = &f->leaf;
+	int level = sp->role.level;
 	u8 acc = GPT_ACC_ALL;
-	bool dirty = !sp->role.clean, ok = true;
+	bool dirty = !sp->role.clean;
 
-	shvm_lock_sp(sp);
 	if (!sp->role.direct) {
-		u64 gpte = f->walk.gpte[1];
-
-		ok = gpte_unchanged(mv, sp, index, gpte);
-		acc = gpte_access(gpte, sp->role.nx);
+		acc = gpte_access(f->walk.gpte[level], sp->role.nx);
 		dirty = f->walk.dirty;
 	}
 	if (!sp->role.wp)
 		acc &= sp->role.access;
-	f->leaf.spte = shvm_spte_leaf(sp->role, acc, dirty, &f->leaf.host, f->access) | SPTE_A;
-	if (ok)
-		ok = shvm_entry_install(mv, sp, index, &f->leaf);
-	if (ok && sp->role.direct)
+	leaf->frame = level_first(f->walk.frame, level);
+	leaf->host.hfn.v &= ~(level_frames(level) - 1);
+	leaf->spte = shvm_spte_leaf(sp->role, acc, dirty, &leaf->host, f->access) | SPTE_A;
+}
+
+static enum shvm_map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
+				     struct shvm_sp *sp)
+{
+	enum shvm_map_result ret = SHVM_MAP_RETRY;
+	unsigned int index = fault_index(f, sp);
+
+	shvm_lock_sp(sp);
+	leaf_make(f, sp);
+	if (sp->role.direct || gpte_unchanged(mv, sp, index, f->walk.gpte[sp->role.level]))
+		ret = shvm_entry_install(mv, sp, index, &f->leaf);
+	if (ret == SHVM_MAP_DONE && sp->role.direct && f->level == 1)
 		map_neighbours(mv, sp, index);
 	WRITE_ONCE(sp->writes, 0);
 	shvm_unlock_sp(sp);
-	return ok ? MAP_DONE : MAP_RETRY;
+	return ret;
 }
 
 static struct shvm_sp *fault_root(struct shvm_mmu_vcpu *mv, const struct shvm_fault *f)
@@ -162,37 +165,37 @@ static struct shvm_sp *fault_root(struct shvm_mmu_vcpu *mv, const struct shvm_fa
 	return sp;
 }
 
-/* Find or make every table below the root first, so that one flush serves all new ones. */
-static enum map_result map_collect(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
+/* Find or make every table down to that of the leaf first, so that one flush serves all new ones. */
+static enum shvm_map_result map_collect(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
 				   struct shvm_sp *path[])
 {
 	struct shvm_sp *sp = fault_root(mv, f);
-	enum map_result ret = MAP_DONE;
+	enum shvm_map_result ret = SHVM_MAP_DONE;
 	union shvm_role role;
 	gfn_t key;
 
 	if (!sp)
-		return MAP_RETRY;
+		return SHVM_MAP_RETRY;
 	path[sp->role.level] = sp;
-	while (sp->role.level > 1) {
+	while (sp->role.level > f->level) {
 		child_key(f, sp, &key, &role);
 		sp = shvm_sp_get(mv, key, role);
 		if (!sp)
-			return MAP_RETRY;
+			return SHVM_MAP_RETRY;
 		sp_stamp(mv->mmu, sp);
 		path[role.level] = sp;
 		/* Without sp->lock: a hint only, shvm_sp_fill() looks again. */
 		if (!READ_ONCE(sp->filled) &&
 		    !shvm_tlb_is_settled(mv->mmu, READ_ONCE(sp->tlb_owed)))
-			ret = MAP_FLUSH;
+			ret = SHVM_MAP_FLUSH;
 	}
 	return ret;
 }
 
-static enum map_result map_locked(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
+static enum shvm_map_result map_locked(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
 {
 	struct shvm_sp *path[GPT_TOP + 1] = { };
-	enum map_result ret;
+	enum shvm_map_result ret;
 	int level;
 
 	/*
@@ -200,34 +203,37 @@ static enum map_result map_locked(struct shvm_mmu_vcpu *mv, struct shvm_fault *f
 	 * mmu->lock is free again. The host frame of the leaf is looked at once more, later.
 	 */
 	if (shvm_inval_is_stale(mv->mmu, f->leaf.seq))
-		return MAP_RETRY;
+		return SHVM_MAP_RETRY;
 	ret = map_collect(mv, f, path);
-	for (level = GPT_TOP; level > 1 && ret == MAP_DONE; level--)
+	for (level = GPT_TOP; level > f->level && ret == SHVM_MAP_DONE; level--)
 		if (path[level])
 			ret = map_link(mv, f, path[level], path[level - 1]);
-	return ret == MAP_DONE ? map_leaf(mv, f, path[1]) : ret;
+	return ret == SHVM_MAP_DONE ? map_leaf(mv, f, path[f->level]) : ret;
 }
 
 static enum shvm_pf_result fault_map(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
 {
 	struct shvm_mmu *mmu = mv->mmu;
-	enum map_result ret;
+	enum shvm_map_result ret;
 	int tries, idx;
 
-	/* Every round that wants a flush has made at least one table that stays: GPT_TOP rounds. */
-	for (tries = 0; tries <= GPT_TOP; tries++) {
+	/*
+	 * A round that wants a flush has made at least one table that stays, or taken away what
+	 * was mapped in another size: at most so many for each level.
+	 */
+	for (tries = 0; tries <= 2 * GPT_TOP; tries++) {
 		idx = srcu_read_lock(&mmu->srcu);
 		shvm_lock_mmu_read(mmu);
 		ret = map_locked(mv, f);
 		shvm_unlock_mmu_read(mmu);
 		srcu_read_unlock(&mmu->srcu, idx);
-		if (ret != MAP_FLUSH)
+		if (ret != SHVM_MAP_FLUSH)
 			break;
 		shvm_mmu_settle(mmu);
 		if (shvm_cache_fill(mv))
 			return SHVM_PF_NOMEM;
 	}
-	return ret == MAP_DONE ? SHVM_PF_FIXED : SHVM_PF_RETRY;
+	return ret == SHVM_MAP_DONE ? SHVM_PF_FIXED : SHVM_PF_RETRY;
 }
 
 /*
@@ -245,6 +251,26 @@ static enum shvm_pf_result host_error(int err)
 	if (err == -EINTR)
 		return SHVM_PF_RETRY;
 	return err == -ENOMEM ? SHVM_PF_NOMEM : SHVM_PF_USER;
+}
+
+/* How large can the page be mapped? Only what the guest maps as one page is worth a question. */
+static int fault_level(struct shvm_mmu_vcpu *mv, const struct shvm_fault *f, hva_t at)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	int top = mv->root_role.direct ? SHVM_LARGE_TOP : f->walk.leaf;
+	const struct shvm_slot *slot;
+	int idx;
+
+	top = min(top, mv->root_role.pae_host ? 2 : SHVM_LARGE_TOP);
+	if (top > 1)
+		top = min(top, shvm_arch_host_level(mmu, at, &f->leaf.host));
+	if (top == 1)
+		return 1;
+	idx = srcu_read_lock(&mmu->srcu);
+	slot = shvm_slots_find(mmu_slots(mmu), f->walk.frame);
+	top = slot ? shvm_large_level(mmu, slot, f->walk.frame, top) : 1;
+	srcu_read_unlock(&mmu->srcu, idx);
+	return top;
 }
 
 /* What the guest frame is: nothing, a table, or memory of the host that leaf then describes. */
@@ -272,12 +298,12 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 	if (!slot || f->walk.absent ||
 	    (write && (readonly || f->pf->tracked || fault_defies_smap(mv, f))))
 		return SHVM_PF_EMULATE;
-	f->leaf.frame = f->walk.frame;
 	err = shvm_arch_host_frame(at, write, &f->leaf.host);
-	if (readonly)
-		f->leaf.host.writable = false;
 	if (err)
 		return host_error(err);
+	f->level = fault_level(mv, f, at);
+	if (readonly)
+		f->leaf.host.writable = false;
 	shvm_arch_pause_mapping(mmu);
 	return SHVM_PF_FIXED;
 }

@@ -112,7 +112,32 @@ enum shvm_mem_result shvm_mmu_cmpxchg(struct shvm_mmu_vcpu *mv, gpa_t at, const 
 /* Drop every shadow of a guest table so that plain stores reach it. True: something was dropped. */
 bool shvm_mmu_unshadow(struct shvm_mmu *mmu, gfn_t table);
 
-/* --- VM-wide (zap.c, reclaim.c); may sleep --- */
+/* --- the host's side: frames of a slot, SRCU held (host.c) --- */
+
+/**
+ * shvm_mmu_unmap - the host takes frames away: no SPTE maps one, no shadow rests on its contents
+ * @mmu: of the VM; shvm_mmu_invalidate_begin() was called
+ * @slot: holds all of them
+ * @first: the first one
+ * @n: how many
+ *
+ * TLBs may go on: shvm_mmu_settle() follows.
+ */
+void shvm_mmu_unmap(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n);
+
+/**
+ * shvm_mmu_age - was one of the frames used since the last time?
+ * @mmu: of the VM
+ * @slot: holds all of them
+ * @first: the first one
+ * @n: how many
+ * @clear: forget it, without a flush
+ *
+ * Return: how many were, a large page over any of them being one; without @clear 1 if any was.
+ */
+u32 shvm_mmu_age(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n, bool clear);
+
+/* --- VM-wide (mmu.c, reclaim.c); may sleep --- */
 void shvm_mmu_zap_all(struct shvm_mmu *mmu);		/* no SPTE is left and no TLB holds one */
 void shvm_mmu_settle(struct shvm_mmu *mmu);	/* until no TLB holds a right that was taken */
 void shvm_mmu_slots_changed(struct shvm_mmu *mmu);	/* new table is published: default budget */

@@ -75,7 +75,7 @@ struct shvm_sp {
 	union shvm_role role;
 	u8 index_shift;			/* entry i is part of guest entry i >> index_shift */
 	u64 *spt;			/* 512 entries in a page of its own */
-	u32 *gfns;			/* level 1, not direct: frame of each leaf; sp->lock */
+	u32 *gfns;			/* not direct: (first) frame of each leaf; sp->lock */
 
 	struct hlist_node hash;		/* bucket lock to add, mmu->lock for writing to remove */
 	struct list_head link;		/* mmu->sps; mmu->sps_lock */
@@ -86,6 +86,8 @@ struct shvm_sp {
 	bool crowded;			/* as many parents as a chain may hold: to be dropped */
 	u8 writes;			/* trapped stores since the last sign of use */
 	u64 tlb_owed;			/* not filled before mmu->tlb.done has reached this */
+	/* Break before make: when the last table, the last large page left an entry here. */
+	u64 table_owed, large_owed;
 	unsigned long parents;		/* chain of entries that point here, see chain.h */
 
 	u64 stamp;			/* mmu->clock at the last load or fault; racy by design */
@@ -112,6 +114,8 @@ struct shvm_mmu_stats {
 	atomic64_t inv_calls, age_calls;	/* notifier callbacks */
 	atomic64_t aged_young;
 	atomic64_t rmap_entries;	/* present leaf SPTEs */
+	atomic64_t large_maps;		/* large pages mapped */
+	atomic64_t large_splits;	/* groups torn because a frame became a table */
 	atomic64_t chain_blocks;	/* allocated, caches of vCPUs included */
 };
 

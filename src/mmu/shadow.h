@@ -17,6 +17,13 @@
 	shvm_bad;							\
 })
 
+/* Outcome of a step that makes an entry live. */
+enum shvm_map_result {
+	SHVM_MAP_DONE,
+	SHVM_MAP_RETRY,		/* something moved: let the guest fault again */
+	SHVM_MAP_FLUSH,		/* possible after a flush of all vCPUs */
+};
+
 /* Most shadow pages and chain blocks that one fault, root load or trapped store can use. */
 #define SHVM_FAULT_SPS		4
 #define SHVM_FAULT_CHAINS	8
@@ -95,22 +102,22 @@ bool shvm_sp_was_used(struct shvm_sp *sp);		/* A bits of parents since the last 
 /* --- entry.c: one entry of a shadow page, sp->lock held --- */
 void shvm_entry_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 new);
 bool shvm_entry_read_gpte(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 *gpte);
-/* Point an entry at a child table; child is filled here if it has to be. False: retry. */
-bool shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *parent, unsigned int index,
-		     struct shvm_sp *child, u64 spte);
+/* Point an entry at a child table; child is filled here if it has to be. */
+enum shvm_map_result shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *parent, unsigned int index,
+				     struct shvm_sp *child, u64 spte);
 
 /* What a leaf should be; everything but the tracked check and the address-space races. */
 struct shvm_leaf {
-	gfn_t frame;
-	struct shvm_host_frame host;
+	gfn_t frame;		/* of a large page: the first one */
+	struct shvm_host_frame host;	/* the same */
 	u64 spte;
 	u64 seq;		/* from shvm_inval_begin_read() */
 	bool optional;		/* not worth dropping other mappings of a crowded frame */
 };
 
-/* Install; W is dropped if the frame is tracked. False: retry. */
-bool shvm_entry_install(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
-			const struct shvm_leaf *leaf);
+/* Install; W is dropped if the frame is tracked. In a page of level 2 or 3: a large page. */
+enum shvm_map_result shvm_entry_install(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp,
+					unsigned int index, const struct shvm_leaf *leaf);
 /*
  * Map an entry of level 1 that is not live and that nobody asked for yet, if its guest entry (gpte;
  * unused in a direct page) was used before and nothing has to be waited for. Its own A is clear.
@@ -120,6 +127,19 @@ void shvm_entry_prefetch(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned 
 u64 shvm_spte_table(const struct shvm_sp *child, u8 acc);
 u64 shvm_spte_leaf(union shvm_role role, u8 acc, bool dirty, const struct shvm_host_frame *host,
 		   u32 access);
+
+/* --- large.c --- */
+/* The level, at most top, at which the group around f may be mapped now. A hint until installed. */
+int shvm_large_level(struct shvm_mmu *mmu, const struct shvm_slot *slot, gfn_t f, int top);
+void shvm_large_mapped(struct shvm_mmu *mmu, struct shvm_large *large);	/* head's lock */
+/* f becomes a table: the groups around it are torn. Before its own head is looked at. */
+void shvm_large_forbid(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t f);
+void shvm_large_allow(struct shvm_slot *slot, gfn_t f);	/* f is a table less */
+/*
+ * mmu->lock for writing: if the groups around f may be whole again and that was wanted, kill the
+ * shadow pages that map their pieces. The next access maps them large.
+ */
+void shvm_large_merge(struct shvm_mmu *mmu, gfn_t f, struct shvm_kill_list *dead);
 
 /* --- reclaim.c --- */
 int shvm_make_room(struct shvm_mmu_vcpu *mv);	/* SHVM_FAULT_SPS fit the budget; or -ENOMEM */

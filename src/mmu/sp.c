@@ -33,6 +33,7 @@ static void sp_track(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_slot 
 	unsigned long *head = slot_rmap_head(slot, sp->gfn);
 	struct shvm_gfn_state *state = slot_gfn_state(slot, sp->gfn);
 
+	shvm_large_forbid(mmu, slot, sp->gfn);
 	shvm_lock_rmap(head);
 	SHVM_MMU_BROKEN_IF(mmu, state->tracked == U16_MAX);
 	WRITE_ONCE(state->tracked, state->tracked + 1);
@@ -54,6 +55,7 @@ static void sp_untrack(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	WRITE_ONCE(slot_gfn_state(slot, sp->gfn)->tracked,
 		   slot_gfn_state(slot, sp->gfn)->tracked - 1);
 	shvm_unlock_rmap(head);
+	shvm_large_allow(slot, sp->gfn);
 }
 
 static void sps_add(struct shvm_mmu *mmu, struct shvm_sp *sp)
@@ -286,6 +288,10 @@ void shvm_kill_finish(struct shvm_mmu *mmu, struct shvm_kill_list *dead)
 
 	if (list_empty(&dead->sps))
 		return;
+	/* Those that are added to the list on the way are direct and end here. */
+	list_for_each_entry(sp, &dead->sps, link)
+		if (!sp->role.direct)
+			shvm_large_merge(mmu, sp->gfn, dead);
 	if (dead->root_died) {
 		WRITE_ONCE(mmu->root_gen, mmu->root_gen + 1);
 		shvm_arch_reload_roots(mmu);

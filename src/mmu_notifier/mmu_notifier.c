@@ -12,11 +12,13 @@
 #include "../mmu/locks.h"
 #include "../vm.h"
 
-/* What to do with each frame of a range; true stops the walk. */
+/* What to do with frames of a range; true stops the walk. */
 struct range_op {
-	bool (*frame)(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t f);
+	bool (*frames)(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n);
 	bool may_sleep;
 };
+
+#define RANGE_BATCH	1024	/* frames between two chances to sleep */
 
 static struct shvm *notifier_vm(struct mmu_notifier *mn)
 {
@@ -28,15 +30,17 @@ static bool slot_walk(struct shvm_mmu *mmu, struct shvm_slot *slot, u64 start, u
 {
 	u64 first = max_t(u64, start, slot->hva.v);
 	u64 last = min_t(u64, end, slot->hva.v + ((u64)slot->npages << PAGE_SHIFT));
-	u64 i;
+	u64 i, n;
 
 	if (first >= last)
 		return false;
-	for (i = (first - slot->hva.v) >> PAGE_SHIFT;
-	     i < (last - slot->hva.v + PAGE_SIZE - 1) >> PAGE_SHIFT; i++) {
-		if (op->frame(mmu, slot, gfn_add(slot->base, i)))
+	i = (first - slot->hva.v) >> PAGE_SHIFT;
+	last = (last - slot->hva.v + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	for (; i < last; i += n) {
+		n = min_t(u64, last - i, RANGE_BATCH);
+		if (op->frames(mmu, slot, gfn_add(slot->base, i), n))
 			return true;
-		if (op->may_sleep && !(i & 1023))
+		if (op->may_sleep)
 			cond_resched();
 	}
 	return false;
@@ -57,32 +61,16 @@ static bool range_walk(struct shvm_mmu *mmu, u64 start, u64 end, const struct ra
 	return stop;
 }
 
-/* The host takes the frame away: no SPTE may map it, no shadow may rest on its contents. */
-static bool frame_unmap(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t f)
+static bool frames_unmap(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n)
 {
-	unsigned long *head = slot_rmap_head(slot, f);
-	struct shvm_gfn_state *state = slot_gfn_state(slot, f);
-	u32 gone;
-
-	/*
-	 * Skipped only if the whole word is 0, lock bit included: an installer that holds the lock
-	 * may not have looked at inval.active yet, one that comes later will see it.
-	 */
-	if (READ_ONCE(*head)) {
-		shvm_lock_rmap(head);
-		gone = shvm_rmap_zap(&mmu->tlb, head, state);
-		shvm_unlock_rmap(head);
-		atomic64_sub(gone, &mmu->stats.rmap_entries);
-	}
-	if (READ_ONCE(state->tracked))
-		shvm_mmu_unshadow(mmu, f);
+	shvm_mmu_unmap(mmu, slot, first, n);
 	return false;
 }
 
 static int invalidate_range_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
 	const struct range_op op = {
-		.frame = frame_unmap,
+		.frames = frames_unmap,
 		.may_sleep = mmu_notifier_range_blockable(range),
 	};
 	struct shvm_mmu *mmu = &notifier_vm(mn)->mmu;
@@ -100,30 +88,15 @@ static void invalidate_range_end(struct mmu_notifier *mn, const struct mmu_notif
 	shvm_mmu_invalidate_end(&notifier_vm(mn)->mmu);
 }
 
-static bool frame_age(struct shvm_slot *slot, gfn_t f, bool clear)
+static bool frames_clear_young(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n)
 {
-	unsigned long *head = slot_rmap_head(slot, f);
-	struct shvm_gfn_state *state = slot_gfn_state(slot, f);
-	bool young;
-
-	if (!READ_ONCE(*head) && !READ_ONCE(state->age))
-		return false;
-	shvm_lock_rmap(head);
-	young = shvm_rmap_age(head, state, clear);
-	shvm_unlock_rmap(head);
-	return young;
-}
-
-static bool frame_clear_young(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t f)
-{
-	if (frame_age(slot, f, true))
-		atomic64_inc(&mmu->stats.aged_young);
+	atomic64_add(shvm_mmu_age(mmu, slot, first, n, true), &mmu->stats.aged_young);
 	return false;
 }
 
-static bool frame_test_young(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t f)
+static bool frames_test_young(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n)
 {
-	return frame_age(slot, f, false);
+	return shvm_mmu_age(mmu, slot, first, n, false);
 }
 
 /*
@@ -133,8 +106,8 @@ static bool frame_test_young(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t
 static int clear_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long start,
 		       unsigned long end)
 {
-	static const struct range_op test = { .frame = frame_test_young };
-	static const struct range_op clear = { .frame = frame_clear_young };
+	static const struct range_op test = { .frames = frames_test_young };
+	static const struct range_op clear = { .frames = frames_clear_young };
 	struct shvm_mmu *mmu = &notifier_vm(mn)->mmu;
 	bool young;
 
@@ -147,7 +120,7 @@ static int clear_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned l
 
 static int test_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long address)
 {
-	static const struct range_op op = { .frame = frame_test_young };
+	static const struct range_op op = { .frames = frames_test_young };
 	struct shvm_mmu *mmu = &notifier_vm(mn)->mmu;
 
 	atomic64_inc(&mmu->stats.age_calls);

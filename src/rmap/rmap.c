@@ -8,10 +8,10 @@
 
 u64 shvm_spte_trap = SPTE_P | SPTE_TRAP_BITS;
 
-static void age_fold(struct shvm_gfn_state *state, u64 old)
+static void age_fold(u8 *age, u64 old)
 {
 	if (old & SPTE_A)
-		WRITE_ONCE(state->age, 1);
+		WRITE_ONCE(*age, 1);
 }
 
 void shvm_rmap_add(unsigned long *head, u64 *sptep, u64 spte, struct shvm_chain **spare)
@@ -20,23 +20,21 @@ void shvm_rmap_add(unsigned long *head, u64 *sptep, u64 spte, struct shvm_chain 
 	xchg(sptep, spte);
 }
 
-void shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, struct shvm_gfn_state *state,
-		      u64 *sptep, u64 new)
+void shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, u8 *age, u64 *sptep)
 {
-	u64 old = xchg(sptep, new);
-
-	age_fold(state, old);
+	/* PS and the frame stay as they are while the head's lock is held. */
+	age_fold(age, xchg(sptep, spte_gone(READ_ONCE(*sptep))));
 	WARN_ONCE(!shvm_chain_del(head, sptep), "shvm: SPTE is not in the chain of its frame\n");
 	shvm_tlb_owe(tlb);
 }
 
-u32 shvm_rmap_zap(struct shvm_tlb *tlb, unsigned long *head, struct shvm_gfn_state *state)
+u32 shvm_rmap_zap(struct shvm_tlb *tlb, unsigned long *head, u8 *age)
 {
 	u64 *sptep;
 	u32 n = 0;
 
 	while ((sptep = shvm_chain_first(READ_ONCE(*head)))) {
-		age_fold(state, xchg(sptep, shvm_spte_trap));
+		age_fold(age, xchg(sptep, spte_gone(READ_ONCE(*sptep))));
 		shvm_chain_del(head, sptep);
 		n++;
 	}
@@ -72,14 +70,14 @@ bool shvm_rmap_write_protect(struct shvm_tlb *tlb, unsigned long *head)
 	return lost;
 }
 
-bool shvm_rmap_age(unsigned long *head, struct shvm_gfn_state *state, bool clear)
+bool shvm_rmap_age(unsigned long *head, u8 *age, bool clear)
 {
 	struct shvm_chain_iter it = shvm_chain_iter(READ_ONCE(*head));
-	bool young = state->age;
+	bool young = *age;
 	u64 *sptep;
 
 	if (clear)
-		WRITE_ONCE(state->age, 0);
+		WRITE_ONCE(*age, 0);
 	while ((sptep = shvm_chain_next(&it))) {
 		if (clear)
 			young |= sptep_clear_bits(sptep, SPTE_A);

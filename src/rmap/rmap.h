@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reverse map: for every guest frame the leaf SPTEs that map it. The only code that edits chains.
+ * Reverse map: for every guest frame the leaf SPTEs that map it, for every group of frames the large
+ * ones. The only code that edits chains.
  *
- * A head is one word per frame: bit 0 is its lock, bit 1 says that the rest points to a chain of
+ * A head is one word: bit 0 is its lock, bit 1 says that the rest points to a chain of
  * blocks instead of a single SPTE; 0 is empty and unlocked. A leaf SPTE becomes present only with
  * sp->lock and the head's lock held; it changes or goes away with the head's lock alone.
  */
@@ -16,7 +17,7 @@
 #include "slot.h"
 #include "spte.h"
 
-/* One frame has at most this many leaf SPTEs; the installer zaps all others before one more. */
+/* One head has at most this many leaf SPTEs; the installer zaps all others before one more. */
 #define SHVM_CHAIN_MAX		1024
 #define SHVM_CHAIN_BLOCK	6
 
@@ -91,7 +92,7 @@ u64 *shvm_chain_next(struct shvm_chain_iter *it);
 
 /**
  * shvm_rmap_add - a leaf becomes present
- * @head: of the frame that spte maps; shorter than SHVM_CHAIN_MAX
+ * @head: of the frame (or group) that spte maps; shorter than SHVM_CHAIN_MAX
  * @sptep: not live now
  * @spte: new value, SPTE_LEAF
  * @spare: block for the chain
@@ -99,23 +100,21 @@ u64 *shvm_chain_next(struct shvm_chain_iter *it);
 void shvm_rmap_add(unsigned long *head, u64 *sptep, u64 spte, struct shvm_chain **spare);
 
 /**
- * shvm_rmap_remove - a leaf goes away
+ * shvm_rmap_remove - a leaf goes away; spte_gone() says what is left
  * @tlb: owes a flush afterwards
- * @head: of the frame
- * @state: of the frame; takes over an accessed bit
+ * @head: of the frame, or the group of a large page
+ * @age: of the same; takes over an accessed bit
  * @sptep: a leaf of this chain
- * @new: value to leave behind, not live
  */
-void shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, struct shvm_gfn_state *state,
-		      u64 *sptep, u64 new);
+void shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, u8 *age, u64 *sptep);
 
-/* Every leaf of the frame goes away (new value: trap). Returns how many there were. */
-u32 shvm_rmap_zap(struct shvm_tlb *tlb, unsigned long *head, struct shvm_gfn_state *state);
+/* Every leaf goes away (new value: spte_gone()). Returns how many there were. */
+u32 shvm_rmap_zap(struct shvm_tlb *tlb, unsigned long *head, u8 *age);
 
 /* No leaf of the frame stays writable. True: one was, a flush is owed. */
 bool shvm_rmap_write_protect(struct shvm_tlb *tlb, unsigned long *head);
 
 /* Was a leaf (or one that is gone) used since the last time? clear: and forget it; no flush. */
-bool shvm_rmap_age(unsigned long *head, struct shvm_gfn_state *state, bool clear);
+bool shvm_rmap_age(unsigned long *head, u8 *age, bool clear);
 
 #endif

@@ -22,18 +22,39 @@ void shvm_slots_free(struct shvm_slots *slots)
 	kfree(slots);
 }
 
-struct shvm_slot *shvm_slot_alloc(unsigned long npages)
+/* A size that kvmalloc() refuses is an error of user space, not worth a warning. */
+#define SLOT_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
+
+/* As many groups as fit, wherever the slot begins: see slot_large(). */
+static bool slot_alloc_large(struct shvm_slot *slot, int level)
 {
-	/* A size that kvmalloc() refuses is an error of user space, not worth a warning. */
-	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+	u64 n = slot->npages / level_frames(level);
+	struct shvm_large *large;
+
+	if (!n || ((slot->base.v ^ slot->hva.v >> SHVM_PAGE_SHIFT) & (level_frames(level) - 1)))
+		return true;
+	large = kvcalloc(n, sizeof(*large), SLOT_GFP);
+	slot->large[level - 2] = large;
+	return large;
+}
+
+struct shvm_slot *shvm_slot_alloc(gfn_t base, unsigned long npages, hva_t at)
+{
 	struct shvm_slot *slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
+	bool ok;
+	int level;
 
 	if (!slot)
 		return NULL;
+	slot->base = base;
 	slot->npages = npages;
-	slot->rmap = kvcalloc(npages, sizeof(*slot->rmap), gfp);
-	slot->state = kvcalloc(npages, sizeof(*slot->state), gfp);
-	if (slot->rmap && slot->state)
+	slot->hva = at;
+	slot->rmap = kvcalloc(npages, sizeof(*slot->rmap), SLOT_GFP);
+	slot->state = kvcalloc(npages, sizeof(*slot->state), SLOT_GFP);
+	ok = slot->rmap && slot->state;
+	for (level = 2; ok && level <= SHVM_LARGE_TOP; level++)
+		ok = slot_alloc_large(slot, level);
+	if (ok)
 		return slot;
 	shvm_slot_free(slot);
 	return NULL;
@@ -41,8 +62,12 @@ struct shvm_slot *shvm_slot_alloc(unsigned long npages)
 
 void shvm_slot_free(struct shvm_slot *slot)
 {
+	int level;
+
 	if (!slot)
 		return;
+	for (level = 2; level <= SHVM_LARGE_TOP; level++)
+		kvfree(slot->large[level - 2]);
 	kvfree(slot->rmap);
 	kvfree(slot->state);
 	kfree(slot);

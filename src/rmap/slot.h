@@ -14,6 +14,8 @@
 
 #define SHVM_SLOT_READONLY	BIT(0)	/* guest writes become MMIO exits */
 
+#define SHVM_LARGE_TOP		3	/* large pages are of level 2 (2 MiB) or 3 (1 GiB) */
+
 /*
  * State of one guest frame.
  * tracked: number of shadow pages whose table is this frame; more than 0: no SPTE may write it.
@@ -28,6 +30,24 @@ struct shvm_gfn_state {
 	atomic_t writers;
 };
 
+/*
+ * A naturally aligned group of frames that one large SPTE can map. All but the hints under the
+ * lock of head.
+ * tracked: shadow pages whose table is one of the frames; more than 0: no SPTE maps the group.
+ * wanted:  hint: a fault would have mapped it large but for tracked.
+ * splits:  hint: how often tracking has torn it lately; rest: mmu->clock before which it is left
+ *          in pieces; mapped: mmu->clock when it was mapped last.
+ */
+struct shvm_large {
+	unsigned long head;		/* rmap head of its SPTEs, all of this level */
+	u32 tracked;
+	u8 age;				/* as in struct shvm_gfn_state */
+	u8 splits;
+	bool wanted;
+	u64 rest;
+	u64 mapped;
+};
+
 struct shvm_slot {
 	/* Constant while the slot is in a published table. */
 	u32 id;
@@ -37,6 +57,7 @@ struct shvm_slot {
 	hva_t hva;
 	unsigned long *rmap;		/* [npages] heads, see rmap.h */
 	struct shvm_gfn_state *state;	/* [npages] */
+	struct shvm_large *large[SHVM_LARGE_TOP - 1];	/* of level 2, 3; NULL: none fits */
 	/* Being deleted: look-ups for new mappings fail, reverse maps still work. slots_lock. */
 	bool invalid;
 };
@@ -56,10 +77,12 @@ void shvm_slots_free(struct shvm_slots *slots);		/* the table only */
 
 /**
  * shvm_slot_alloc - a slot with empty reverse maps, charged to the caller's memory cgroup
+ * @base: its first frame
  * @npages: its length in 4 KiB frames, at least 1
- * Return: the slot (id, flags, base, hva are the caller's to fill), or NULL.
+ * @at: where it is in the VMM, page-aligned
+ * Return: the slot (id and flags are the caller's to fill), or NULL.
  */
-struct shvm_slot *shvm_slot_alloc(unsigned long npages);
+struct shvm_slot *shvm_slot_alloc(gfn_t base, unsigned long npages, hva_t at);
 void shvm_slot_free(struct shvm_slot *slot);		/* its reverse maps are empty */
 
 /**
@@ -84,6 +107,35 @@ static inline unsigned long *slot_rmap_head(const struct shvm_slot *slot, gfn_t 
 static inline struct shvm_gfn_state *slot_gfn_state(const struct shvm_slot *slot, gfn_t f)
 {
 	return &slot->state[slot_index(slot, f)];
+}
+
+/* Frames in a page of a level. */
+static inline u64 level_frames(int level)
+{
+	return 1ULL << ((level - 1) * 9);
+}
+
+static inline gfn_t level_first(gfn_t f, int level)
+{
+	return gfn(f.v & ~(level_frames(level) - 1));
+}
+
+/**
+ * slot_large - the group of frames around one
+ * @slot: holds @f
+ * @f: any frame of the group
+ * @level: 2 or 3
+ * Return: the group, or NULL: it is not wholly in the slot, or its alignment in the VMM is another.
+ */
+static inline struct shvm_large *slot_large(const struct shvm_slot *slot, gfn_t f, int level)
+{
+	struct shvm_large *large = slot->large[level - 2];
+	u64 first = level_first(f, level).v;
+
+	if (!large || first < slot->base.v ||
+	    first + level_frames(level) > slot->base.v + slot->npages)
+		return NULL;
+	return &large[slot_index(slot, gfn(first)) >> ((level - 1) * 9)];
 }
 
 static inline hva_t slot_hva(const struct shvm_slot *slot, gpa_t at)

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a shadow page-table entry (SPTE) may look like: every bit that the module uses, and why
- * this bit. Values only; memory is written by sptep_*() in rmap.h and by src/mmu/shadow.c.
+ * this bit. Values only; memory is written by src/rmap/rmap.c and src/mmu/entry.c.
  *
  * kind        P  51:12          bits 9-11   meaning
  * notrap      0  0              0           guest entry is not present: the guest's own fault
  * trap        1  all ones       0           the guest may have something here: fault and look
+ * was large   1  all ones       LEAF        trap where a large page was: a table must wait
  * table       1  shadow table   0           non-leaf
- * page        1  host frame     LEAF (+HOSTW)
+ * page        1  host frame     LEAF (+HOSTW), and PS if it is a large one
  *
- * When HW.W may be set in a leaf (level 1, docs/mmu.md "Write permission"):
+ * When HW.W may be set in a leaf (docs/mmu.md "Write permission"; a large page with a tracked
+ * frame in it has no SPTE at all):
  *
  *  guest W and D*  host W  tracked  HW.W   who may set HW.W later
  *       1            1        0      1     -
@@ -32,6 +34,7 @@
 #define SPTE_U		BIT_ULL(2)
 #define SPTE_A		BIT_ULL(5)
 #define SPTE_D		BIT_ULL(6)
+#define SPTE_PS		BIT_ULL(7)	/* levels 2 and 3: maps a page of 2 MiB or 1 GiB */
 #define SPTE_NX		BIT_ULL(63)
 #define SPTE_FRAME	GENMASK_ULL(51, 12)
 
@@ -52,7 +55,8 @@
 #define SPTE_NOTRAP	0ULL
 #define SPTE_TRAP_BITS	SPTE_FRAME
 
-static_assert(!(SPTE_SOFT & (SPTE_P | SPTE_W | SPTE_U | SPTE_A | SPTE_D | SPTE_NX | SPTE_FRAME)));
+static_assert(!(SPTE_SOFT & (SPTE_P | SPTE_W | SPTE_U | SPTE_A | SPTE_D | SPTE_PS |
+			    SPTE_NX | SPTE_FRAME)));
 static_assert(!(SPTE_SOFT & GENMASK_ULL(62, 52)));
 static_assert((SPTE_SOFT & ~GENMASK_ULL(11, 9)) == 0);
 
@@ -62,6 +66,18 @@ extern u64 shvm_spte_trap;
 static inline bool spte_is_trap(u64 spte)
 {
 	return (spte & SPTE_FRAME) == SPTE_TRAP_BITS;
+}
+
+/* Not live: a large page was mapped here, and TLBs may still have it. */
+static inline bool spte_was_large(u64 spte)
+{
+	return spte == (shvm_spte_trap | SPTE_LEAF);
+}
+
+/* What a leaf leaves behind that goes away. */
+static inline u64 spte_gone(u64 leaf)
+{
+	return leaf & SPTE_PS ? shvm_spte_trap | SPTE_LEAF : shvm_spte_trap;
 }
 
 /* Used by the hardware: a leaf or a table. */

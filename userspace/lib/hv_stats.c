@@ -35,6 +35,8 @@ static const struct counter {
 	COUNTER(notifier_ages),
 	COUNTER(cr3_fast),
 	COUNTER(cr3_slow),
+	COUNTER(large_maps),
+	COUNTER(large_splits),
 };
 
 /* Basic exit reasons of the SDM (volume 3, appendix C) that a small guest meets. */

@@ -177,7 +177,10 @@ struct shvm_stats {
 	__u64 cr3_fast;		/* guest CR3 loads in the inner loop */
 	__u64 cr3_slow;		/* the other guest CR3 loads */
 
-	__u64 reserved[41];
+	__u64 large_maps;	/* shadow entries of 2 MiB or 1 GiB made */
+	__u64 large_splits;	/* large pages torn because the guest made a page table in them */
+
+	__u64 reserved[39];
 };
 
 /* SHVM_DEBUG_CTL, struct shvm_debug_ctl.op */

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Groups of frames that one large SPTE may map: when they may, when they are torn because a frame
+ * becomes a table, and when they are put together again. docs/mmu.md, "Large pages".
+ */
+#include "shadow.h"
+
+/*
+ * A group that is torn costs up to 64 faults until all of it is mapped again in pieces. The first
+ * splits are free; from then on the group stays in pieces for a while that doubles with each split,
+ * counted in faults of the VM, until it was whole for long enough.
+ */
+#define FREE_SPLITS	2
+#define MAX_SPLITS	12
+#define REST_FAULTS	64u
+#define LONG_FAULTS	8192u
+
+static u64 mmu_clock(const struct shvm_mmu *mmu)
+{
+	return READ_ONCE(mmu->clock);
+}
+
+static bool large_rests(const struct shvm_mmu *mmu, const struct shvm_large *large)
+{
+	return mmu_clock(mmu) < READ_ONCE(large->rest);
+}
+
+int shvm_large_level(struct shvm_mmu *mmu, const struct shvm_slot *slot, gfn_t f, int top)
+{
+	struct shvm_large *large;
+	int level;
+
+	for (level = top; level > 1; level--) {
+		large = slot_large(slot, f, level);
+		if (!large)
+			continue;
+		if (READ_ONCE(large->tracked))
+			WRITE_ONCE(large->wanted, true);
+		else if (!large_rests(mmu, large))
+			break;
+	}
+	return level;
+}
+
+void shvm_large_mapped(struct shvm_mmu *mmu, struct shvm_large *large)
+{
+	WRITE_ONCE(large->mapped, mmu_clock(mmu));
+	atomic64_inc(&mmu->stats.large_maps);
+}
+
+/* The group has been torn: for how long is it left so? */
+static void large_split(struct shvm_mmu *mmu, struct shvm_large *large)
+{
+	u64 now = mmu_clock(mmu);
+
+	if (now - large->mapped > LONG_FAULTS)
+		large->splits = 0;
+	if (large->splits < MAX_SPLITS)
+		large->splits++;
+	if (large->splits > FREE_SPLITS)
+		WRITE_ONCE(large->rest, now + (REST_FAULTS << (large->splits - FREE_SPLITS)));
+	WRITE_ONCE(large->wanted, true);
+	atomic64_inc(&mmu->stats.large_splits);
+}
+
+void shvm_large_forbid(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t f)
+{
+	struct shvm_large *large;
+	int level;
+	u32 gone;
+
+	for (level = SHVM_LARGE_TOP; level > 1; level--) {
+		large = slot_large(slot, f, level);
+		if (!large)
+			continue;
+		shvm_lock_rmap(&large->head);
+		WRITE_ONCE(large->tracked, large->tracked + 1);
+		gone = shvm_rmap_zap(&mmu->tlb, &large->head, &large->age);
+		if (gone)
+			large_split(mmu, large);
+		shvm_unlock_rmap(&large->head);
+		atomic64_sub(gone, &mmu->stats.rmap_entries);
+	}
+}
+
+void shvm_large_allow(struct shvm_slot *slot, gfn_t f)
+{
+	struct shvm_large *large;
+	int level;
+
+	for (level = SHVM_LARGE_TOP; level > 1; level--) {
+		large = slot_large(slot, f, level);
+		if (!large)
+			continue;
+		shvm_lock_rmap(&large->head);
+		WRITE_ONCE(large->tracked, large->tracked - 1);
+		shvm_unlock_rmap(&large->head);
+	}
+}
+
+static void pieces_kill(struct shvm_mmu *mmu, gfn_t first, int level, struct shvm_kill_list *dead)
+{
+	struct hlist_node *next;
+	struct shvm_sp *sp;
+
+	hlist_for_each_entry_safe(sp, next, shvm_sp_bucket(mmu, first), hash)
+		if (gfn_eq(sp->gfn, first) && sp->role.direct && !sp->is_root &&
+		    sp->role.level == level - 1)
+			shvm_sp_kill(mmu, sp, dead, false);
+}
+
+void shvm_large_merge(struct shvm_mmu *mmu, gfn_t f, struct shvm_kill_list *dead)
+{
+	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), f);
+	struct shvm_large *large;
+	int level;
+
+	for (level = SHVM_LARGE_TOP; slot && level > 1; level--) {
+		large = slot_large(slot, f, level);
+		if (!large || large->tracked || !large->wanted || large_rests(mmu, large))
+			continue;
+		WRITE_ONCE(large->wanted, false);
+		pieces_kill(mmu, level_first(f, level), level, dead);
+	}
+}
