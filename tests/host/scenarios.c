@@ -88,7 +88,7 @@ static void done_by_hardware(struct operation *op, struct outcome *out)
 	u8 *mirror;
 
 	if (out->tlb->valid)
-		out->tlb->gfn = f;
+		out->tlb->gfn = f - out->nth;
 	CHECK(f != ~0ULL, "an access ends in memory that is not the guest's");
 	mirror = &machine->mirror[page_of(f)][off];
 	if (op->a.kind != WRITE) {
@@ -161,7 +161,7 @@ static void edit_by_guest(struct vcpu *v, u64 addr, u64 table, int i, u64 value)
 		return;
 	edit_add(ENTRY(table, i), value);
 	if (out.hardware && out.tlb->valid)
-		out.tlb->gfn = table;
+		out.tlb->gfn = table - out.nth;
 }
 
 /* The emulator stores to a table. */
