@@ -605,6 +605,7 @@ void host_map_giant(int level)
 	for (i = 0; i < GIANT_PAGES; i++) {
 		machine->host[GIANT_PAGE + i].frame = level ? GIANT_FRAME + i : -1;
 		machine->host[GIANT_PAGE + i].writable = level;
+		machine->host[GIANT_PAGE + i].vma = level ? VMA_RW : VMA_NONE;
 	}
 	pthread_rwlock_unlock(&machine->mm_lock);
 	if (!level) {
@@ -971,8 +972,9 @@ int shvm_arch_host_level(struct shvm_mmu *mmu, hva_t at, const struct shvm_host_
 	    host->hfn.v == FRAME_BASE + machine->host[page].frame)
 		level = host_level(page);
 	pthread_rwlock_unlock(&machine->mm_lock);
-	if (machine->at_level)
+	if (machine->at_level && !shim_held)
 		machine->at_level();
+	let_others_run();
 	return level;
 }
 
