@@ -481,20 +481,18 @@ static void block_map_locked(u64 block, int group)
 			frame_put(old[i]);
 }
 
+/* The group is zero: what is zero anyway is not touched, and takes no memory. */
 static void block_copy(u64 block, int group)
 {
+	static const u8 zero[SHVM_PAGE_SIZE];
 	const struct host_page *p = &machine->host[block * BLOCK];
+	const u8 *from;
 	int i;
 
 	for (i = 0; i < BLOCK; i++) {
-		u8 *to = frame_memory(group + i);
-
-		if (p[i].swap)
-			memcpy(to, p[i].swap, SHVM_PAGE_SIZE);
-		else if (p[i].frame >= 0 && machine->threads)
-			mem_read(frame_memory(p[i].frame), to, SHVM_PAGE_SIZE);
-		else if (p[i].frame >= 0)
-			memcpy(to, frame_memory(p[i].frame), SHVM_PAGE_SIZE);
+		from = p[i].frame >= 0 ? frame_memory(p[i].frame) : p[i].swap;
+		if (from && memcmp(from, zero, SHVM_PAGE_SIZE))
+			memcpy(frame_memory(group + i), from, SHVM_PAGE_SIZE);
 	}
 }
 
