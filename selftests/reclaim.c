@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "kselftest_harness.h"
+#include "huge.h"
 #include "shvm_test.h"
 #include "worker.h"
 
@@ -335,47 +336,9 @@ TEST_F(reclaim, merged_and_copied)
 
 /* ---- huge pages ---- */
 
-#define HUGE_SIZE	0x200000ul
 #define HUGE_GPA	0xc0000000ul
 #define HUGE_SLOT	5
 #define NR_ROUNDS	4
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
-
-static void *huge_area(void)
-{
-	char *p = mmap(NULL, 2 * HUGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		       -1, 0);
-
-	if (p == MAP_FAILED)
-		test_die("no memory");
-	p = (char *)(((u64)p + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1));
-	if (madvise(p, HUGE_SIZE, MADV_HUGEPAGE))
-		return NULL;
-	*p = 1;
-	return p;
-}
-
-/* The process has the area as one huge page. */
-static bool is_huge(const void *area)
-{
-	FILE *f = fopen("/proc/self/smaps", "r");
-	unsigned long start, end;
-	bool inside = false, huge = false;
-	char line[256];
-	long kb;
-
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			inside = start <= (u64)area && (u64)area < end;
-		else if (inside && sscanf(line, "AnonHugePages: %ld", &kb) == 1)
-			huge = kb >= (long)(HUGE_SIZE >> 10);
-	}
-	if (f)
-		fclose(f);
-	return huge;
-}
 
 /*
  * The kernel looks for a while whether anybody holds a page. Each fault does so for a moment, so
@@ -400,19 +363,19 @@ TEST_F(reclaim, huge_page_split_and_made)
 	int i;
 
 	prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
-	area = huge_area();
-	if (!area || !is_huge(area))
+	area = huge_area(HUGE_SIZE);
+	if (!area || !huge_is(area))
 		SKIP(return, "the kernel gives no transparent huge pages");
 	ASSERT_EQ(0, __vm_set_slot(vm, HUGE_SLOT, 0, HUGE_GPA, HUGE_SIZE, area));
 	guest_map_range(vm, HUGE_GPA, HUGE_GPA, HUGE_SIZE, PTE_P | PTE_W);
 	workers_create(&w, vm, NR_WORKERS, HUGE_GPA, pages);
 	workers_start(&w);
 	for (i = 0; i < NR_ROUNDS; i++) {
-		ASSERT_TRUE(is_huge(area));
+		ASSERT_TRUE(huge_is(area));
 		ASSERT_TRUE(workers_sweep(&w, 1));
 		ASSERT_EQ(0, mprotect(area + i * 7 * PAGE_SIZE, PAGE_SIZE,
 				      PROT_READ | PROT_WRITE | PROT_EXEC));
-		EXPECT_FALSE(is_huge(area));
+		EXPECT_FALSE(huge_is(area));
 		EXPECT_EQ(0, vm_audit(vm));
 		ASSERT_TRUE(workers_sweep(&w, 1));
 		ASSERT_EQ(0, mprotect(area, HUGE_SIZE, PROT_READ | PROT_WRITE));
