@@ -9,6 +9,7 @@
 #include "machine.h"
 
 bool check_behind;
+u64 check_large_seen;
 
 #define ADDR		0x000ffffffffff000ULL
 #define MAX_SPS		NR_TABLES
@@ -19,7 +20,7 @@ bool check_behind;
 struct census {
 	struct shvm_sp *sp[MAX_SPS];
 	u32 nr;
-	u64 leaves, tables;
+	u64 leaves, large, tables;
 };
 
 static struct census census;
@@ -58,6 +59,11 @@ static struct shvm_slot *module_slot(u64 f)
 	return shvm_slots_find(machine->mmu.slots, gfn(f));
 }
 
+static u64 pages_of(int level)
+{
+	return 1ULL << (9 * (level - 1));
+}
+
 static u64 frame_of(const struct shvm_sp *sp, int i)
 {
 	if (sp->role.direct)
@@ -73,24 +79,56 @@ static bool host_writable(u64 f)
 	       machine->host[page_of(f)].writable;
 }
 
+/* May one entry map the frames from f on, for all that the slot says? */
+static bool group_fits(u64 f, int level)
+{
+	const struct mslot *s = slot_of(f);
+	u64 n = pages_of(level);
+
+	return s && !(f & (n - 1)) && slot_of(f + n - 1) == s && !((s->base ^ s->first) & (n - 1));
+}
+
+/* The chain that a leaf of a level belongs to. NULL: there must be no such leaf. */
+static const unsigned long *head_of(const struct shvm_slot *slot, u64 f, int level)
+{
+	struct shvm_large *large;
+
+	if (level == 1)
+		return slot_rmap_head(slot, gfn(f));
+	large = slot_large(slot, gfn(f), level);
+	return large ? &large->head : NULL;
+}
+
 /* A1, A3, A5 for one leaf. */
 static void check_leaf(const struct shvm_sp *sp, int i)
 {
-	u64 spte = sp->spt[i], f = frame_of(sp, i);
+	u64 spte = sp->spt[i], f = frame_of(sp, i), n;
 	struct shvm_slot *slot = module_slot(f);
+	int level = sp->role.level;
+	const unsigned long *head;
 	u64 host;
 
 	census.leaves++;
-	SP_CHECK(sp->role.level == 1, sp, i, "large leaf");
+	census.large += level > 1;
+	SP_CHECK(!!(spte & 0x80) == (level > 1) && level < 4, sp, i, "leaf without its size");
 	SP_CHECK(slot && page_of(f) >= 0, sp, i, "leaf without a slot");
-	SP_CHECK(chain_find(*slot_rmap_head(slot, gfn(f)), &sp->spt[i]) == 1, sp, i,
+	SP_CHECK(group_fits(f, level), sp, i, "large leaf that does not fit the slot");
+	SP_CHECK(host_level(page_of(f)) >= level, sp, i, "large leaf over small host pages");
+	head = head_of(slot, f, level);
+	SP_CHECK(head && chain_find(*head, &sp->spt[i]) == 1, sp, i,
 		 "leaf is not once in its chain");
 	host = machine->host[page_of(f)].frame;
 	SP_CHECK((spte & ADDR) >> 12 == FRAME_BASE + host, sp, i, "leaf of a wrong host frame");
+	if (level > 1)
+		for (n = 0; n < pages_of(level); n++)
+			SP_CHECK(!slot_gfn_state(slot, gfn(f + n))->tracked, sp, i,
+				 "a tracked frame in a large leaf");
 	if (!(spte & SPTE_W))
 		return;
+	SP_CHECK(!sp->role.direct || !sp->role.clean, sp, i, "writable below a clean entry");
 	SP_CHECK(!slot_gfn_state(slot, gfn(f))->tracked, sp, i, "a tracked frame is writable");
-	SP_CHECK(host_writable(f), sp, i, "writable, but not for the host");
+	for (n = 0; n < pages_of(level); n++)
+		SP_CHECK(host_writable(f + n), sp, i, "writable, but not for the host");
 	SP_CHECK(spte & SPTE_HOSTW, sp, i, "writable without HOSTW");
 }
 
@@ -105,6 +143,8 @@ static struct shvm_sp *check_child(const struct shvm_sp *sp, int i)
 	SP_CHECK(chain_find(child->parents, &sp->spt[i]) == 1, sp, i,
 		 "entry is not once among the parents of its child");
 	SP_CHECK(!sp->role.direct || child->role.direct, sp, i, "table below a direct page");
+	SP_CHECK(!sp->role.direct || child->gfn.v == frame_of(sp, i), sp, i,
+		 "direct child of a wrong frame");
 	return child;
 }
 
@@ -161,7 +201,7 @@ static bool is_large(const struct shvm_sp *sp, u64 e)
 	return sp->role.format != SHVM_GPT_32 || sp->role.pse;
 }
 
-/* The first frame behind a live entry above level 1, large or table. */
+/* The first frame behind a live entry, page or table. */
 static u64 frame_behind(const struct shvm_sp *sp, int i, u64 e)
 {
 	if (!is_large(sp, e))
@@ -176,7 +216,7 @@ static void check_rights(const struct shvm_sp *sp, int i, u64 e, bool leaf, bool
 {
 	u64 spte = sp->spt[i];
 
-	if (leaf && (sp->role.level == 1 || sp->role.wp))
+	if (leaf && ((spte & SPTE_LEAF) || sp->role.wp))
 		SP_CHECK(!(spte & SPTE_W) || (e & 0x40) || frozen, sp, i, "writable but clean");
 	if (!sp->role.wp)
 		return;
@@ -207,15 +247,17 @@ static void check_gpte(const struct shvm_sp *sp, int i, const u8 *table, bool fr
 		SP_CHECK(!(e & 1), sp, i, "notrap for a present guest entry");
 		return;
 	}
-	if (spte == shvm_spte_trap)
+	if (!spte_is_live(spte))
 		return;
 	SP_CHECK(e & 1, sp, i, "live, but the guest entry is not present");
 	SP_CHECK(!(e & gpte_reserved(sp, e)), sp, i, "live, but the guest entry is reserved");
 	SP_CHECK((e & 0x20) || frozen, sp, i, "live, but the guest entry has A = 0");
 	large = is_large(sp, e);
 	check_rights(sp, i, e, sp->role.level == 1 || large, frozen);
-	if (sp->role.level == 1) {
-		SP_CHECK((e & ADDR) >> 12 == sp->gfns[i], sp, i, "leaf of a wrong guest frame");
+	if (spte & SPTE_LEAF) {
+		SP_CHECK(sp->role.level == 1 || large, sp, i, "large, but not for the guest");
+		SP_CHECK(frame_behind(sp, i, e) == sp->gfns[i], sp, i,
+			 "leaf of a wrong guest frame");
 		return;
 	}
 	child = shvm_arch_table_owner(hpa(spte & ADDR));
@@ -235,10 +277,14 @@ static void check_entry(const struct shvm_sp *sp, int i)
 	}
 	if (spte == shvm_spte_trap)
 		return;
+	if (spte == (shvm_spte_trap | SPTE_LEAF)) {
+		SP_CHECK(sp->role.level == 2 || sp->role.level == 3, sp, i, "was never large");
+		return;
+	}
 	SP_CHECK(spte & SPTE_P, sp, i, "not present, but not a constant");
 	SP_CHECK(!(spte & ADDR & ~((1ULL << MAXPHYADDR) - 1)), sp, i, "address too high");
 	SP_CHECK(!(spte & 0x7ff0000000000000ULL), sp, i, "bits 62:52");
-	SP_CHECK(!(spte & 0x80), sp, i, "bit 7");
+	SP_CHECK(!(spte & 0x80) || (spte & SPTE_LEAF), sp, i, "bit 7");
 	if (spte & SPTE_LEAF)
 		check_leaf(sp, i);
 	else
@@ -346,45 +392,97 @@ static u32 shadows_of(u64 f)
 	return n;
 }
 
-/* The other side of A1: chains hold only live leaves of their frame. */
-static u64 check_frame(struct shvm_slot *slot, u64 f)
+/* The other side of A1: a chain holds only live leaves of its frame, or of its group of frames. */
+static u64 check_chain(unsigned long word, u64 f, int level)
 {
-	unsigned long *head = slot_rmap_head(slot, gfn(f));
-	const struct shvm_gfn_state *state = slot_gfn_state(slot, gfn(f));
-	struct shvm_chain_iter it = shvm_chain_iter(*head);
+	struct shvm_chain_iter it = shvm_chain_iter(word);
 	u64 n = 0;
 	u64 *p;
 
-	CHECK(!(*head & 1), "head of gfn %llx is locked", f);
-	CHECK(!atomic_read(&state->writers), "gfn %llx has writers", f);
-	if (*head || state->tracked)
-		CHECK(state->tracked == shadows_of(f), "gfn %llx: tracked %u, shadows %u", f,
-		      state->tracked, shadows_of(f));
+	CHECK(!(word & 1), "head of gfn %llx, level %d, is locked", f, level);
 	while ((p = shvm_chain_next(&it))) {
 		const struct shvm_sp *sp = shvm_arch_table_owner(shvm_arch_table_hpa(p));
 		int i = ((uintptr_t)p & (SHVM_PAGE_SIZE - 1)) / 8;
 
 		CHECK(is_listed(sp), "chain of gfn %llx leads to a dead page", f);
 		SP_CHECK(spte_is_leaf(*p), sp, i, "in a chain, but no leaf");
+		SP_CHECK(sp->role.level == level, sp, i, "in a chain of a wrong level");
 		SP_CHECK(frame_of(sp, i) == f, sp, i, "in the chain of a wrong frame");
 		n++;
 	}
-	CHECK(n == shvm_chain_count(*head), "gfn %llx: count %u, entries %llu", f,
-	      shvm_chain_count(*head), n);
+	CHECK(n == shvm_chain_count(word), "gfn %llx: count %u, entries %llu", f,
+	      shvm_chain_count(word), n);
 	CHECK(n <= SHVM_CHAIN_MAX, "gfn %llx: %llu entries", f, n);
+	return n;
+}
+
+static u64 check_frame(struct shvm_slot *slot, u64 f)
+{
+	unsigned long *head = slot_rmap_head(slot, gfn(f));
+	const struct shvm_gfn_state *state = slot_gfn_state(slot, gfn(f));
+
+	CHECK(!atomic_read(&state->writers), "gfn %llx has writers", f);
+	if (*head || state->tracked)
+		CHECK(state->tracked == shadows_of(f), "gfn %llx: tracked %u, shadows %u", f,
+		      state->tracked, shadows_of(f));
+	return check_chain(*head, f, 1);
+}
+
+/* A group of frames, of which f is the first that is in the slot. */
+static u64 check_group(struct shvm_slot *slot, u64 f, int level)
+{
+	u64 first = f & ~(pages_of(level) - 1), i, tracked = 0;
+	struct shvm_large *large = slot_large(slot, gfn(f), level);
+
+	CHECK(!!large == group_fits(first, level), "gfn %llx: a group of level %d: %d", f, level,
+	      !!large);
+	if (!large)
+		return 0;
+	for (i = 0; i < pages_of(level); i++)
+		tracked += slot_gfn_state(slot, gfn(first + i))->tracked;
+	CHECK(large->tracked == tracked, "group of gfn %llx, level %d: tracked %u, must be %llu",
+	      first, level, large->tracked, tracked);
+	return check_chain(large->head, first, level);
+}
+
+static u64 check_slot(struct shvm_slot *slot)
+{
+	u64 end = slot->base.v + slot->npages, n = 0, f;
+	int level;
+
+	for (f = slot->base.v; f < end; f++)
+		n += check_frame(slot, f);
+	for (level = 2; level <= 3; level++)
+		for (f = slot->base.v; f < end; f = (f | (pages_of(level) - 1)) + 1)
+			n += check_group(slot, f, level);
 	return n;
 }
 
 static u64 check_frames(void)
 {
 	struct shvm_slots *slots = machine->mmu.slots;
-	u64 n = 0, j;
+	u64 n = 0;
 	u32 i;
 
 	for (i = 0; i < slots->nr; i++)
-		for (j = 0; j < slots->slot[i]->npages; j++)
-			n += check_frame(slots->slot[i], slots->slot[i]->base.v + j);
+		n += check_slot(slots->slot[i]);
 	return n;
+}
+
+/* The host itself: one entry can map what it says it maps by one. */
+static void check_host(void)
+{
+	const struct host_page *p;
+	u64 block, i;
+
+	for (block = 0; block < NR_BLOCKS; block++) {
+		p = &machine->host[block * BLOCK];
+		CHECK(!machine->absent[block], "block %llu is not mapped", block);
+		CHECK(!machine->huge[block] || !(p->frame % BLOCK), "block %llu", block);
+		for (i = 0; machine->huge[block] && i < BLOCK; i++)
+			CHECK(p[i].frame == p->frame + i && p[i].writable == p->writable &&
+			      p[i].vma == VMA_RW && !p[i].swap, "block %llu page %llu", block, i);
+	}
 }
 
 void check_all(void)
@@ -410,7 +508,9 @@ void check_all(void)
 	CHECK(parents == census.tables, "%llu parents, %llu entries", parents, census.tables);
 	for (i = 0; i < machine->nr_vcpus; i++)
 		check_roots(&machine->vcpu[i]);
+	check_host();
 	chained = check_frames();
+	check_large_seen += census.large;
 	CHECK(chained == census.leaves, "%llu chained, %llu leaves", chained, census.leaves);
 	CHECK(chained == (u64)atomic64_read(&mmu->stats.rmap_entries),
 	      "rmap_entries is %lld, not %llu", atomic64_read(&mmu->stats.rmap_entries), chained);
@@ -431,38 +531,55 @@ static bool has_filled_shadow(u64 f)
 	return false;
 }
 
+/* Is a table among the frames? A group of frames says so by its count, which check_all() checks. */
+static bool has_table(u64 f, int level)
+{
+	const struct shvm_large *large;
+	u64 i;
+
+	if (level == 1)
+		return has_filled_shadow(f);
+	large = slot_large(module_slot(f), gfn(f), level);
+	for (i = 0; (!large || large->tracked) && i < pages_of(level); i++)
+		if (has_filled_shadow(f + i))
+			return true;
+	return false;
+}
+
+static void check_tlb_entry(int vcpu, const struct tlb_entry *e)
+{
+	long page = page_of(e->gfn);
+
+	CHECK(page >= 0 && e->hfn == FRAME_BASE + machine->host[page].frame,
+	      "vCPU %d: the TLB holds host frame %llx for gfn %llx", vcpu, e->hfn, e->gfn);
+	CHECK(host_level(page) >= e->level,
+	      "vCPU %d: gfn %llx is large in the TLB, but not for the host", vcpu, e->gfn);
+	CHECK(!e->w || host_writable(e->gfn), "vCPU %d: gfn %llx is writable in the TLB only",
+	      vcpu, e->gfn);
+	CHECK(!e->w || !has_table(e->gfn, e->kept),
+	      "vCPU %d: gfn %llx is a table, but writable in the TLB", vcpu, e->gfn);
+}
+
 void check_tlbs(void)
 {
 	int i, j;
 
 	for (i = 0; i < machine->nr_vcpus; i++)
-		for (j = 0; j < TLB_SIZE; j++) {
-			const struct tlb_entry *e = &machine->vcpu[i].tlb[j];
-			long page;
-
-			if (!e->valid)
-				continue;
-			page = page_of(e->gfn);
-			CHECK(page >= 0 && e->hfn == FRAME_BASE + machine->host[page].frame,
-			      "vCPU %d: the TLB holds host frame %llx for gfn %llx", i, e->hfn,
-			      e->gfn);
-			CHECK(!e->w || host_writable(e->gfn),
-			      "vCPU %d: gfn %llx is writable in the TLB only", i, e->gfn);
-			CHECK(!e->w || !has_filled_shadow(e->gfn),
-			      "vCPU %d: gfn %llx is a table, but writable in the TLB", i, e->gfn);
-		}
+		for (j = 0; j < TLB_ALL; j++)
+			if (machine->vcpu[i].tlb[j].valid)
+				check_tlb_entry(i, &machine->vcpu[i].tlb[j]);
 }
 
 void check_mirror(void)
 {
-	u8 now[SHVM_PAGE_SIZE];
+	static const u8 zero[SHVM_PAGE_SIZE];
+	const struct host_page *p = machine->host;
+	const u8 *now;
 	u64 page, i;
 
-	for (page = 0; page < HVA_PAGES; page++) {
-		if (machine->host[page].frame < 0 && !machine->host[page].swap)
-			continue;
-		host_peek(page, 0, now, sizeof(now));
-		if (!memcmp(now, machine->mirror[page], sizeof(now)))
+	for (page = 0; page < HVA_PAGES; page++, p++) {
+		now = p->frame >= 0 ? host_frame_memory(FRAME_BASE + p->frame) : p->swap ?: zero;
+		if (now == zero || !memcmp(now, machine->mirror[page], SHVM_PAGE_SIZE))
 			continue;
 		for (i = 0; now[i] == machine->mirror[page][i]; i++)
 			;

@@ -32,7 +32,8 @@
 
 struct walk {
 	bool w, u, nx, dirty;
-	u64 hfn;
+	u8 level;
+	u64 hfn;		/* of the first page of the translation */
 	u32 fault;		/* reason bits, with bit 31: there is a fault */
 };
 
@@ -90,6 +91,26 @@ static u64 first_table(const struct vcpu *v, u64 addr, int *level, u32 *fault)
 	return pdpte & E_ADDR;
 }
 
+static u64 pages_of(int level)
+{
+	return 1ULL << (9 * (level - 1));
+}
+
+static bool is_large(int level, u64 e)
+{
+	return level > 1 && level < 4 && (e & E_PS);
+}
+
+/* SDM 4.4.2, 4.5.4: a large page ends at the level's bit; PAT is bit 12, the others are reserved. */
+static u64 entry_reserved(int level, u64 e)
+{
+	if (level == 4)
+		return E_TOO_HIGH | E_PS;
+	if (is_large(level, e))
+		return E_TOO_HIGH | ((pages_of(level) << 12) - 1 - 0x1fff);
+	return E_TOO_HIGH;
+}
+
 /* One try. False: an entry changed under the walk, try again. */
 static bool walk_once(const struct vcpu *v, const struct access *a, struct walk *out)
 {
@@ -106,15 +127,14 @@ static bool walk_once(const struct vcpu *v, const struct access *a, struct walk 
 			break;
 		}
 		CHECK(is_64(v) || !(e & E_PAE_RSVD), "PAE shadow entry %llx", e);
-		if (e & (E_TOO_HIGH | (level == 4 ? E_PS : 0))) {
+		if (e & entry_reserved(level, e)) {
 			r.fault = FAULTED | PF_P | PF_RSVD;
 			break;
 		}
-		CHECK(level == 1 || !(e & E_PS), "large shadow entry %llx", e);
 		r.w &= !!(e & E_W);
 		r.u &= !!(e & E_U);
 		r.nx |= !!(e & E_NX);
-		if (level == 1)
+		if (level == 1 || is_large(level, e))
 			break;
 		if (!mark(entry, e, E_A))
 			return false;
@@ -126,7 +146,8 @@ static bool walk_once(const struct vcpu *v, const struct access *a, struct walk 
 		r.dirty = a->kind == WRITE || (e & E_D);
 		if (!mark(entry, e, E_A | (a->kind == WRITE ? E_D : 0)))
 			return false;
-		r.hfn = (e & E_ADDR) >> 12;
+		r.level = level;
+		r.hfn = (e & E_ADDR) >> 12 & ~(pages_of(level) - 1);
 	}
 	*out = r;
 	return true;
@@ -138,11 +159,58 @@ static u32 error_code(const struct access *a, u32 fault)
 	       (a->kind == FETCH ? PF_I : 0);
 }
 
-static struct tlb_entry *tlb_slot(struct vcpu *v, u64 addr)
+static struct tlb_entry *tlb_slot(struct vcpu *v, u64 addr, int level)
 {
-	u64 page = addr >> 12;
+	u64 page = addr >> 12 >> (9 * (level - 1));
 
-	return &v->tlb[(page ^ page >> 9 ^ page >> 18 ^ page >> 27) % TLB_SIZE];
+	page ^= page >> 9 ^ page >> 18 ^ page >> 27;
+	return level > 1 ? &v->tlb[TLB_SIZE + page % TLB_LARGE] : &v->tlb[page % TLB_SIZE];
+}
+
+/* What serves the address, or NULL. */
+static struct tlb_entry *tlb_find(struct vcpu *v, u64 addr)
+{
+	int level;
+
+	for (level = 1; level <= 3; level++) {
+		struct tlb_entry *t = tlb_slot(v, addr, level);
+
+		if (t->valid && t->kept == level && (addr >> 12) - t->page < pages_of(level))
+			return t;
+	}
+	return NULL;
+}
+
+/*
+ * The instruction TLB of many CPUs must never have an address in two sizes (machine check, "iTLB
+ * multihit"): before a translation changes its size, the old one has to be out of all TLBs.
+ */
+static void tlb_check_sizes(const struct vcpu *v, u64 page, int level)
+{
+	const struct tlb_entry *t;
+
+	for (t = v->tlb; t < v->tlb + TLB_ALL; t++) {
+		u64 mask = ~(pages_of(max_t(int, level, t->level)) - 1);
+
+		CHECK(!t->valid || t->level == level || ((t->page ^ page) & mask),
+		      "vCPU %d has page %llx in its TLB in sizes %d and %d", v->id, page, t->level,
+		      level);
+	}
+}
+
+static struct tlb_entry *tlb_add(struct vcpu *v, const struct operation *op, const struct walk *w)
+{
+	u8 kept = op->rnd & RND_PARTS ? 1 : w->level;
+	u64 page = op->a.addr >> 12, nth = page & (pages_of(w->level) - 1);
+	struct tlb_entry *t = tlb_slot(v, op->a.addr, kept);
+
+	tlb_check_sizes(v, page, w->level);
+	*t = (struct tlb_entry){
+		.valid = true, .w = w->w, .u = w->u, .nx = w->nx, .dirty = w->dirty,
+		.level = w->level, .kept = kept,
+		.page = kept > 1 ? page - nth : page, .hfn = kept > 1 ? w->hfn : w->hfn + nth,
+	};
+	return t;
 }
 
 void vcpu_tlb_clear(struct vcpu *v)
@@ -209,12 +277,12 @@ static u32 translate(struct vcpu *v, const struct operation *op, struct tlb_entr
 		     bool *from_tlb)
 {
 	const struct access *a = &op->a;
-	struct tlb_entry *t = tlb_slot(v, a->addr);
+	struct tlb_entry *t = tlb_find(v, a->addr);
 	struct walk w;
 
 	*e = t;
 	*from_tlb = false;
-	if (t->valid && t->page == a->addr >> 12) {
+	if (t) {
 		/* Stale rights may fault, or the CPU may look again: both are allowed. */
 		if (refused(v, a, t->w, t->u, t->nx)) {
 			if (op->rnd & 1)
@@ -228,10 +296,7 @@ static u32 translate(struct vcpu *v, const struct operation *op, struct tlb_entr
 		;
 	if (w.fault)
 		return w.fault;
-	*t = (struct tlb_entry){
-		.valid = true, .w = w.w, .u = w.u, .nx = w.nx, .dirty = w.dirty,
-		.page = a->addr >> 12, .hfn = w.hfn,
-	};
+	*e = tlb_add(v, op, &w);
 	return 0;
 }
 
@@ -359,9 +424,10 @@ struct outcome vcpu_access(struct vcpu *v, struct operation *op)
 		if (!fault) {
 			out.kind = DONE;
 			out.hardware = true;
-			out.hfn = e->hfn;
 			out.tlb = e;
-			perform(op, e->hfn, op->a.addr & (SHVM_PAGE_SIZE - 1));
+			out.nth = (op->a.addr >> 12) - e->page;
+			out.hfn = e->hfn + out.nth;
+			perform(op, out.hfn, op->a.addr & (SHVM_PAGE_SIZE - 1));
 			return out;
 		}
 		vcpu_exit(v);

@@ -455,7 +455,7 @@ static void flush_owed_by_others(void)
 	slot = shvm_slots_find(mmu->slots, gfn(DATA));
 	head = slot_rmap_head(slot, gfn(DATA));
 	shvm_lock_rmap(head);
-	atomic64_sub(shvm_rmap_zap(&mmu->tlb, head, slot_gfn_state(slot, gfn(DATA))),
+	atomic64_sub(shvm_rmap_zap(&mmu->tlb, head, &slot_gfn_state(slot, gfn(DATA))->age),
 		     &mmu->stats.rmap_entries);
 	shvm_unlock_rmap(head);
 	host_migrate(page_of(DATA));

@@ -5,15 +5,18 @@
  * right.
  */
 #include <string.h>
+#include <sys/mman.h>
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
-#define POISON(p)	__asan_poison_memory_region(p, SHVM_PAGE_SIZE)
-#define UNPOISON(p)	__asan_unpoison_memory_region(p, SHVM_PAGE_SIZE)
+#define POISON_ALL(p, size)	__asan_poison_memory_region(p, size)
+#define UNPOISON_ALL(p, size)	__asan_unpoison_memory_region(p, size)
 #else
-#define POISON(p)	((void)(p))
-#define UNPOISON(p)	((void)(p))
+#define POISON_ALL(p, size)	((void)(p))
+#define UNPOISON_ALL(p, size)	((void)(p))
 #endif
+#define POISON(p)	POISON_ALL(p, SHVM_PAGE_SIZE)
+#define UNPOISON(p)	UNPOISON_ALL(p, SHVM_PAGE_SIZE)
 
 #include "machine.h"
 
@@ -77,16 +80,141 @@ static void pool_put(struct pool *p, int i)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/*
+ * Behind the single frames: groups of them, aligned, for huge entries. They are taken as a whole
+ * and freed one by one; memory is zero when it comes.
+ */
+#define NR_GROUPS	(NR_BLOCKS + 2)
+#define GROUP_FRAME	NR_FRAMES
+#define GROUP_SIZE	((size_t)BLOCK * SHVM_PAGE_SIZE)
+#define GIANT_FRAME	0x40000
+#define GIANT_SIZE	((size_t)GIANT_PAGES * SHVM_PAGE_SIZE)
+
+static_assert(!(FRAME_BASE % GIANT_PAGES) && !(GROUP_FRAME % BLOCK));
+static_assert(!(GIANT_FRAME % GIANT_PAGES) && GROUP_FRAME + NR_GROUPS * BLOCK <= GIANT_FRAME);
+
+static struct {
+	u8 (*page)[SHVM_PAGE_SIZE];
+	bool live[NR_GROUPS * BLOCK];
+	int nr_live[NR_GROUPS];
+	int queue[NR_GROUPS], head, nr_free;
+	pthread_mutex_t lock;
+} groups = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static u8 (*giant)[SHVM_PAGE_SIZE];
+bool machine_has_giant;
+
+/* Zeros, of which only what is touched takes memory. */
+static void *sparse_alloc(size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	CHECK(at != MAP_FAILED, "no memory for the test itself");
+	return at;
+}
+
+static void sparse_zero(void *at, size_t size)
+{
+	CHECK(!madvise(at, size, MADV_DONTNEED), "madvise");
+}
+
+static void groups_init(void)
+{
+	int i;
+
+	if (groups.page)
+		return;
+	groups.page = sparse_alloc(NR_GROUPS * GROUP_SIZE);
+	POISON_ALL(groups.page, NR_GROUPS * GROUP_SIZE);
+	for (i = 0; i < NR_GROUPS; i++)
+		groups.queue[i] = i;
+	groups.nr_free = NR_GROUPS;
+}
+
+/* The first frame of a group, or -1. */
+static int group_get(void)
+{
+	int group = -1, i;
+
+	pthread_mutex_lock(&groups.lock);
+	if (groups.nr_free) {
+		group = groups.queue[groups.head];
+		groups.head = (groups.head + 1) % NR_GROUPS;
+		groups.nr_free--;
+		groups.nr_live[group] = BLOCK;
+		for (i = 0; i < BLOCK; i++)
+			groups.live[group * BLOCK + i] = true;
+		UNPOISON_ALL(groups.page[group * BLOCK], GROUP_SIZE);
+	}
+	pthread_mutex_unlock(&groups.lock);
+	return group < 0 ? -1 : GROUP_FRAME + group * BLOCK;
+}
+
+static void group_put(int i)
+{
+	int group = i / BLOCK;
+
+	pthread_mutex_lock(&groups.lock);
+	CHECK(groups.live[i], "frame %d of the groups is freed twice", i);
+	groups.live[i] = false;
+	POISON(groups.page[i]);
+	if (!--groups.nr_live[group]) {
+		sparse_zero(groups.page[group * BLOCK], GROUP_SIZE);
+		groups.queue[(groups.head + groups.nr_free++) % NR_GROUPS] = group;
+	}
+	pthread_mutex_unlock(&groups.lock);
+}
+
+static void frame_put(int frame)
+{
+	if (frame < GROUP_FRAME)
+		pool_put(&frames, frame);
+	else
+		group_put(frame - GROUP_FRAME);
+}
+
+static u8 *frame_memory(int frame)
+{
+	if (frame >= GIANT_FRAME)
+		return giant[frame - GIANT_FRAME];
+	return frame < GROUP_FRAME ? frames.page[frame] : groups.page[frame - GROUP_FRAME];
+}
+
+static bool frame_exists(u64 frame)
+{
+	return frame < GROUP_FRAME + NR_GROUPS * BLOCK ||
+	       (giant && frame - GIANT_FRAME < GIANT_PAGES);
+}
+
 u8 *host_frame_memory(u64 f)
 {
-	CHECK(f - FRAME_BASE < NR_FRAMES, "%llx is not a host frame", f);
-	return frames.page[f - FRAME_BASE];
+	CHECK(frame_exists(f - FRAME_BASE), "%llx is not a host frame", f);
+	return frame_memory(f - FRAME_BASE);
 }
 
 bool host_frame_is_live(u64 f)
 {
-	return f - FRAME_BASE < NR_FRAMES &&
-	       __atomic_load_n(&frames.live[f - FRAME_BASE], __ATOMIC_ACQUIRE);
+	u64 frame = f - FRAME_BASE;
+
+	if (!frame_exists(frame))
+		return false;
+	if (frame >= GIANT_FRAME)
+		return machine->giant;
+	return frame < GROUP_FRAME ? __atomic_load_n(&frames.live[frame], __ATOMIC_ACQUIRE) :
+				     groups.live[frame - GROUP_FRAME];
+}
+
+static bool is_in(const void *at, const void *from, size_t size)
+{
+	return (const char *)at - (const char *)from >= 0 &&
+	       (size_t)((const char *)at - (const char *)from) < size;
+}
+
+bool host_owns(const void *at)
+{
+	return is_in(at, frames.page, (size_t)NR_FRAMES * SHVM_PAGE_SIZE) ||
+	       is_in(at, groups.page, NR_GROUPS * GROUP_SIZE);
 }
 
 /* --- guest memory by atomic accesses --- */
@@ -180,7 +308,9 @@ static u64 page_at(hva_t at)
 {
 	u64 page = (at.v - HVA_BASE) >> SHVM_PAGE_SHIFT;
 
-	CHECK(at.v >= HVA_BASE && page < HVA_PAGES, "address %llx is not the VMM's", at.v);
+	CHECK(at.v >= HVA_BASE && (page < HVA_PAGES ||
+				   (page >= GIANT_PAGE && page < machine->nr_pages)),
+	      "address %llx is not the VMM's", at.v);
 	return page;
 }
 
@@ -189,36 +319,26 @@ static u8 *page_memory(u64 page, bool write)
 {
 	const struct host_page *p = &machine->host[page];
 
-	if (p->frame < 0 || p->vma == VMA_NONE || (write && !p->writable))
+	if (p->frame < 0 || p->vma == VMA_NONE || (write && !p->writable) ||
+	    (page < HVA_PAGES && machine->absent[page / BLOCK]))
 		return NULL;
-	return frames.page[p->frame];
+	return frame_memory(p->frame);
 }
 
-/* As invalidate_range_start() of src/mmu_notifier does for one frame. */
-static void frame_unmap(struct shvm_slot *slot, gfn_t f)
+int host_level(u64 page)
 {
-	struct shvm_mmu *mmu = &machine->mmu;
-	unsigned long *head = slot_rmap_head(slot, f);
-	struct shvm_gfn_state *state = slot_gfn_state(slot, f);
-	u32 gone;
-
-	if (READ_ONCE(*head)) {
-		shvm_lock_rmap(head);
-		gone = shvm_rmap_zap(&mmu->tlb, head, state);
-		shvm_unlock_rmap(head);
-		atomic64_sub(gone, &mmu->stats.rmap_entries);
-	}
-	if (READ_ONCE(state->tracked))
-		shvm_mmu_unshadow(mmu, f);
+	if (page >= HVA_PAGES)
+		return machine->giant;
+	return machine->huge[page / BLOCK] ? 2 : 1;
 }
 
-typedef void (*frame_fn)(struct shvm_slot *slot, gfn_t f);
+typedef void (*range_fn)(struct shvm_slot *slot, gfn_t first, u64 n);
 
-/* Every frame of the module's table that the page of the VMM's memory backs. */
-static void each_frame(u64 page, frame_fn fn)
+/* The frames of the module's table that pages of the VMM's memory back. */
+static void each_range(u64 page, u64 n, range_fn fn)
 {
+	u64 at = HVA_BASE + (page << SHVM_PAGE_SHIFT), end = at + (n << SHVM_PAGE_SHIFT);
 	struct shvm_mmu *mmu = &machine->mmu;
-	u64 at = HVA_BASE + (page << SHVM_PAGE_SHIFT);
 	const struct shvm_slots *slots;
 	int idx;
 	u32 i;
@@ -227,28 +347,47 @@ static void each_frame(u64 page, frame_fn fn)
 	slots = srcu_dereference(mmu->slots, &mmu->srcu);
 	for (i = 0; i < slots->nr; i++) {
 		struct shvm_slot *slot = slots->slot[i];
+		u64 from = max_t(u64, at, slot->hva.v);
+		u64 to = min_t(u64, end, slot->hva.v + ((u64)slot->npages << SHVM_PAGE_SHIFT));
 
-		if (at >= slot->hva.v && (at - slot->hva.v) >> SHVM_PAGE_SHIFT < slot->npages)
-			fn(slot, gfn_add(slot->base, (at - slot->hva.v) >> SHVM_PAGE_SHIFT));
+		if (from < to)
+			fn(slot, gfn_add(slot->base, (from - slot->hva.v) >> SHVM_PAGE_SHIFT),
+			   (to - from) >> SHVM_PAGE_SHIFT);
 	}
 	srcu_read_unlock(&mmu->srcu, idx);
 }
 
-static void invalidate_begin(u64 page)
+static void range_unmap(struct shvm_slot *slot, gfn_t first, u64 n)
 {
-	int frame = machine->host[page].frame, i, j;
+	shvm_mmu_unmap(&machine->mmu, slot, first, n);
+}
+
+static bool tlb_has(const struct tlb_entry *e, u64 page, u64 n)
+{
+	u64 i, frame = e->hfn - FRAME_BASE, size = 1ULL << (9 * (e->kept - 1));
+
+	for (i = 0; i < n; i++)
+		if (machine->host[page + i].frame >= 0 &&
+		    machine->host[page + i].frame - frame < size)
+			return true;
+	return false;
+}
+
+static void invalidate_begin(u64 page, u64 n)
+{
+	int i, j;
 
 	__atomic_fetch_add(&machine->invalidations, 1, __ATOMIC_RELAXED);
 	shvm_mmu_invalidate_begin(&machine->mmu);
-	each_frame(page, frame_unmap);
+	each_range(page, n, range_unmap);
 	shvm_mmu_settle(&machine->mmu);
-	if ((machine->threads && !machine->lockstep) || frame < 0)
+	if (machine->threads && !machine->lockstep)
 		return;
 	for (i = 0; i < machine->nr_vcpus; i++)
-		for (j = 0; j < TLB_SIZE; j++) {
+		for (j = 0; j < TLB_ALL; j++) {
 			const struct tlb_entry *e = &machine->vcpu[i].tlb[j];
 
-			CHECK(!e->valid || e->hfn != FRAME_BASE + frame,
+			CHECK(!e->valid || !tlb_has(e, page, n),
 			      "vCPU %d has frame %llx in its TLB after an invalidation", i,
 			      e->hfn);
 		}
@@ -271,7 +410,7 @@ static void page_set_frame(u64 page, int frame, bool writable)
 	p->writable = writable;
 	pthread_rwlock_unlock(&machine->mm_lock);
 	if (old >= 0 && old != frame)
-		pool_put(&frames, old);
+		frame_put(old);
 }
 
 static int frame_new(const u8 *contents)
@@ -294,21 +433,227 @@ static void page_freeze(u64 page)
 	pthread_rwlock_unlock(&machine->mm_lock);
 }
 
-static int fault_in_locked(u64 page, bool write)
+/* --- blocks; host_mutex is held where a function ends in _locked --- */
+
+static void block_set_writable(u64 block, bool writable)
+{
+	u64 i;
+
+	pthread_rwlock_wrlock(&machine->mm_lock);
+	for (i = block * BLOCK; i < (block + 1) * BLOCK; i++)
+		machine->host[i].writable = writable;
+	pthread_rwlock_unlock(&machine->mm_lock);
+}
+
+/* One VMA, something in it; or, if it is to be empty, nothing. */
+static bool block_is_usable(u64 block, bool empty)
+{
+	const struct host_page *p = &machine->host[block * BLOCK];
+	int resident = 0, i;
+
+	for (i = 0; i < BLOCK; i++) {
+		if (p[i].vma != VMA_RW)
+			return false;
+		resident += p[i].frame >= 0 || p[i].swap;
+	}
+	return empty ? !resident : resident;
+}
+
+/* From now on the group maps the block; what was there is freed. */
+static void block_map_locked(u64 block, int group)
+{
+	struct host_page *p = &machine->host[block * BLOCK];
+	int old[BLOCK], i;
+
+	pthread_rwlock_wrlock(&machine->mm_lock);
+	for (i = 0; i < BLOCK; i++) {
+		old[i] = p[i].frame;
+		p[i].frame = group + i;
+		p[i].writable = true;
+		free(p[i].swap);
+		p[i].swap = NULL;
+	}
+	machine->huge[block] = true;
+	machine->absent[block] = false;
+	pthread_rwlock_unlock(&machine->mm_lock);
+	for (i = 0; i < BLOCK; i++)
+		if (old[i] >= 0)
+			frame_put(old[i]);
+}
+
+/* The group is zero: what is zero anyway is not touched, and takes no memory. */
+static void block_copy(u64 block, int group)
+{
+	static const u8 zero[SHVM_PAGE_SIZE];
+	const struct host_page *p = &machine->host[block * BLOCK];
+	const u8 *from;
+	int i;
+
+	for (i = 0; i < BLOCK; i++) {
+		from = p[i].frame >= 0 ? frame_memory(p[i].frame) : p[i].swap;
+		if (from && memcmp(from, zero, SHVM_PAGE_SIZE))
+			memcpy(frame_memory(group + i), from, SHVM_PAGE_SIZE);
+	}
+}
+
+/*
+ * As the kernel does: the invalidation ends before the copy begins, and until that has ended the
+ * block is not mapped at all.
+ */
+static bool block_move_locked(u64 block)
+{
+	int group = group_get();
+
+	if (group < 0)
+		return false;
+	invalidate_begin(block * BLOCK, BLOCK);
+	pthread_rwlock_wrlock(&machine->mm_lock);
+	machine->absent[block] = true;
+	pthread_rwlock_unlock(&machine->mm_lock);
+	invalidate_end();
+	block_copy(block, group);
+	block_map_locked(block, group);
+	return true;
+}
+
+static bool split_locked(u64 block)
+{
+	if (block >= NR_BLOCKS || !machine->huge[block])
+		return false;
+	invalidate_begin(block * BLOCK, BLOCK);
+	pthread_rwlock_wrlock(&machine->mm_lock);
+	machine->huge[block] = false;
+	pthread_rwlock_unlock(&machine->mm_lock);
+	invalidate_end();
+	return true;
+}
+
+bool host_collapse(u64 block)
+{
+	bool ok;
+
+	host_lock();
+	ok = !machine->huge[block] && block_is_usable(block, false) && block_move_locked(block);
+	host_unlock();
+	return ok;
+}
+
+bool host_split(u64 block)
+{
+	bool ok;
+
+	host_lock();
+	ok = split_locked(block);
+	host_unlock();
+	return ok;
+}
+
+bool host_migrate_block(u64 block)
+{
+	bool ok;
+
+	host_lock();
+	ok = machine->huge[block] && block_is_usable(block, false) && block_move_locked(block);
+	host_unlock();
+	return ok;
+}
+
+bool host_protect_block(u64 block)
+{
+	bool ok;
+
+	host_lock();
+	ok = machine->huge[block];
+	if (ok) {
+		invalidate_begin(block * BLOCK, BLOCK);
+		block_set_writable(block, false);
+		invalidate_end();
+	}
+	host_unlock();
+	return ok;
+}
+
+void host_drop_block(u64 block)
+{
+	u64 page;
+
+	host_lock();
+	invalidate_begin(block * BLOCK, BLOCK);
+	pthread_rwlock_wrlock(&machine->mm_lock);
+	machine->huge[block] = false;
+	pthread_rwlock_unlock(&machine->mm_lock);
+	for (page = block * BLOCK; page < (block + 1) * BLOCK; page++) {
+		page_set_frame(page, -1, false);
+		free(machine->host[page].swap);
+		machine->host[page].swap = NULL;
+		memset(machine->mirror[page], 0, SHVM_PAGE_SIZE);
+	}
+	invalidate_end();
+	host_unlock();
+}
+
+void host_map_giant(int level)
+{
+	u64 i;
+
+	host_lock();
+	invalidate_begin(GIANT_PAGE, GIANT_PAGES);
+	pthread_rwlock_wrlock(&machine->mm_lock);
+	machine->giant = level;
+	for (i = 0; i < GIANT_PAGES; i++) {
+		machine->host[GIANT_PAGE + i].frame = level ? GIANT_FRAME + i : -1;
+		machine->host[GIANT_PAGE + i].writable = level;
+		machine->host[GIANT_PAGE + i].vma = level ? VMA_RW : VMA_NONE;
+	}
+	pthread_rwlock_unlock(&machine->mm_lock);
+	if (!level) {
+		sparse_zero(giant, GIANT_SIZE);
+		sparse_zero(machine->mirror[GIANT_PAGE], GIANT_SIZE);
+	}
+	invalidate_end();
+	host_unlock();
+}
+
+/* --- pages --- */
+
+/* A store to a page that is to be copied first; a huge one may be made writable as it is. */
+static void copy_on_write_locked(u64 page)
 {
 	struct host_page *p = &machine->host[page];
 
+	if (host_level(page) > 1) {
+		machine->huge_reuse = !machine->huge_reuse;
+		if (machine->huge_reuse) {
+			block_set_writable(page / BLOCK, true);
+			return;
+		}
+		split_locked(page / BLOCK);
+	}
+	invalidate_begin(page, 1);
+	page_set_frame(page, frame_new(frame_memory(p->frame)), true);
+	invalidate_end();
+}
+
+static int fault_in_locked(u64 page, bool write)
+{
+	struct host_page *p = &machine->host[page];
+	int group = -1;
+
+	if (page >= HVA_PAGES)
+		return machine->giant ? 0 : -EFAULT;
 	if (p->vma == VMA_NONE || (write && p->vma == VMA_RO))
 		return -EFAULT;
-	if (p->frame < 0) {
-		/* Nothing was mapped, so nothing is to be invalidated. */
+	/* Where nothing was mapped, nothing is to be invalidated. */
+	if (p->frame < 0 && machine->thp && block_is_usable(page / BLOCK, true))
+		group = group_get();
+	if (group >= 0) {
+		block_map_locked(page / BLOCK, group);
+	} else if (p->frame < 0) {
 		page_set_frame(page, frame_new(p->swap), p->vma == VMA_RW);
 		free(p->swap);
 		p->swap = NULL;
 	} else if (write && !p->writable) {
-		invalidate_begin(page);
-		page_set_frame(page, frame_new(frames.page[p->frame]), true);
-		invalidate_end();
+		copy_on_write_locked(page);
 	}
 	return 0;
 }
@@ -328,11 +673,12 @@ void host_swap_out(u64 page)
 	struct host_page *p = &machine->host[page];
 
 	host_lock();
+	split_locked(page / BLOCK);
 	if (p->frame >= 0) {
-		invalidate_begin(page);
+		invalidate_begin(page, 1);
 		page_freeze(page);
 		p->swap = malloc(SHVM_PAGE_SIZE);
-		mem_read(frames.page[p->frame], p->swap, SHVM_PAGE_SIZE);
+		mem_read(frame_memory(p->frame), p->swap, SHVM_PAGE_SIZE);
 		page_set_frame(page, -1, false);
 		invalidate_end();
 	}
@@ -344,7 +690,8 @@ void host_drop(u64 page)
 	struct host_page *p = &machine->host[page];
 
 	host_lock();
-	invalidate_begin(page);
+	split_locked(page / BLOCK);
+	invalidate_begin(page, 1);
 	page_set_frame(page, -1, false);
 	free(p->swap);
 	p->swap = NULL;
@@ -356,7 +703,8 @@ void host_drop(u64 page)
 void host_replace(u64 page, const u8 *contents)
 {
 	host_lock();
-	invalidate_begin(page);
+	split_locked(page / BLOCK);
+	invalidate_begin(page, 1);
 	page_set_frame(page, frame_new(contents), true);
 	memcpy(machine->mirror[page], contents, SHVM_PAGE_SIZE);
 	invalidate_end();
@@ -369,11 +717,12 @@ void host_migrate(u64 page)
 	bool writable;
 
 	host_lock();
+	split_locked(page / BLOCK);
 	writable = p->writable;
 	if (p->frame >= 0) {
-		invalidate_begin(page);
+		invalidate_begin(page, 1);
 		page_freeze(page);
-		page_set_frame(page, frame_new(frames.page[p->frame]), writable);
+		page_set_frame(page, frame_new(frame_memory(p->frame)), writable);
 		invalidate_end();
 	}
 	host_unlock();
@@ -382,8 +731,9 @@ void host_migrate(u64 page)
 void host_write_protect(u64 page)
 {
 	host_lock();
+	split_locked(page / BLOCK);
 	if (machine->host[page].frame >= 0) {
-		invalidate_begin(page);
+		invalidate_begin(page, 1);
 		page_set_frame(page, machine->host[page].frame, false);
 		invalidate_end();
 	}
@@ -395,7 +745,8 @@ void host_set_vma(u64 page, enum vma vma)
 	struct host_page *p = &machine->host[page];
 
 	host_lock();
-	invalidate_begin(page);
+	split_locked(page / BLOCK);
+	invalidate_begin(page, 1);
 	pthread_rwlock_wrlock(&machine->mm_lock);
 	p->vma = vma;
 	p->writable = vma == VMA_RW && p->frame >= 0;
@@ -410,7 +761,7 @@ void host_peek(u64 page, u32 off, void *buf, u32 len)
 
 	pthread_rwlock_rdlock(&machine->mm_lock);
 	if (p->frame >= 0)
-		mem_read(frames.page[p->frame] + off, buf, len);
+		mem_read(frame_memory(p->frame) + off, buf, len);
 	else if (p->swap)
 		memcpy(buf, p->swap + off, len);
 	else
@@ -427,26 +778,19 @@ void host_poke(u64 page, u32 off, const void *buf, u32 len)
 	pthread_rwlock_unlock(&machine->mm_lock);
 }
 
-static __thread bool age_clears, age_young;
+static __thread bool age_clears;
+static __thread u32 age_young;
 
-static void frame_age(struct shvm_slot *slot, gfn_t f)
+static void range_age(struct shvm_slot *slot, gfn_t first, u64 n)
 {
-	unsigned long *head = slot_rmap_head(slot, f);
-	struct shvm_gfn_state *state = slot_gfn_state(slot, f);
-
-	if (!READ_ONCE(*head) && !READ_ONCE(state->age))
-		return;
-	shvm_lock_rmap(head);
-	age_young |= shvm_rmap_age(head, state, age_clears);
-	shvm_unlock_rmap(head);
+	age_young += shvm_mmu_age(&machine->mmu, slot, first, n, age_clears);
 }
 
-bool host_age(u64 first, u64 n, bool clear)
+u32 host_age(u64 first, u64 n, bool clear)
 {
 	age_clears = clear;
-	age_young = false;
-	for (; n; n--)
-		each_frame(first++, frame_age);
+	age_young = 0;
+	each_range(first, n, range_age);
 	return age_young;
 }
 
@@ -456,6 +800,7 @@ int machine_module_init(void)
 {
 	pool_init(&frames);
 	pool_init(&tables);
+	groups_init();
 	return shvm_mmu_module_init();
 }
 
@@ -470,22 +815,38 @@ static void machine_free(void)
 
 	for (i = 0; i < HVA_PAGES; i++) {
 		if (machine->host[i].frame >= 0)
-			pool_put(&frames, machine->host[i].frame);
+			frame_put(machine->host[i].frame);
 		free(machine->host[i].swap);
 	}
 	CHECK(tables.nr_free == NR_TABLES, "%d shadow tables are left", NR_TABLES - tables.nr_free);
+	CHECK(groups.nr_free == NR_GROUPS, "%d groups of frames are left",
+	      NR_GROUPS - groups.nr_free);
+	munmap(machine->host, machine->nr_pages * sizeof(*machine->host));
+	munmap(machine->mirror, machine->nr_pages * SHVM_PAGE_SIZE);
 	free(machine);
 	machine = NULL;
 }
 
-bool machine_create(int nr_vcpus)
+static void memory_create(void)
 {
 	u64 i;
 
-	machine = calloc(1, sizeof(*machine));
-	CHECK(machine, "no memory for the test itself");
+	machine->nr_pages = machine_has_giant ? GIANT_PAGE + GIANT_PAGES : HVA_PAGES;
+	machine->host = sparse_alloc(machine->nr_pages * sizeof(*machine->host));
+	machine->mirror = sparse_alloc(machine->nr_pages * SHVM_PAGE_SIZE);
 	for (i = 0; i < HVA_PAGES; i++)
 		machine->host[i].frame = -1;
+	for (i = GIANT_PAGE; i < machine->nr_pages; i++)
+		machine->host[i].frame = -1;
+	if (machine_has_giant && !giant)
+		giant = sparse_alloc(GIANT_SIZE);
+}
+
+bool machine_create(int nr_vcpus)
+{
+	machine = calloc(1, sizeof(*machine));
+	CHECK(machine, "no memory for the test itself");
+	memory_create();
 	pthread_mutex_init(&machine->host_mutex, NULL);
 	pthread_mutex_init(&machine->slots_mutex, NULL);
 	pthread_rwlock_init(&machine->mm_lock, NULL);
@@ -597,6 +958,22 @@ int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out)
 		if (fault_in(page_at(at), write))
 			return -EFAULT;
 	return 0;
+}
+
+int shvm_arch_host_level(struct shvm_mmu *mmu, hva_t at, const struct shvm_host_frame *host)
+{
+	u64 page = page_at(at);
+	int level = 1;
+
+	pthread_rwlock_rdlock(&machine->mm_lock);
+	if (page_memory(page, host->writable) &&
+	    host->hfn.v == FRAME_BASE + machine->host[page].frame)
+		level = host_level(page);
+	pthread_rwlock_unlock(&machine->mm_lock);
+	if (machine->at_level && !shim_held)
+		machine->at_level();
+	let_others_run();
+	return level;
 }
 
 u64 *shvm_arch_table_alloc(bool low)

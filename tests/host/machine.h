@@ -18,18 +18,24 @@
 #ifndef HVA_PAGES
 #define HVA_PAGES	4096		/* fewer where many machines are made one after the other */
 #endif
-#define NR_FRAMES	6144
+#define BLOCK		512		/* pages that one huge entry of the host maps */
+#define NR_BLOCKS	(HVA_PAGES / BLOCK)
+#define GIANT_PAGE	0x40000		/* page of the VMM's memory where the giant one begins */
+#define GIANT_PAGES	0x40000		/* in it: 1 GiB */
+#define NR_FRAMES	6144		/* that are mapped one by one */
 #define FRAME_BASE	0x8000000ULL	/* first host frame: uses address bit 39 */
 #define NR_TABLES	4096
 #define TABLE_BASE	0x10000ULL	/* frame of the first shadow table */
 #define MAXPHYADDR	40
 #define TLB_SIZE	64
+#define TLB_LARGE	8		/* entries for pages of 2 MiB and more, behind the others */
+#define TLB_ALL		(TLB_SIZE + TLB_LARGE)
 
 /* What the VMM has mapped at a page of its memory. */
 enum vma { VMA_RW, VMA_RO, VMA_NONE };
 
 struct host_page {
-	int frame;			/* -1: not resident */
+	int frame;			/* from FRAME_BASE on; -1: not resident */
 	bool writable;			/* false with VMA_RW: copy on write */
 	enum vma vma;
 	u8 *swap;			/* contents while swapped out */
@@ -49,9 +55,14 @@ struct access {
 	bool user, ac, implicit;
 };
 
+/*
+ * What the TLB keeps of a translation: of a large one all of it, or the part of 4 KiB that was
+ * used, as the CPU likes (SDM 4.10.2.3).
+ */
 struct tlb_entry {
 	bool valid, w, u, nx, dirty;
-	u64 page;
+	u8 level, kept;			/* size of the translation, and of what is kept of it */
+	u64 page;			/* the first one that is kept */
 	u64 hfn;
 	u64 gfn;			/* as the oracle saw it when the entry was made */
 };
@@ -67,7 +78,7 @@ struct vcpu {
 	u64 exits;			/* atomic */
 	u64 root;			/* as the VMCS holds it */
 	u64 pdpte[4];			/* PAE host format: the hardware's, loaded at entry */
-	struct tlb_entry tlb[TLB_SIZE];
+	struct tlb_entry tlb[TLB_ALL];
 };
 
 struct machine {
@@ -81,8 +92,13 @@ struct machine {
 	pthread_mutex_t host_mutex;	/* changes of the host's page tables; outermost */
 	pthread_rwlock_t mm_lock;	/* host[], frames' life; innermost */
 	pthread_mutex_t slots_mutex;
-	struct host_page host[HVA_PAGES];
-	u8 mirror[HVA_PAGES][SHVM_PAGE_SIZE];
+	/* Memory is there when it is touched; the giant page's is behind that of the others. */
+	struct host_page *host;
+	u8 (*mirror)[SHVM_PAGE_SIZE];
+	u64 nr_pages;
+	bool huge[NR_BLOCKS];		/* one entry maps all of it; mm_lock */
+	bool absent[NR_BLOCKS];		/* not mapped while it is copied; mm_lock */
+	int giant;			/* by entries of which level; 0: nothing is there */
 	struct mslot slot[MAX_MSLOTS];
 
 	/*
@@ -90,7 +106,11 @@ struct machine {
 	 * they do between two steps of a fault, without threads. May be NULL.
 	 */
 	void (*disturb)(void);
+	/* The same, when the host has just told how large it maps something. May be NULL. */
+	void (*at_level)(void);
 	int host_busy;			/* host_mutex is held by the one thread */
+	bool thp;			/* the first touch of an empty block maps it huge */
+	bool huge_reuse;		/* the next store to a block on write makes all writable */
 
 	u64 invalidations;		/* atomic; also by copy on write */
 	int inject_eintr;		/* 1 in so many look-ups of a host frame is interrupted */
@@ -104,6 +124,7 @@ void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 #define CHECK(cond, fmt, ...)	do { if (!(cond)) fail(fmt, ##__VA_ARGS__); } while (0)
 
 /* --- machine.c: the host --- */
+extern bool machine_has_giant;		/* machines have the giant page; not mapped at first */
 bool machine_create(int nr_vcpus);	/* false: no memory, nothing is left */
 void machine_destroy(void);
 int machine_module_init(void);
@@ -111,16 +132,28 @@ void machine_module_exit(void);
 u8 *host_frame_memory(u64 hfn);
 u64 *machine_table(u64 at);		/* for the CPU: the memory of a shadow table */
 bool host_frame_is_live(u64 hfn);
+bool host_owns(const void *at);		/* is it in the memory of a frame? */
+int host_level(u64 page);		/* of the entry that maps it, 1 to 3 */
 void host_swap_out(u64 page);		/* the contents come back with the next use */
 void host_drop(u64 page);		/* as MADV_DONTNEED: comes back as zeros */
 void host_replace(u64 page, const u8 *contents);	/* something else is mapped there */
 void host_migrate(u64 page);		/* another frame, same contents */
 void host_write_protect(u64 page);	/* copy on write from now on */
 void host_set_vma(u64 page, enum vma vma);
+/*
+ * Blocks. What is done above to one page of a huge block splits it first. False: it is not one, or
+ * it cannot become one.
+ */
+bool host_collapse(u64 block);		/* as khugepaged: copy it and map it by one entry */
+bool host_split(u64 block);		/* the same frames by small entries */
+bool host_migrate_block(u64 block);	/* another group of frames, by one entry again */
+bool host_protect_block(u64 block);	/* copy on write from now on, by one entry still */
+void host_drop_block(u64 block);	/* huge or not */
+void host_map_giant(int level);		/* 3: by one entry, 2: by 512; 0: unmap */
 /* The host or a device looks at and changes memory, unseen by the module. */
 void host_peek(u64 page, u32 off, void *buf, u32 len);
 void host_poke(u64 page, u32 off, const void *buf, u32 len);
-bool host_age(u64 first, u64 n, bool clear);	/* true: one of the pages was used */
+u32 host_age(u64 first, u64 n, bool clear);	/* how many of them, at least, were used */
 
 /* --- slots; 0 or -errno --- */
 int slot_add(int id, u64 base, u64 npages, u64 first, bool readonly);
@@ -147,6 +180,7 @@ struct outcome {
 	u64 gpa, hfn;
 	bool hardware, from_tlb;
 	struct tlb_entry *tlb;	/* hardware: the entry that served it */
+	u64 nth;		/* page of that entry */
 	int exits;
 };
 
@@ -159,6 +193,8 @@ struct operation {
 	bool lost;		/* out: compare failed */
 	u64 rnd;		/* decides what the hardware is free to decide */
 };
+
+#define RND_PARTS	128	/* of a large translation the TLB keeps the part that was used */
 
 u32 access_flags(const struct access *a);	/* SHVM_ACCESS_* */
 struct outcome vcpu_access(struct vcpu *v, struct operation *op);
@@ -204,6 +240,7 @@ void oracle_commit(const struct oracle *o);	/* set the marks in the mirror */
 struct verdicts {
 	u64 done, faults, mmio, emulated;
 	u64 hits, stale;	/* served by the TLB; and the tables say something else */
+	u64 large;		/* served by large translations, TLB or not */
 	u64 by_format[O_NR_FORMATS];	/* of those that are done */
 };
 
@@ -220,6 +257,7 @@ bool host_can(u64 f, bool write);	/* has the host memory for a guest frame? */
 void check_all(void);		/* structure and exactness of all shadows; vCPUs stand still */
 void check_mirror(void);	/* memory is what the mirror says */
 void check_tlbs(void);		/* no TLB holds what it must not */
+extern u64 check_large_seen;	/* large leaves that check_all() has come across */
 extern bool check_behind;	/* tables were changed behind the module: no A4, A7 */
 
 /* --- tests --- */
@@ -247,7 +285,7 @@ struct directed_set {
 };
 
 extern const struct directed_set directed_tests, format_tests, limit_tests, walker_tests,
-	class_tests, race_tests, coverage_tests;
+	class_tests, race_tests, coverage_tests, large_tests;
 
 /* Where random numbers come from instead, if not NULL. */
 extern u64 (*rnd_source)(void);

@@ -23,6 +23,19 @@
 #define NR_DATA		32
 #define RO_BASE		0x601
 #define MOVING		3		/* slot that comes, goes and moves */
+
+/*
+ * A slot that the host may map huge. It begins and ends within a block, so two of its four groups
+ * of 2 MiB may be large pages; tables are in the first of these. And a read-only one. The
+ * alignment of slot 1 forbids large pages, whatever the host does.
+ */
+#define BIG		0x1180
+#define BIG_PAGES	(0x80 + 2 * BLOCK + 0x40)
+#define BIG_PAGE	(3 * BLOCK + 0x180)
+#define BIG_TABLES	0x1200
+#define BIG_BLOCK	4		/* of the VMM's memory: that of the tables, then the other */
+#define BIG_RO		0x2000
+#define BIG_RO_BLOCK	7
 #define NR_RECENT	8
 #define ONE_FAULT		4	/* shadow pages that one fault makes at most */
 
@@ -42,28 +55,34 @@ struct config {
 	int modes, slots, host;		/* weights of these actions */
 	int eintr;
 	int disturb;			/* percent of the places where others could run */
+	int big_tables;			/* percent of the tables in memory that may be large */
 };
 
 static const struct config configs[NR_CONFIGS] = {
 	{ .vcpus = 1, .budget = 2000, .maxphyaddr = 36, .gbpages = true,
-	  .formats = BIT(O_OFF) | BIT(O_64), .modes = 4, .slots = 1, .host = 10 },
+	  .formats = BIT(O_OFF) | BIT(O_64), .modes = 4, .slots = 1, .host = 10, .big_tables = 2 },
 	{ .vcpus = 2, .budget = 2000, .maxphyaddr = 40, .gbpages = true, .pse36 = true,
-	  .formats = ALL_FORMATS, .modes = 4, .slots = 1, .host = 20, .eintr = 50, .disturb = 30 },
+	  .formats = ALL_FORMATS, .modes = 4, .slots = 1, .host = 20, .eintr = 50, .disturb = 30,
+	  .big_tables = 2 },
 	{ .vcpus = 3, .budget = 64, .maxphyaddr = 36, .gbpages = false, .pse36 = true,
-	  .formats = ALL_FORMATS, .modes = 4, .slots = 1, .host = 20, .disturb = 20 },
+	  .formats = ALL_FORMATS, .modes = 4, .slots = 1, .host = 20, .disturb = 20,
+	  .big_tables = 4 },
 	{ .vcpus = 3, .budget = 2000, .maxphyaddr = 39, .gbpages = true,
-	  .formats = BIT(O_64), .disturb = 50 },
+	  .formats = BIT(O_64), .disturb = 50, .big_tables = 8 },
 	{ .vcpus = 2, .budget = 300, .maxphyaddr = 52, .gbpages = true, .pse36 = true,
 	  .formats = ALL_FORMATS, .modes = 40, .slots = 1, .host = 5 },
 	{ .vcpus = 3, .budget = 64, .maxphyaddr = 36, .gbpages = true, .pse36 = true,
 	  .formats = ALL_FORMATS, .modes = 10, .slots = 10, .host = 60, .eintr = 7,
-	  .disturb = 60 },
+	  .disturb = 60, .big_tables = 2 },
 	{ .vcpus = 2, .budget = 2000, .maxphyaddr = 34, .pse36 = true,
-	  .formats = BIT(O_32), .modes = 8, .slots = 1, .host = 10, .disturb = 20 },
+	  .formats = BIT(O_32), .modes = 8, .slots = 1, .host = 10, .disturb = 20,
+	  .big_tables = 5 },
 	{ .vcpus = 2, .budget = 2000, .maxphyaddr = 40,
-	  .formats = BIT(O_PAE), .modes = 8, .slots = 2, .host = 10, .disturb = 20 },
+	  .formats = BIT(O_PAE), .modes = 8, .slots = 2, .host = 10, .disturb = 20,
+	  .big_tables = 5 },
 	{ .vcpus = 4, .budget = 150, .maxphyaddr = 32,
-	  .formats = ALL_FORMATS, .modes = 100, .slots = 2, .host = 10, .disturb = 30 },
+	  .formats = ALL_FORMATS, .modes = 100, .slots = 2, .host = 10, .disturb = 30,
+	  .big_tables = 4 },
 };
 
 static struct {
@@ -109,7 +128,14 @@ static int usual_level(u64 frame)
 {
 	u64 i = frame - TABLES;
 
+	if (frame >= BIG_TABLES)
+		return (frame - BIG_TABLES) / 2 % 4 ?: 1;
 	return i < 4 ? 4 : i < 10 ? 3 : i < 20 ? 2 : i < 40 ? 1 : 1 + rnd(4);
+}
+
+static bool is_table(u64 frame)
+{
+	return frame - TABLES < NR_TABLE_FRAMES || frame - BIG_TABLES < 8;
 }
 
 static u64 pick_table(int level)
@@ -118,6 +144,8 @@ static u64 pick_table(int level)
 		return TABLES + rnd(NR_TABLE_FRAMES);
 	if (level < 3 && chance(6))
 		return RO_BASE + level - 1;
+	if (level < 4 && chance(r.c->big_tables))
+		return BIG_TABLES + level * 2 + rnd(2);
 	switch (level) {
 	case 4:
 		return TABLES + rnd(4);
@@ -129,9 +157,33 @@ static u64 pick_table(int level)
 	return TABLES + 20 + rnd(20);
 }
 
+/* A frame of the slots around blocks. */
+static u64 pick_big(void)
+{
+	switch (rnd(8)) {
+	case 0:
+		return BIG_RO + rnd(BLOCK);
+	case 2:
+		return BIG + rnd(BIG_PAGES);
+	case 3:
+		return BIG_TABLES + rnd(8);
+	}
+	return BIG_TABLES + rnd(2) * BLOCK + rnd(4) * 37;
+}
+
+/* The first frame of a large page of the guest: of 2 MiB, of 4. */
+static u64 pick_large(void)
+{
+	return chance(40) ? rnd(6) * 0x200 : chance(15) ? BIG_RO :
+						     0x1000 + rnd(4) * 0x200;
+}
+
 static u64 pick_page(void)
 {
-	switch (rnd(16)) {
+	switch (rnd(18)) {
+	case 16:
+	case 17:
+		return pick_big();
 	case 0:
 	case 1:
 		return TABLES + rnd(NR_TABLE_FRAMES);
@@ -170,12 +222,12 @@ static u32 make_entry_32(int level)
 
 	if (level < 2)
 		return e | (u32)(pick_page() << 12) | (chance(5) ? 0x80 : 0);
-	if (!chance(20))
+	if (!chance(30))
 		return e | (u32)(pick_table(1) << 12);
-	e |= 0x80 | (u32)rnd(3) << 22;
-	if (chance(20))
+	e |= 0x80 | (u32)(pick_large() >> 10) << 22;
+	if (chance(10))
 		e |= 1u << 13;
-	return e | (chance(20) ? 1u << (12 + rnd(10)) : 0);
+	return e | (chance(10) ? 1u << (12 + rnd(10)) : 0);
 }
 
 /* What a PDPTE could be; one that is refused spoils the other three. */
@@ -204,8 +256,8 @@ static u64 make_entry(int level)
 {
 	u64 e = make_rights(), frame;
 
-	if ((level == 2 && chance(15)) || (level == 3 && chance(6))) {
-		frame = level == 2 ? rnd(6) * 0x200 : rnd(8) ? 0 : 0x40000;
+	if ((level == 2 && chance(25)) || (level == 3 && chance(8))) {
+		frame = level == 2 ? pick_large() : rnd(8) ? 0 : 0x40000;
 		e |= 0x80;
 		if (chance(10))
 			e |= 1ULL << (12 + rnd(19));
@@ -260,7 +312,8 @@ static void make_tables(void)
 	static const u16 index[] = { 0, 1, 2, 256, 511 };
 	u64 frame, i, j;
 
-	for (frame = TABLES; frame < TABLES + NR_TABLE_FRAMES; frame++) {
+	for (j = 0; j < NR_TABLE_FRAMES + 8; j++) {
+		frame = j < NR_TABLE_FRAMES ? TABLES + j : BIG_TABLES + j - NR_TABLE_FRAMES;
 		for (i = 0; i < 5; i++)
 			poke64(frame * 4096 + index[i] * 8, make_entry(usual_level(frame)));
 		poke32(frame * 4096 + 256 * 4, make_entry_32(usual_level(frame)));
@@ -281,6 +334,9 @@ static u64 pick_addr_64(void)
 
 	for (level = 1; level <= 4; level++)
 		addr |= pick_index(level) << (3 + 9 * level);
+	/* In a page of 1 GiB, those that the host may map large. */
+	if (chance(6))
+		addr = (addr & ~0x3fe00000ULL) | pick_large() << 12;
 	if (chance(2))
 		addr ^= 1ULL << (12 + rnd(35));
 	if (addr >> 47 & 1)
@@ -336,7 +392,7 @@ static void act_access(struct vcpu *v)
 	op.a.addr = (op.a.addr & ~0xfffULL) | (rnd(4096) & ~(op.len - 1));
 	value = rnd_next(&r.rnd);
 	oracle_walk(v, &op.a, &o);
-	if (o.kind == O_OK && o.gfn - TABLES < NR_TABLE_FRAMES && chance(50)) {
+	if (o.kind == O_OK && is_table(o.gfn) && chance(50)) {
 		bool two_level = o.format == O_32 || (r.c->formats & BIT(O_32) && chance(15));
 
 		op.len = two_level ? 4 : 8;
@@ -407,7 +463,7 @@ struct place {
 /* One of a random table, or one that some vCPU has used. */
 static struct place pick_place(const struct vcpu *v)
 {
-	u64 frame = TABLES + rnd(NR_TABLE_FRAMES);
+	u64 frame = chance(r.c->big_tables) ? BIG_TABLES + rnd(8) : TABLES + rnd(NR_TABLE_FRAMES);
 	struct oracle o = { 0 };
 	struct place p;
 	int i;
@@ -419,7 +475,7 @@ static struct place pick_place(const struct vcpu *v)
 	if (o.nr_entries) {
 		i = rnd(o.nr_entries);
 		p = (struct place){ o.entry[i], o.levels - i, o.format == O_32 };
-		if (p.at >> 12 >= TABLES && p.at >> 12 < TABLES + NR_TABLE_FRAMES)
+		if (is_table(p.at >> 12))
 			return p;
 	}
 	p.level = usual_level(frame);
@@ -605,10 +661,36 @@ static u64 pick_host_page(void)
 	return page < 0 ? page_of(DATA) : page;
 }
 
+/* What the host does with huge pages; often, as every action on a page of them splits them. */
+static void act_block(void)
+{
+	u64 block = chance(80) ? BIG_BLOCK + rnd(2) : rnd(NR_BLOCKS), what = rnd(16);
+	bool done;
+
+	if (what == 1)
+		done = host_split(block);
+	else if (what == 2)
+		done = host_migrate_block(block);
+	else if (what == 3)
+		done = host_protect_block(block);
+	else
+		done = host_collapse(block);
+	TRACE("host: block %llu action %llu: %d", block, what, done);
+	/* No table is there. */
+	if (what == 4 && block == BIG_BLOCK + 1 && chance(40)) {
+		TRACE("host drops block %llu", block);
+		host_drop_block(block);
+	}
+}
+
 static void act_host(void)
 {
-	u64 page = pick_host_page(), what = rnd(9);
+	u64 page = pick_host_page(), what = rnd(13);
 
+	if (what >= 9) {
+		act_block();
+		return;
+	}
 	TRACE("host action %llu on page %llu", what, page);
 	switch (what) {
 	case 0:
@@ -634,6 +716,9 @@ static void act_host(void)
 		for (page = 0; page < HVA_PAGES; page++)
 			if (machine->host[page].vma != VMA_RW)
 				host_set_vma(page, VMA_RW);
+		/* What has become small because of them. */
+		host_collapse(BIG_BLOCK);
+		host_collapse(BIG_BLOCK + 1);
 		break;
 	}
 }
@@ -739,9 +824,16 @@ static void disturb(void)
 
 static bool make_slots(void)
 {
+	u64 block;
+
 	if (slot_add(0, 0, 192, 0, false) || slot_add(1, 0x200, 600, 256, false) ||
-	    slot_add(2, RO_BASE, 40, 1024, true) || slot_add(MOVING, 0x7fd, 30, 1100, false))
+	    slot_add(2, RO_BASE, 40, 1024, true) || slot_add(MOVING, 0x7fd, 30, 1100, false) ||
+	    slot_add(4, BIG, BIG_PAGES, BIG_PAGE, false) ||
+	    slot_add(5, BIG_RO, BLOCK, BIG_RO_BLOCK * BLOCK, true))
 		return false;
+	machine->thp = true;
+	for (block = BIG_BLOCK; block < NR_BLOCKS; block++)
+		host_poke(block * BLOCK, 0, &block, sizeof(block));
 	CHECK(!shvm_mmu_set_budget(&machine->mmu, r.c->budget), "budget");
 	return true;
 }
@@ -829,8 +921,11 @@ bool random_run(const struct random_options *opt)
 		       verdicts.by_format[O_32], verdicts.by_format[O_PAE]);
 		printf("64-bit %llu), %llu faults, %llu mmio, ", verdicts.by_format[O_64],
 		       verdicts.faults, verdicts.mmio);
-		printf("%llu TLB hits (%llu stale)\n", verdicts.hits, verdicts.stale);
+		printf("%llu TLB hits (%llu stale), %llu by large pages\n", verdicts.hits,
+		       verdicts.stale, verdicts.large);
 	}
+	CHECK(verdicts.large || opt->fail_alloc || opt->steps < 5000,
+	      "no access was served by a large page");
 	fired = opt->fail_alloc && !shim_alloc_countdown;
 	shim_alloc_countdown = 0;
 	r.opt = NULL;

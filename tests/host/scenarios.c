@@ -20,6 +20,12 @@
 #define DATA		16
 #define NR_DATA		8
 #define SLOT0_PAGES	96
+#define LARGE_SLOT	2	/* where a scenario wants it: a block of the host, that is huge */
+#define LARGE		0x400
+#define LARGE_PAGE	BLOCK
+#define LARGE_BLOCK	1
+#define LT		(LARGE + 5)	/* a frame in it that becomes a table */
+#define LT2		(LARGE + 6)
 #define MOVING		1	/* slot 1 */
 #define MOVING_BASE	0x200
 #define MOVING_PAGE	256
@@ -31,6 +37,10 @@
 #define VA_OF_T		VIA_L1(4)
 #define VA_OF_L1	VIA_L1(5)
 #define VA_READONLY	VIA_L1(6)
+#define VIA_LARGE(i)	(2ULL << 21 | (u64)(i) << 12)
+#define VIA_LT(i)	(3ULL << 21 | (u64)(i) << 12)
+#define VIA_LT2(i)	(4ULL << 21 | (u64)(i) << 12)
+#define LARGE_ENTRY	((u64)LARGE << 12 | 0x80 | RIGHTS)
 #define ENTRY(table, i)	((u64)(table) << 12 | (i) * 8)
 
 #define MAX_EDITS	16
@@ -88,7 +98,7 @@ static void done_by_hardware(struct operation *op, struct outcome *out)
 	u8 *mirror;
 
 	if (out->tlb->valid)
-		out->tlb->gfn = f;
+		out->tlb->gfn = f - out->nth;
 	CHECK(f != ~0ULL, "an access ends in memory that is not the guest's");
 	mirror = &machine->mirror[page_of(f)][off];
 	if (op->a.kind != WRITE) {
@@ -107,9 +117,9 @@ static void edit_add(u64 at, u64 value)
 }
 
 /* May end in anything if the tables change meanwhile, but not in nothing. */
-static struct outcome access_data(struct vcpu *v, u64 addr, enum kind kind, u64 value)
+static struct outcome access_rnd(struct vcpu *v, u64 addr, enum kind kind, u64 value, u64 rnd)
 {
-	struct operation op = { .len = 8 };
+	struct operation op = { .len = 8, .rnd = rnd };
 	struct outcome out;
 	int tries;
 
@@ -130,6 +140,17 @@ static struct outcome access_data(struct vcpu *v, u64 addr, enum kind kind, u64 
 	else if (out.kind == DONE && kind == WRITE)
 		edit_add(out.gpa, value);
 	return out;
+}
+
+static struct outcome access_data(struct vcpu *v, u64 addr, enum kind kind, u64 value)
+{
+	return access_rnd(v, addr, kind, value, 0);
+}
+
+/* Of a large translation the TLB keeps only what was used. */
+static void load_part(struct vcpu *v, u64 addr)
+{
+	access_rnd(v, addr, READ, 0, RND_PARTS);
 }
 
 static void load(struct vcpu *v, u64 addr)
@@ -161,7 +182,7 @@ static void edit_by_guest(struct vcpu *v, u64 addr, u64 table, int i, u64 value)
 		return;
 	edit_add(ENTRY(table, i), value);
 	if (out.hardware && out.tlb->valid)
-		out.tlb->gfn = table;
+		out.tlb->gfn = table - out.nth;
 }
 
 /* The emulator stores to a table. */
@@ -240,12 +261,12 @@ static void make_machine(const struct scenario *sc)
 /* Entries are what somebody stored last, but for A and D; then the mirror knows what is there. */
 static void settle_mirror(void)
 {
-	static const u8 tables[] = { ROOT_A, L3, L2, L1, ROOT_B, T };
+	static const u16 tables[] = { ROOT_A, L3, L2, L1, ROOT_B, T, LT, LT2 };
 	u64 at, is, must;
 	u32 i, j;
 	bool ok;
 
-	for (i = 0; i < ARRAY_SIZE(tables); i++)
+	for (i = 0; i < ARRAY_SIZE(tables) && slot_of(tables[i]); i++)
 		for (at = ENTRY(tables[i], 0); at < ENTRY(tables[i], 72); at += 8) {
 			is = peek_entry(at);
 			memcpy(&must, &machine->mirror[page_of(at >> 12)][at & 0xfff], 8);
@@ -267,7 +288,7 @@ static void see_all(void)
 {
 	static const u64 addr[] = {
 		VIA_L1(0), VIA_L1(1), VA_MOVING, VA_OF_T, VA_READONLY, VIA_T(0), VIA_T(1),
-		VIA_T(2)
+		VIA_T(2), VIA_LARGE(0), VIA_LARGE(7), VIA_LARGE(511), VIA_LT(0), VIA_LT2(0),
 	};
 	struct operation op = { .len = 8, .a.user = true };
 	u32 i, kind;
@@ -657,6 +678,201 @@ static void host_migrate_t(void)
 	host_migrate(page_of(T));
 }
 
+/* --- a block that the host maps by one entry --- */
+
+static void large_begin(void)
+{
+	u64 i;
+
+	all_touch();
+	CHECK(!slot_add(LARGE_SLOT, LARGE, BLOCK, LARGE_PAGE, false), "slot");
+	for (i = 0; i < 8; i++)
+		poke_entry((LARGE + i) << 12, LARGE + i);
+	poke_entry(ENTRY(LT, 0), (DATA + 3) << 12 | RIGHTS);
+	poke_entry(ENTRY(LT2, 0), (DATA + 4) << 12 | RIGHTS);
+	edit(vcpu_of(0), L2, 2, LARGE_ENTRY);
+	edit(vcpu_of(0), L2, 3, (u64)LT << 12 | RIGHTS);
+	edit(vcpu_of(0), L2, 4, (u64)LT2 << 12 | RIGHTS);
+	for (i = 0; i < machine->nr_vcpus; i++) {
+		vcpu_exit(vcpu_of(i));
+		load(vcpu_of(i), VIA_L1(2));
+	}
+}
+
+static void huge_begin(void)
+{
+	large_begin();
+	CHECK(host_collapse(LARGE_BLOCK), "collapse");
+}
+
+static void huge_touched(void)
+{
+	int i;
+
+	huge_begin();
+	for (i = 0; i < machine->nr_vcpus; i++) {
+		store(vcpu_of(i), VIA_LARGE(1), 1 + i);
+		vcpu_exit(vcpu_of(i));
+		load_part(vcpu_of(i), VIA_LARGE(1));
+	}
+	CHECK(atomic64_read(&machine->mmu.stats.large_maps), "no large page");
+}
+
+/* Small, and everybody has pieces. */
+static void small_touched(void)
+{
+	int i;
+
+	large_begin();
+	for (i = 0; i < machine->nr_vcpus; i++)
+		store(vcpu_of(i), VIA_LARGE(1), 1 + i);
+}
+
+/* A table is inside, so it is in pieces. */
+static void huge_with_table(void)
+{
+	int i;
+
+	huge_begin();
+	load(vcpu_of(0), VIA_LT(0));
+	for (i = 0; i < machine->nr_vcpus; i++)
+		store(vcpu_of(i), VIA_LARGE(1), 1 + i);
+}
+
+static void v0_use_large(void)
+{
+	load_part(vcpu_of(0), VIA_LARGE(0));
+	store(vcpu_of(0), VIA_LARGE(1), 0x71);
+	load(vcpu_of(0), VIA_LARGE(7));
+	linger(vcpu_of(0));
+}
+
+static void v1_use_large(void)
+{
+	store(vcpu_of(1), VIA_LARGE(2), 0x72);
+	load_part(vcpu_of(1), VIA_LARGE(7));
+	load(vcpu_of(1), VIA_LARGE(3));
+	linger(vcpu_of(1));
+}
+
+static void v1_use_table_inside(void)
+{
+	load(vcpu_of(1), VIA_LT(0));
+	store(vcpu_of(1), VIA_LT(0), 0x73);
+	linger(vcpu_of(1));
+}
+
+static void v1_edit_table_inside(void)
+{
+	edit_by_guest(vcpu_of(1), VIA_LARGE(LT - LARGE), LT, 0, (DATA + 5) << 12 | RIGHTS);
+	edit_by_guest(vcpu_of(1), VIA_LARGE(LT - LARGE), LT, 0, (DATA + 6) << 12 | RIGHTS);
+	linger(vcpu_of(1));
+}
+
+static void v0_use_table_inside(void)
+{
+	load(vcpu_of(0), VIA_LT(0));
+	store(vcpu_of(0), VIA_LT(0), 0x74);
+	linger(vcpu_of(0));
+}
+
+static void v1_small_by_guest(void)
+{
+	edit(vcpu_of(1), L2, 2, T << 12 | RIGHTS);
+	load(vcpu_of(1), VIA_LARGE(0));
+	linger(vcpu_of(1));
+}
+
+static void v1_large_by_guest(void)
+{
+	edit(vcpu_of(1), L2, 2, LARGE_ENTRY);
+	load(vcpu_of(1), VIA_LARGE(0));
+	linger(vcpu_of(1));
+}
+
+/* Now a table of small pages is where the large one may be. */
+static void small_by_guest(void)
+{
+	int i;
+
+	huge_begin();
+	edit(vcpu_of(0), L2, 2, T << 12 | RIGHTS);
+	for (i = 0; i < machine->nr_vcpus; i++)
+		load(vcpu_of(i), VIA_LARGE(1));
+}
+
+static void v1_use_other_table_inside(void)
+{
+	load(vcpu_of(1), VIA_LT2(0));
+	linger(vcpu_of(1));
+}
+
+static void drop_table_inside(void)
+{
+	shvm_mmu_unshadow(&machine->mmu, gfn(LT));
+}
+
+static void large_collapse(void)
+{
+	CHECK(host_collapse(LARGE_BLOCK), "collapse");
+}
+
+static void large_split(void)
+{
+	CHECK(host_split(LARGE_BLOCK), "split");
+}
+
+static void large_migrate(void)
+{
+	CHECK(host_migrate_block(LARGE_BLOCK), "migrate");
+}
+
+static void large_split_swap(void)
+{
+	host_swap_out(LARGE_PAGE + 1);
+}
+
+static void large_protect(void)
+{
+	CHECK(host_protect_block(LARGE_BLOCK), "protect");
+}
+
+static void large_delete(void)
+{
+	CHECK(!slot_delete(LARGE_SLOT), "slot");
+}
+
+static void large_age(void)
+{
+	story.aged |= host_age(LARGE_PAGE, BLOCK, true) != 0;
+}
+
+static void large_forget_age(void)
+{
+	huge_begin();
+	store(vcpu_of(0), VIA_LARGE(1), 0x75);
+	host_age(LARGE_PAGE, BLOCK, true);
+	vcpu_exit(vcpu_of(0));
+	store(vcpu_of(0), VIA_LARGE(1), 0x76);
+	vcpu_exit(vcpu_of(0));
+}
+
+static void large_age_is_known(void)
+{
+	large_age();
+	CHECK(story.aged, "a large page was used, and nobody was told");
+}
+
+/* All pieces by one vCPU, so that the other one's next access is a fault. */
+static void lose_large(void)
+{
+	huge_touched();
+	vcpu_exit(vcpu_of(0));
+	if (machine->nr_vcpus > 1)
+		vcpu_exit(vcpu_of(1));
+	shvm_mmu_unshadow(&machine->mmu, gfn(L2));
+}
+
 const struct scenario scenarios[] = {
 	{ "fault-invalidate", "two vCPUs fault on a page that the host moves", 2,
 	  NULL, { v0_store_0, v1_store_0, host_migrate_0 } },
@@ -716,6 +932,35 @@ const struct scenario scenarios[] = {
 	  all_touch, { v0_load_via_t, v1_edit_t, host_migrate_t } },
 	{ "table-moves-live", "the host moves a table in use", 2,
 	  all_touch, { v0_store_0, v1_edit_0, host_migrate_l1 } },
+	{ "large-table", "a frame of a large page becomes a table while the page is mapped", 2,
+	  huge_begin, { v0_use_large, v1_use_table_inside } },
+	{ "large-table-tlb", "the same while a TLB holds the large page writable", 2,
+	  huge_touched, { v0_use_table_inside, v1_edit_table_inside } },
+	{ "large-tables", "one table of a large page goes, another one comes", 2,
+	  huge_with_table, { v0_use_large, v1_use_other_table_inside, drop_table_inside } },
+	{ "large-merge", "the last table of a large page goes while pieces are mapped", 2,
+	  huge_with_table, { v0_use_large, v1_use_large, drop_table_inside } },
+	{ "large-split", "two vCPUs map a large page that the host splits", 2,
+	  huge_begin, { v0_use_large, v1_use_large, large_split } },
+	{ "large-swap", "a large page is mapped while the host swaps a page of it", 1,
+	  huge_begin, { v0_use_large, large_split_swap } },
+	{ "large-move", "the host moves a large page in use", 2,
+	  huge_touched, { v0_use_large, v1_use_large, large_migrate } },
+	{ "large-protect", "the host write-protects a large page that is mapped", 2,
+	  lose_large, { v0_use_large, v1_use_large, large_protect } },
+	{ "large-collapse", "pieces and a large page are mapped while the host collapses", 2,
+	  small_touched, { v0_use_large, v1_use_large, large_collapse } },
+	{ "large-to-table", "the guest makes a table where the host takes a large page", 2,
+	  huge_touched, { v0_use_large, v1_small_by_guest, large_migrate } },
+	{ "table-to-large", "the guest makes a large page where a table was in use", 2,
+	  small_by_guest, { v0_use_large, v1_large_by_guest } },
+	{ "large-root", "large pages and their tables go away", 1,
+	  huge_touched, { v0_use_large, zap_all, drop_l2 } },
+	{ "large-slot", "the slot of a large page goes away under a fault", 1,
+	  huge_begin, { v0_use_large, large_delete }, .slots_change = true },
+	{ "large-age", "ageing of a large page while a frame of it becomes a table", 2,
+	  large_forget_age, { large_age, v1_use_table_inside, large_split },
+	  large_age_is_known },
 };
 
 const int nr_scenarios = ARRAY_SIZE(scenarios);

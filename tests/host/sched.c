@@ -83,7 +83,7 @@ void sched_ignore(const void *at, size_t size)
 
 static bool is_quiet(const volatile void *at)
 {
-	const char *p = (const char *)at, *frames = (const char *)host_frame_memory(FRAME_BASE);
+	const char *p = (const char *)at;
 	const char *last = (const char *)self->last;
 	int i;
 
@@ -91,7 +91,7 @@ static bool is_quiet(const volatile void *at)
 		if (p - s.ignored[i].at >= 0 && p - s.ignored[i].at < (long)s.ignored[i].size)
 			return true;
 	self->last = at;
-	if (p < frames || p >= frames + NR_FRAMES * SHVM_PAGE_SIZE)
+	if (!host_owns(p))
 		return false;
 	return p > last && p - last <= 8 && ((uintptr_t)p & (SHVM_PAGE_SIZE - 1)) >= QUIET_FROM;
 }

@@ -62,15 +62,14 @@ static struct shvm_slot *slot_by_id(int id)
 
 static int slot_create(int id, struct shvm_slot *old, const struct mslot *s)
 {
-	struct shvm_slot *slot = shvm_slot_alloc(s->npages);
+	hva_t at = hva(HVA_BASE + (s->first << SHVM_PAGE_SHIFT));
+	struct shvm_slot *slot = shvm_slot_alloc(gfn(s->base), s->npages, at);
 	int err;
 
 	if (!slot)
 		return -ENOMEM;
 	slot->id = id;
 	slot->flags = s->readonly ? SHVM_SLOT_READONLY : 0;
-	slot->base = gfn(s->base);
-	slot->hva = hva(HVA_BASE + (s->first << SHVM_PAGE_SHIFT));
 	err = slots_replace(old, slot);
 	if (err)
 		shvm_slot_free(slot);

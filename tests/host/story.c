@@ -167,6 +167,8 @@ void story_end(void)
 	for (i = 0; i < HVA_PAGES; i++)
 		if (machine->host[i].frame >= 0)
 			host_drop(i);
+	if (machine->giant)
+		host_map_giant(0);
 	for (i = 0; i < MAX_MSLOTS; i++)
 		if (machine->slot[i].used)
 			CHECK(!slot_delete(i), "slot");

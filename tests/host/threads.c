@@ -20,11 +20,14 @@
 #define DATA		64
 #define NR_DATA		24
 #define MOVING		3
+#define LARGE		0x1000	/* two blocks that the host maps huge, now and then */
+#define LARGE_BLOCK	4
+#define LARGE_TABLES	(LARGE + 1)	/* two frames that are tables, too */
 #define CHECK_EVERY	300	/* host actions between two stops */
 
 static struct {
 	int stop, pause, paused;	/* atomic */
-	u64 accesses[NR_VCPUS], stuck[NR_VCPUS];
+	u64 accesses[NR_VCPUS], stuck[NR_VCPUS], large[NR_VCPUS];
 	u64 seed;
 } t;
 
@@ -42,9 +45,13 @@ static u64 make_entry(u64 *rnd, int level)
 		f = pick(rnd, 12) ? DATA + pick(rnd, NR_DATA) : ROOTS + pick(rnd, NR_TABLES_USED);
 		if (!pick(rnd, 10))
 			f = 0x7fd + pick(rnd, 4);
-	} else if (level == 2 && !pick(rnd, 6)) {
-		f = 0x200;
+		if (!pick(rnd, 10))
+			f = LARGE + pick(rnd, 4);
+	} else if (level == 2 && !pick(rnd, 4)) {
+		f = pick(rnd, 4) ? LARGE + pick(rnd, 2) * BLOCK : 0x200;
 		e |= 0x80;
+	} else if (level == 2 && !pick(rnd, 25)) {
+		f = LARGE_TABLES + pick(rnd, 2);
 	} else {
 		f = ROOTS + first[level - 1] + pick(rnd, count[level - 1]);
 		if (!pick(rnd, 12))
@@ -97,11 +104,13 @@ static void act_access(struct vcpu *v, u64 *rnd)
 	CHECK(out.kind != NOMEM && out.kind != NOROOT, "vCPU %d: outcome %d", v->id, out.kind);
 	t.accesses[v->id]++;
 	t.stuck[v->id] += out.kind == STUCK;
+	t.large[v->id] += out.kind == DONE && out.hardware && out.tlb->level > 1;
 }
 
 static void act_store(struct vcpu *v, u64 *rnd)
 {
-	u64 table = ROOTS + pick(rnd, NR_TABLES_USED), e = make_entry(rnd, level_of(table)), old;
+	u64 table = pick(rnd, 12) ? ROOTS + pick(rnd, NR_TABLES_USED) : LARGE_TABLES + pick(rnd, 2);
+	u64 e = make_entry(rnd, level_of(table)), old;
 	gpa_t at = gpa(table << 12 | pick(rnd, 3) * 8);
 
 	vcpu_exit(v);
@@ -219,6 +228,28 @@ static void stop_and_check(void)
 		sched_yield();
 }
 
+static void block_act(u64 *rnd)
+{
+	u64 block = LARGE_BLOCK + pick(rnd, 2);
+
+	switch (pick(rnd, 8)) {
+	case 0:
+		host_split(block);
+		break;
+	case 1:
+		host_migrate_block(block);
+		break;
+	case 2:
+		host_protect_block(block);
+		break;
+	case 3:
+		host_age(block * BLOCK, BLOCK, pick(rnd, 2));
+		break;
+	default:
+		host_collapse(block);
+	}
+}
+
 static void host_act(u64 *rnd)
 {
 	u64 page = pick(rnd, 3) ? DATA + pick(rnd, NR_DATA) :
@@ -226,6 +257,12 @@ static void host_act(u64 *rnd)
 
 	if (!pick(rnd, 6))
 		page = ROOTS + pick(rnd, NR_TABLES_USED);
+	if (!pick(rnd, 8))
+		page = (LARGE_BLOCK + pick(rnd, 2)) * BLOCK + pick(rnd, 4);
+	if (!pick(rnd, 5)) {
+		block_act(rnd);
+		return;
+	}
 	switch (pick(rnd, 24)) {
 	case 0 ... 4:
 		host_swap_out(page);
@@ -237,7 +274,7 @@ static void host_act(u64 *rnd)
 		host_write_protect(page);
 		break;
 	case 15:
-		if (page >= DATA)
+		if (page >= DATA && page < LARGE_BLOCK * BLOCK)
 			host_drop(page);
 		break;
 	case 16 ... 19:
@@ -281,12 +318,18 @@ static void setup(void)
 	CHECK(!slot_add(0, 0, 192, 0, false), "slot");
 	CHECK(!slot_add(1, 0x200, 600, 256, false), "slot");
 	CHECK(!slot_add(MOVING, 0x7fd, 30, 1100, false), "slot");
+	CHECK(!slot_add(4, LARGE, 2 * BLOCK, LARGE_BLOCK * BLOCK, false), "slot");
+	machine->thp = true;
 	CHECK(!shvm_mmu_set_budget(&machine->mmu, 1000), "budget");
 	for (table = ROOTS; table < ROOTS + NR_TABLES_USED; table++)
 		for (i = 0; i < 3; i++) {
 			e = make_entry(&rnd, level_of(table));
 			host_poke(page_of(table), i * 8, &e, 8);
 		}
+	for (i = 0; i < 2 * BLOCK; i++) {
+		e = i - 1 < 2 ? make_entry(&rnd, 1) : i;
+		host_poke(page_of(LARGE + i), 0, &e, 8);
+	}
 	for (i = 0; i < NR_PDPTS * 4; i++) {
 		e = (ROOTS + 9 + pick(&rnd, 5)) << 12 | !!pick(&rnd, 5);
 		host_poke(page_of(PDPTS), i * 8, &e, 8);
@@ -301,7 +344,7 @@ static void setup(void)
 
 void threads_run(u64 seed, int milliseconds)
 {
-	u64 until = now_ms() + milliseconds, n, rnd = seed, total = 0, stuck = 0;
+	u64 until = now_ms() + milliseconds, n, rnd = seed, total = 0, stuck = 0, large = 0;
 	pthread_t thread[NR_VCPUS];
 	int i;
 
@@ -321,10 +364,13 @@ void threads_run(u64 seed, int milliseconds)
 		pthread_join(thread[i], NULL);
 		total += t.accesses[i];
 		stuck += t.stuck[i];
+		large += t.large[i];
 	}
 	check_all();
-	printf("# threads: %llu accesses, %llu given up, %llu host actions, %llu invalidations\n",
-	       total, stuck, n, machine->invalidations);
+	printf("# threads: %llu accesses (%llu by large pages), %llu given up, ", total, large,
+	       stuck);
+	printf("%llu host actions, %llu invalidations\n", n, machine->invalidations);
+	CHECK(large, "no access was served by a large page");
 	machine->threads = false;
 	machine_destroy();
 	machine_module_exit();

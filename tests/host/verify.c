@@ -106,9 +106,10 @@ static void verify(struct vcpu *v, struct operation *op, struct oracle *o,
 	u32 off = op->a.addr & 0xfff;
 
 	if (out->from_tlb) {
-		apply(op, page_of(out->tlb->gfn), off);
+		apply(op, page_of(out->tlb->gfn + out->nth), off);
 		verdicts.hits++;
-		verdicts.stale += o->kind != O_OK || o->gfn != out->tlb->gfn;
+		verdicts.stale += o->kind != O_OK || o->gfn != out->tlb->gfn + out->nth;
+		verdicts.large += out->tlb->level > 1;
 		return;
 	}
 	CHECK(out->kind == expectation(op, o), "%s, must be %s", outcome_name[out->kind],
@@ -131,7 +132,8 @@ static void verify(struct vcpu *v, struct operation *op, struct oracle *o,
 		if (out->hardware) {
 			CHECK(out->hfn == FRAME_BASE + machine->host[page_of(o->gfn)].frame,
 			      "a wrong host frame");
-			out->tlb->gfn = o->gfn;
+			out->tlb->gfn = o->gfn - out->nth;
+			verdicts.large += out->tlb->level > 1;
 		}
 		apply(op, page_of(o->gfn), off);
 	}

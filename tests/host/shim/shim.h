@@ -69,6 +69,7 @@ typedef long long s64;
 	type shim_a = (a), shim_b = (b);				\
 	shim_a > shim_b ? shim_a : shim_b;				\
 })
+#define min(a, b)		min_t(typeof((a) + (b)), a, b)
 #define clamp(v, lo, hi)	clamp_t(typeof(v), v, lo, hi)
 #define clamp_t(type, v, lo, hi) ({					\
 	type shim_v = (v), shim_lo = (lo), shim_hi = (hi);		\
