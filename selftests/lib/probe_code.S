@@ -84,19 +84,24 @@ operations:
 	op mov %ebx, %edi; push %esi; mov %ecx, %esi; mov %edx, %ecx; rep movsl; pop %esi; \
 	   jmp done
 
-	.balign PROBE_GATE
-	.globl probe_gates32
-probe_gates32:
-	vector = 0
+/* A gate for each vector; all give the handler vector and error code, 0 where the CPU has none. */
+.macro gates handler
+	.set vector, 0
 	.rept 32
 	.balign PROBE_GATE
 	.if vector != 8 && !(vector >= 10 && vector <= 14) && vector != 17 && vector != 21
 	push $0
 	.endif
 	push $vector
-	jmp fault32
-	vector = vector + 1
+	jmp \handler
+	.set vector, vector + 1
 	.endr
+.endm
+
+	.balign PROBE_GATE
+	.globl probe_gates32
+probe_gates32:
+	gates fault32
 
 	.balign PROBE_GATE
 fault32:
@@ -113,16 +118,7 @@ fault32:
 	.balign PROBE_GATE
 	.globl probe_gates64
 probe_gates64:
-	vector = 0
-	.rept 32
-	.balign PROBE_GATE
-	.if vector != 8 && !(vector >= 10 && vector <= 14) && vector != 17 && vector != 21
-	push $0
-	.endif
-	push $vector
-	jmp fault64
-	vector = vector + 1
-	.endr
+	gates fault64
 
 	.balign PROBE_GATE
 fault64:
