@@ -9,10 +9,6 @@
 #include "story.h"
 
 #define RESERVED	(PF_P | PF_RSVD)
-#define PF_P		1u
-#define PF_W		2u
-#define PF_RSVD		8u
-#define PF_I		16u
 
 static u64 at_pae(u64 i3, u64 i2, u64 i1)
 {
@@ -391,7 +387,7 @@ static void pse36_bits(void)
 		for (i = 0; i < ARRAY_SIZE(widths); i++) {
 			story_begin(1);
 			v = machine->vcpu;
-			p = story_paging(O_32);
+			p = oracle_paging(O_32);
 			p.maxphyaddr = widths[i];
 			p.pse36 = pse36;
 			CHECK(!vcpu_set_registers(v, &p, PD32 << 12), "registers");
@@ -501,7 +497,7 @@ static void formats_with_one_cr3(void)
 	}
 	for (n = 0; n < 96; n++) {
 		format = (n * 5 + n / 4 + n / 16) % O_NR_FORMATS;
-		p = story_paging(format);
+		p = oracle_paging(format);
 		/* What a walk has marked is reserved in a PDPTE. */
 		if (format == O_PAE) {
 			for (i = 0; i < 4; i++)

@@ -194,6 +194,8 @@ struct oracle {
 };
 
 enum oracle_format oracle_format(const struct shvm_paging *p);
+/* What an ordinary guest of the format has in its registers. */
+struct shvm_paging oracle_paging(enum oracle_format format);
 u64 oracle_linear(const struct shvm_paging *p, u64 addr);	/* 32 bits outside long mode */
 /* What a load of the four registers of PAE paging finds; O_FAULT: #GP. */
 enum oracle_kind oracle_pdptes(const struct shvm_paging *p, u64 cr3, u64 pdpte[4]);

@@ -4,9 +4,6 @@
  * at one structure. After each run everything must be exact, and each vCPU must see what the
  * tables say.
  */
-#include <asm/msr-index.h>
-#include <asm/processor-flags.h>
-
 #include "sched.h"
 
 /* Guest frames of slot 0. One address space and its twin; T becomes a table late. */
@@ -213,10 +210,7 @@ static void make_tables(void)
 
 static void make_machine(const struct scenario *sc)
 {
-	const struct shvm_paging p = {
-		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr4 = X86_CR4_PAE,
-		.efer = EFER_LMA | EFER_LME | EFER_NX, .maxphyaddr = 36, .gbpages = true,
-	};
+	const struct shvm_paging p = oracle_paging(O_64);
 	int i;
 
 	CHECK(machine_create(sc->vcpus), "machine");

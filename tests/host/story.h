@@ -7,14 +7,15 @@
 #define STORY_H
 
 #include "machine.h"
+#include "sdm.h"
 
-#define P	0x01ULL
-#define W	0x02ULL
-#define U	0x04ULL
-#define A	0x20ULL
-#define D	0x40ULL
-#define PS	0x80ULL
-#define NX	(1ULL << 63)
+#define P	E_P
+#define W	E_W
+#define U	E_U
+#define A	E_A
+#define D	E_D
+#define PS	E_PS
+#define NX	E_NX
 #define ALL	(P | W | U)
 
 /* Tables of the story; data is from frame 64 on, and from 0x200 on a slot of 2M and a bit. */
@@ -26,7 +27,6 @@ enum { PDPT = 21, PD = 22, PD32 = 26, PT32 = 27, SPARE = 30 };
 /* A 4-level guest; PD leads to L1 as L2 does, PD32 to PT32 with the same pages as L1. */
 void story_begin(int nr_vcpus);
 void story_end(void);
-struct shvm_paging story_paging(enum oracle_format format);
 /* Into the format, with the tables of the story. */
 void story_format(struct vcpu *v, enum oracle_format format);
 
