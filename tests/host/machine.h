@@ -99,7 +99,9 @@ struct machine {
 
 extern struct machine *machine;		/* the one that is there */
 
-/* Ends the test with a message; prints how to repeat it. */
+/* Each program's own: prints how to repeat what it is doing. */
+void fail_repeat(void);
+/* --- fail.c: ends the test with a message --- */
 void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 #define CHECK(cond, fmt, ...)	do { if (!(cond)) fail(fmt, ##__VA_ARGS__); } while (0)
 
@@ -234,7 +236,7 @@ struct random_options {
 
 #define NR_CONFIGS	9
 bool random_run(const struct random_options *opt);	/* true: an allocation failed on purpose */
-void random_failed(void);		/* prints how to repeat it */
+void random_repeat(void);		/* prints how to repeat the run that is under way */
 void alloc_run(u64 seed);
 void threads_run(u64 seed, int milliseconds);
 

@@ -18,19 +18,9 @@ static struct random_options options = { .steps = 100000, .audit = 1000 };
 static u64 total_steps = 1200000;
 static bool bail;
 
-void fail(const char *fmt, ...)
+void fail_repeat(void)
 {
-	va_list ap;
-
-	printf("# FAILED: ");
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	printf("\n");
-	random_failed();
-	verify_failed();
-	fflush(stdout);
-	abort();
+	random_repeat();
 }
 
 struct test {

@@ -779,7 +779,7 @@ static void check_step(void)
 		check_mirror();
 }
 
-void random_failed(void)
+void random_repeat(void)
 {
 	if (!r.opt)
 		return;
