@@ -250,8 +250,8 @@ struct directed_set {
 	int nr;
 };
 
-extern const struct directed_set directed_tests, format_tests, limit_tests, walker_tests,
-	class_tests, race_tests, coverage_tests;
+extern const struct directed_set directed_tests, format_tests, pae_tests, two_level_tests,
+	limit_tests, walker_tests, class_tests, race_tests, coverage_tests;
 
 /* Where random numbers come from instead, if not NULL. */
 extern u64 (*rnd_source)(void);

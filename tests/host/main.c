@@ -34,8 +34,8 @@ struct test {
 };
 
 static const struct directed_set *const sets[] = {
-	&directed_tests, &format_tests, &limit_tests, &walker_tests, &class_tests, &race_tests,
-	&coverage_tests,
+	&directed_tests, &format_tests, &pae_tests, &two_level_tests, &limit_tests, &walker_tests,
+	&class_tests, &race_tests, &coverage_tests,
 };
 
 static struct test tests[MAX_TESTS];

@@ -72,6 +72,22 @@ void expect(struct vcpu *v, enum kind what, bool user, u64 addr, enum outcome_ki
 	CHECK(out.kind == want, "%llx: outcome %d, want %d", addr, out.kind, want);
 }
 
+void expect_fault(struct vcpu *v, enum kind what, u64 addr, u32 error)
+{
+	struct outcome out = act(v, what, false, addr);
+
+	CHECK(out.kind == FAULT && out.error == error, "%llx: outcome %d error %x, want %x", addr,
+	      out.kind, out.error, error);
+}
+
+void store_at(struct vcpu *v, u64 addr, u64 value, u32 len)
+{
+	struct operation op = { .a = { .addr = addr, .kind = WRITE }, .len = len };
+
+	memcpy(op.data, &value, len);
+	CHECK(verified_access(v, &op, false).kind == DONE, "store at %llx", addr);
+}
+
 void try_all(struct vcpu *v, u64 addr, unsigned int order)
 {
 	unsigned int i, n;

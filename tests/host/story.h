@@ -18,6 +18,8 @@
 #define NX	E_NX
 #define ALL	(P | W | U)
 
+#define RESERVED	(PF_P | PF_RSVD)	/* the error code where a reserved bit is set */
+
 /* Tables of the story; data is from frame 64 on, and from 0x200 on a slot of 2M and a bit. */
 enum { ROOT = 16, L3 = 17, L2 = 18, L1 = 19, OTHER = 20, DATA = 64, BIG = 0x200 };
 
@@ -37,6 +39,11 @@ static inline u64 at(u64 i4, u64 i3, u64 i2, u64 i1)
 	return i4 & 256 ? addr | 0xffff000000000000ULL : addr;
 }
 
+static inline u64 at_pae(u64 i3, u64 i2, u64 i1)
+{
+	return i3 << 30 | i2 << 21 | i1 << 12;
+}
+
 static inline u64 at_32(u64 i2, u64 i1)
 {
 	return i2 << 22 | i1 << 12;
@@ -54,6 +61,9 @@ u32 entry_32(u64 table, u32 index);
 
 struct outcome act(struct vcpu *v, enum kind what, bool user, u64 addr);
 void expect(struct vcpu *v, enum kind what, bool user, u64 addr, enum outcome_kind want);
+void expect_fault(struct vcpu *v, enum kind what, u64 addr, u32 error);
+/* A store by an instruction of the guest itself, as to its tables through a map of them. */
+void store_at(struct vcpu *v, u64 addr, u64 value, u32 len);
 /* Where tables were changed behind the module: any outcome but trouble. */
 void touch(struct vcpu *v, enum kind what, u64 addr);
 /* Every access by everybody through an address; the oracle judges. */
