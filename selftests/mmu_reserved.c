@@ -143,7 +143,7 @@ static void check_reserved(struct __test_metadata *_metadata, struct test_vm *vm
 
 static void set_phys_bits(struct test_vcpu *vcpu, u32 bits)
 {
-	struct shvm_cpuid2 *cpuid = region_cpuid();
+	struct shvm_cpuid2 *cpuid = test_supported_cpuid();
 	int i;
 
 	for (i = 0; i < cpuid->nent; i++) {

@@ -8,7 +8,6 @@
 #define SHVM_SELFTESTS_REGION_H
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "shvm_test.h"
 
@@ -43,22 +42,10 @@ static inline void region_make(struct test_vm *vm)
 	*(u64 *)vm_hva(vm, r->pd) = r->pt | PTE_TABLE;
 }
 
-/* What the device offers to guests; to be freed. */
-static inline struct shvm_cpuid2 *region_cpuid(void)
-{
-	struct shvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + 256 * sizeof(cpuid->entries[0]));
-	int dev = test_dev_open();
-
-	cpuid->nent = 256;
-	test_ioctl(dev, SHVM_GET_SUPPORTED_CPUID, "SHVM_GET_SUPPORTED_CPUID", (u64)cpuid);
-	close(dev);
-	return cpuid;
-}
-
 /* reg: 0 to 3 for EAX to EDX */
 static inline u32 region_cpuid_reg(u32 function, int reg)
 {
-	struct shvm_cpuid2 *cpuid = region_cpuid();
+	struct shvm_cpuid2 *cpuid = test_supported_cpuid();
 	u32 ret = 0;
 	int i;
 

@@ -9,8 +9,6 @@
 
 #include "shvm_test.h"
 
-#define MAX_CPUID	256
-
 /* Made by the linker for sections whose names are identifiers. */
 extern char __start_guest_text[], __stop_guest_text[];
 extern char __start_guest_utext[], __stop_guest_utext[];
@@ -142,14 +140,9 @@ void vm_free(struct test_vm *vm)
 
 static void vcpu_set_cpuid(struct test_vcpu *vcpu)
 {
-	struct shvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) +
-					   MAX_CPUID * sizeof(cpuid->entries[0]));
-	int dev = test_dev_open();
+	struct shvm_cpuid2 *cpuid = test_supported_cpuid();
 
-	cpuid->nent = MAX_CPUID;
-	test_ioctl(dev, SHVM_GET_SUPPORTED_CPUID, "SHVM_GET_SUPPORTED_CPUID", (u64)cpuid);
 	vcpu_ioctl(vcpu, SHVM_SET_CPUID2, cpuid);
-	close(dev);
 	free(cpuid);
 }
 
