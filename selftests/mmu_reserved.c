@@ -128,10 +128,8 @@ static void check_reserved(struct __test_metadata *_metadata, struct test_vm *vm
 			   struct test_vcpu *vcpu, u32 bits)
 {
 	typeof(region) *r = vm_sym(vm, region);
-	u64 i;
 
-	for (i = 0; i < FRAME_SIZE; i += PAGE_SIZE)
-		*(u64 *)vm_hva(vm, FRAME + i) = FRAME + i;
+	region_fill(vm);
 	check_leaf(_metadata, vcpu, r->pt, 0, bits);
 	*(u64 *)vm_hva(vm, r->pt) = FRAME | PTE_P | PTE_W;
 	check_pointer(_metadata, vcpu, r->pd, r->pt | PTE_TABLE, bits);

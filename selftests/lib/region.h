@@ -15,6 +15,7 @@
 #define REGION_SLOT	(REGION >> 39 & 511)	/* its entry in the top level */
 #define FRAME		0x600000ul		/* 2 MiB of RAM for what REGION maps */
 #define FRAME_SIZE	0x200000ul
+#define PAGE(n)		(FRAME + (n) * PAGE_SIZE)
 
 #define PF_P		(1ull << 0)
 #define PF_W		(1ull << 1)
@@ -40,6 +41,15 @@ static inline void region_make(struct test_vm *vm)
 	((u64 *)vm_hva(vm, r->root))[REGION_SLOT] = r->pdpt | PTE_TABLE;
 	*(u64 *)vm_hva(vm, r->pdpt) = r->pd | PTE_TABLE;
 	*(u64 *)vm_hva(vm, r->pd) = r->pt | PTE_TABLE;
+}
+
+/* Each page of FRAME holds its own address in its first word. */
+static inline void region_fill(struct test_vm *vm)
+{
+	u64 i;
+
+	for (i = 0; i < FRAME_SIZE; i += PAGE_SIZE)
+		*(u64 *)vm_hva(vm, FRAME + i) = FRAME + i;
 }
 
 /* reg: 0 to 3 for EAX to EDX */

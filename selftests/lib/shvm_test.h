@@ -201,6 +201,8 @@ void vm_map_hole(struct test_vm *vm, unsigned int nr_pages);
 int __vcpu_run(struct test_vcpu *vcpu);
 /* Until the next exit: SHVM_EXIT_* or EXIT_*. Explains EXIT_ASSERT and EXIT_EXCEPTION. */
 int vcpu_run(struct test_vcpu *vcpu);
+/* The same, from the start of fn. */
+int vcpu_call(struct test_vcpu *vcpu, const void *fn, u64 arg0, u64 arg1);
 /* vcpu_run() in a thread of its own, again and again until it returns something but EXIT_SYNC. */
 void vcpu_start(struct test_vcpu *vcpu);
 int vcpu_join(struct test_vcpu *vcpu);
