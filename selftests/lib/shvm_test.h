@@ -127,7 +127,7 @@ const char *test_device(void);
 int test_dev_open(void);
 bool test_is_shvm(void);
 int test_dev_cap(long cap);
-/* A function, so that "the device says so" has one place: all of one test's requirements. */
+/* Ends the test with a message: for what is not the matter of the test. */
 void __attribute__((noreturn, format(printf, 1, 2))) test_die(const char *fmt, ...);
 /* -errno instead of -1 */
 int __test_ioctl(int fd, unsigned long request, unsigned long arg);
@@ -168,7 +168,6 @@ u64 vm_alloc_pages(struct test_vm *vm, unsigned int nr);
 struct test_vcpu *vcpu_create(struct test_vm *vm, int id, void (*fn)(void));
 /* A vCPU as CREATE_VCPU makes it, plus CPUID. */
 struct test_vcpu *vcpu_create_bare(struct test_vm *vm, int id);
-void vcpu_free(struct test_vcpu *vcpu);
 
 /* ---- state.c: entry states ---- */
 

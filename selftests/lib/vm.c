@@ -122,6 +122,13 @@ int vm_audit(struct test_vm *vm)
 	return __vm_ioctl(vm, SHVM_AUDIT, 0);
 }
 
+static void vcpu_free(struct test_vcpu *vcpu)
+{
+	munmap(vcpu->run, vcpu->run_size);
+	close(vcpu->fd);
+	free(vcpu);
+}
+
 void vm_free(struct test_vm *vm)
 {
 	int i, ret = vm_audit(vm);
@@ -172,12 +179,4 @@ struct test_vcpu *vcpu_create(struct test_vm *vm, int id, void (*fn)(void))
 	vcpu_set_long_mode(vcpu);
 	vcpu_set_entry(vcpu, fn, 0, 0);
 	return vcpu;
-}
-
-void vcpu_free(struct test_vcpu *vcpu)
-{
-	vcpu->vm->vcpus[vcpu->id] = NULL;
-	munmap(vcpu->run, vcpu->run_size);
-	close(vcpu->fd);
-	free(vcpu);
 }
