@@ -13,7 +13,7 @@
 	.set vector, 0
 	.rept \nr
 	.balign GATE_SIZE
-	.if vector != 8 && !(vector >= 10 && vector <= 14) && vector != 17 && vector != 21
+	.if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21)
 	push $0
 	.endif
 	push $vector
