@@ -82,7 +82,7 @@ static void pool_put(struct pool *p, int i)
 
 /*
  * Behind the single frames: groups of them, aligned, for huge entries. They are taken as a whole
- * and freed one by one; memory is zero when it comes.
+ * and freed one by one. Their memory is zero when it comes, and what nobody has touched still is.
  */
 #define NR_GROUPS	(NR_BLOCKS + 2)
 #define GROUP_FRAME	NR_FRAMES
@@ -96,6 +96,7 @@ static_assert(!(GIANT_FRAME % GIANT_PAGES) && GROUP_FRAME + NR_GROUPS * BLOCK <=
 static struct {
 	u8 (*page)[SHVM_PAGE_SIZE];
 	bool live[NR_GROUPS * BLOCK];
+	bool touched[NR_GROUPS * BLOCK];
 	int nr_live[NR_GROUPS];
 	int queue[NR_GROUPS], head, nr_free;
 	pthread_mutex_t lock;
@@ -158,11 +159,12 @@ static void group_put(int i)
 	pthread_mutex_lock(&groups.lock);
 	CHECK(groups.live[i], "frame %d of the groups is freed twice", i);
 	groups.live[i] = false;
+	if (groups.touched[i])
+		memset(groups.page[i], 0, SHVM_PAGE_SIZE);
+	groups.touched[i] = false;
 	POISON(groups.page[i]);
-	if (!--groups.nr_live[group]) {
-		sparse_zero(groups.page[group * BLOCK], GROUP_SIZE);
+	if (!--groups.nr_live[group])
 		groups.queue[(groups.head + groups.nr_free++) % NR_GROUPS] = group;
-	}
 	pthread_mutex_unlock(&groups.lock);
 }
 
@@ -181,6 +183,18 @@ static u8 *frame_memory(int frame)
 	return frame < GROUP_FRAME ? frames.page[frame] : groups.page[frame - GROUP_FRAME];
 }
 
+/* Somebody may store to it. Everybody writes the same, which is no race to speak of. */
+static void __attribute__((noinline, no_sanitize("thread"))) frame_touch(int frame)
+{
+	if (frame >= GROUP_FRAME && frame < GIANT_FRAME)
+		groups.touched[frame - GROUP_FRAME] = true;
+}
+
+static bool frame_is_zero(int frame)
+{
+	return frame >= GROUP_FRAME && frame < GIANT_FRAME && !groups.touched[frame - GROUP_FRAME];
+}
+
 static bool frame_exists(u64 frame)
 {
 	return frame < GROUP_FRAME + NR_GROUPS * BLOCK ||
@@ -190,6 +204,7 @@ static bool frame_exists(u64 frame)
 u8 *host_frame_memory(u64 f)
 {
 	CHECK(frame_exists(f - FRAME_BASE), "%llx is not a host frame", f);
+	frame_touch(f - FRAME_BASE);
 	return frame_memory(f - FRAME_BASE);
 }
 
@@ -322,6 +337,8 @@ static u8 *page_memory(u64 page, bool write)
 	if (p->frame < 0 || p->vma == VMA_NONE || (write && !p->writable) ||
 	    (page < HVA_PAGES && machine->absent[page / BLOCK]))
 		return NULL;
+	if (write)
+		frame_touch(p->frame);
 	return frame_memory(p->frame);
 }
 
@@ -481,18 +498,26 @@ static void block_map_locked(u64 block, int group)
 			frame_put(old[i]);
 }
 
-/* The group is zero: what is zero anyway is not touched, and takes no memory. */
+const u8 *host_contents(u64 page)
+{
+	const struct host_page *p = &machine->host[page];
+
+	if (p->frame < 0)
+		return p->swap;
+	return frame_is_zero(p->frame) ? NULL : frame_memory(p->frame);
+}
+
 static void block_copy(u64 block, int group)
 {
-	static const u8 zero[SHVM_PAGE_SIZE];
-	const struct host_page *p = &machine->host[block * BLOCK];
 	const u8 *from;
 	int i;
 
 	for (i = 0; i < BLOCK; i++) {
-		from = p[i].frame >= 0 ? frame_memory(p[i].frame) : p[i].swap;
-		if (from && memcmp(from, zero, SHVM_PAGE_SIZE))
-			memcpy(frame_memory(group + i), from, SHVM_PAGE_SIZE);
+		from = host_contents(block * BLOCK + i);
+		if (!from)
+			continue;
+		frame_touch(group + i);
+		memcpy(frame_memory(group + i), from, SHVM_PAGE_SIZE);
 	}
 }
 
@@ -809,37 +834,57 @@ void machine_module_exit(void)
 	shvm_mmu_module_exit();
 }
 
+/* Zero again, for the next machine. */
+static void mirror_clear(u64 page)
+{
+	static const u8 zero[SHVM_PAGE_SIZE];
+
+	if (memcmp(machine->mirror[page], zero, SHVM_PAGE_SIZE))
+		memset(machine->mirror[page], 0, SHVM_PAGE_SIZE);
+}
+
 static void machine_free(void)
 {
 	u64 i;
 
 	for (i = 0; i < HVA_PAGES; i++) {
+		if (machine->host[i].frame >= 0 || machine->host[i].swap)
+			mirror_clear(i);
 		if (machine->host[i].frame >= 0)
 			frame_put(machine->host[i].frame);
 		free(machine->host[i].swap);
 	}
+	if (machine_has_giant)
+		sparse_zero(machine->mirror[GIANT_PAGE], GIANT_SIZE);
 	CHECK(tables.nr_free == NR_TABLES, "%d shadow tables are left", NR_TABLES - tables.nr_free);
 	CHECK(groups.nr_free == NR_GROUPS, "%d groups of frames are left",
 	      NR_GROUPS - groups.nr_free);
-	munmap(machine->host, machine->nr_pages * sizeof(*machine->host));
-	munmap(machine->mirror, machine->nr_pages * SHVM_PAGE_SIZE);
 	free(machine);
 	machine = NULL;
 }
 
+/* The arrays stay for all machines: new memory is dear. */
 static void memory_create(void)
 {
+	static struct host_page *host;
+	static u8 (*mirror)[SHVM_PAGE_SIZE];
+	static u64 nr_pages;
 	u64 i;
 
-	machine->nr_pages = machine_has_giant ? GIANT_PAGE + GIANT_PAGES : HVA_PAGES;
-	machine->host = sparse_alloc(machine->nr_pages * sizeof(*machine->host));
-	machine->mirror = sparse_alloc(machine->nr_pages * SHVM_PAGE_SIZE);
+	if (!host) {
+		nr_pages = machine_has_giant ? GIANT_PAGE + GIANT_PAGES : HVA_PAGES;
+		host = sparse_alloc(nr_pages * sizeof(*host));
+		mirror = sparse_alloc(nr_pages * SHVM_PAGE_SIZE);
+		if (machine_has_giant)
+			giant = sparse_alloc(GIANT_SIZE);
+	}
+	machine->host = host;
+	machine->mirror = mirror;
+	machine->nr_pages = nr_pages;
 	for (i = 0; i < HVA_PAGES; i++)
-		machine->host[i].frame = -1;
-	for (i = GIANT_PAGE; i < machine->nr_pages; i++)
-		machine->host[i].frame = -1;
-	if (machine_has_giant && !giant)
-		giant = sparse_alloc(GIANT_SIZE);
+		host[i] = (struct host_page){ .frame = -1 };
+	for (i = GIANT_PAGE; i < nr_pages; i++)
+		host[i] = (struct host_page){ .frame = -1, .vma = VMA_NONE };
 }
 
 bool machine_create(int nr_vcpus)

@@ -124,7 +124,7 @@ void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 #define CHECK(cond, fmt, ...)	do { if (!(cond)) fail(fmt, ##__VA_ARGS__); } while (0)
 
 /* --- machine.c: the host --- */
-extern bool machine_has_giant;		/* machines have the giant page; not mapped at first */
+extern bool machine_has_giant;		/* set before the first: machines have the giant page */
 bool machine_create(int nr_vcpus);	/* false: no memory, nothing is left */
 void machine_destroy(void);
 int machine_module_init(void);
@@ -132,6 +132,7 @@ void machine_module_exit(void);
 u8 *host_frame_memory(u64 hfn);
 u64 *machine_table(u64 at);		/* for the CPU: the memory of a shadow table */
 bool host_frame_is_live(u64 hfn);
+const u8 *host_contents(u64 page);	/* of the VMM's memory; NULL: zeros */
 bool host_owns(const void *at);		/* is it in the memory of a frame? */
 int host_level(u64 page);		/* of the entry that maps it, 1 to 3 */
 void host_swap_out(u64 page);		/* the contents come back with the next use */
