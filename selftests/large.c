@@ -410,6 +410,62 @@ TEST_F(large, size_toggles_under_another_vcpu)
 	EXPECT_EQ(EXIT_DONE, vcpu_join(other));
 }
 
+/* ---- 1 GiB ---- */
+
+#define GIANT_SIZE	0x40000000ul
+#define GIANT_GPA	0x100000000ul
+#define GIANT_GVA	0x200000000000ul
+#define GIANT_DIR	"/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages"
+#define MAP_GIANT	(MAP_HUGETLB | 30 << 26)
+
+static void giant_pages(int nr)
+{
+	FILE *f = fopen(GIANT_DIR, "w");
+
+	if (!f)
+		return;
+	fprintf(f, "%d", nr);
+	fclose(f);
+}
+
+/* A few pages far apart by one entry, and in pieces of 2 MiB when there is a table in one. */
+TEST_F(large, giant_page)
+{
+	u64 table = GIANT_GPA + 5 * HUGE_SIZE, faults, maps, i;
+	char *hva;
+
+	giant_pages(1);
+	hva = mmap(NULL, GIANT_SIZE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_GIANT, -1, 0);
+	if (hva == MAP_FAILED || !region_cpuid_has(0x80000001, 3, 26))
+		SKIP(return, "no page of 1 GiB from the kernel, or the guest's CPU");
+	ASSERT_EQ(0, __vm_set_slot(self->vm, SLOT + 1, 0, GIANT_GPA, GIANT_SIZE, hva));
+	*guest_pte(self->vm, self->vm->root, GIANT_GVA, 3) = GIANT_GPA | LARGE;
+	guest(self->vcpu, guest_write, GIANT_GVA, 1);
+	faults = stats(self->vm).pf_fixed;
+	for (i = 0; i < 512; i += 8)
+		guest(self->vcpu, guest_write, GIANT_GVA + i * HUGE_SIZE + i * 8, i);
+	for (i = 0; i < 512; i += 8)
+		ASSERT_EQ(i, *(u64 *)(hva + i * HUGE_SIZE + i * 8));
+	EXPECT_GE(faults + FEW, stats(self->vm).pf_fixed);
+	/* The entries of the table are the guest's stores through the large page. */
+	maps = stats(self->vm).large_maps;
+	*guest_pte(self->vm, self->vm->root, ALIAS, 2) = table | PTE_P | PTE_W;
+	for (i = 0; i < 4; i++) {
+		guest(self->vcpu, guest_write, GIANT_GVA + 5 * HUGE_SIZE + i * 8,
+		      (GIANT_GPA + (8 + i) * HUGE_SIZE) | PTE_P | PTE_W);
+		guest(self->vcpu, guest_flush, ALIAS + i * PAGE_SIZE, 0);
+		guest(self->vcpu, guest_write, ALIAS + i * PAGE_SIZE, 77 + i);
+		EXPECT_EQ(77 + i, guest(self->vcpu, guest_read, GIANT_GVA + (8 + i) * HUGE_SIZE, 0));
+	}
+	if (test_is_shvm())
+		EXPECT_LE(maps + 4, stats(self->vm).large_maps);
+	EXPECT_EQ(0, vm_audit(self->vm));
+	vm_del_slot(self->vm, SLOT + 1);
+	munmap(hva, GIANT_SIZE);
+	giant_pages(0);
+}
+
 /* ---- other paging formats ---- */
 
 static void formats_check(struct __test_metadata *_metadata, struct test_vm *vm, u64 *hva,

@@ -117,7 +117,7 @@ void shvm_large_merge(struct shvm_mmu *mmu, gfn_t f, struct shvm_kill_list *dead
 
 	for (level = SHVM_LARGE_TOP; slot && level > 1; level--) {
 		large = slot_large(slot, f, level);
-		if (!large || large->tracked || !large->wanted || large_rests(mmu, large))
+		if (!large || large->tracked || !READ_ONCE(large->wanted) || large_rests(mmu, large))
 			continue;
 		WRITE_ONCE(large->wanted, false);
 		pieces_kill(mmu, level_first(f, level), level, dead);
