@@ -45,7 +45,7 @@ struct test {
 
 static const struct directed_set *const sets[] = {
 	&directed_tests, &format_tests, &limit_tests, &walker_tests, &class_tests, &race_tests,
-	&coverage_tests, &large_tests,
+	&coverage_tests, &large_tests, &size_tests,
 };
 
 static struct test tests[MAX_TESTS];
