@@ -199,7 +199,7 @@ static void size_toggles(void)
 		poke(L1, i, (LARGE + i) << 12 | ALL);
 		poke(LARGE + 9, i, (LARGE + 16 + i) << 12 | ALL);
 	}
-	poke(L2, 8, LARGE << 12 | PS | ALL);
+	poke(L2, 8, (LARGE + BLOCK) << 12 | PS | ALL);
 	poke(OTHER, 8, L1 << 12 | ALL);
 	for (level = 0; level < 2; level++)
 		for (from = 0; from < 7; from++)
@@ -209,6 +209,7 @@ static void size_toggles(void)
 					u64 addr = (level ? at(0, 1, 8, 0) : at(0, 0, 1, 0));
 
 					store(v, table, 1, kinds[level][from]);
+					vcpu_invlpg(&v[1], addr);
 					for (i = 0; i < 4; i++)
 						use(&v[i & 1], n & 1 ? FETCH : WRITE,
 						    addr + (i << 12), n & 2 ? RND_PARTS : 0);
@@ -290,6 +291,8 @@ static void table_after_a_full_chain(void)
 		for (i = 0; i < BLOCK; i++)
 			poke(100 + t, i, LARGE << 12 | PS | ALL);
 	}
+	/* No new table will need a flush. */
+	use(v, READ, at(0, 0, 0, 3), 0);
 	/* The second vCPU has a part of it in its TLB, and no reason to leave the guest. */
 	use(&v[1], READ, at(0, 0, 4, 1), RND_PARTS);
 	for (t = 0; t < 2; t++)
