@@ -22,6 +22,10 @@ const struct shvm_gpt shvm_gpt_formats[SHVM_NR_GPT_FORMATS] = {
 		.levels = 4, .index_bits = 9, .entry_bytes = 8, .large = BIT(2) | BIT(3),
 		.has_nx = true, .root = GENMASK_ULL(51, 12), .frame = GENMASK_ULL(51, 12),
 	},
+	[SHVM_GPT_57] = {
+		.levels = 5, .index_bits = 9, .entry_bytes = 8, .large = BIT(2) | BIT(3),
+		.has_nx = true, .root = GENMASK_ULL(51, 12), .frame = GENMASK_ULL(51, 12),
+	},
 };
 
 enum shvm_gpt_format shvm_gpt_format(const struct shvm_paging *p)
@@ -29,7 +33,7 @@ enum shvm_gpt_format shvm_gpt_format(const struct shvm_paging *p)
 	if (!(p->cr0 & X86_CR0_PG))
 		return SHVM_GPT_NONE;
 	if (p->efer & EFER_LMA)
-		return SHVM_GPT_64;
+		return p->cr4 & X86_CR4_LA57 ? SHVM_GPT_57 : SHVM_GPT_64;
 	return p->cr4 & X86_CR4_PAE ? SHVM_GPT_PAE : SHVM_GPT_32;
 }
 
@@ -60,7 +64,7 @@ static u64 reserved_bits(const struct shvm_paging *p, const struct shvm_gpt *g, 
 		rsvd |= GPTE_NX;
 	if (level == 1)
 		return rsvd;
-	if (level == 4 || (level == 3 && !p->gbpages))
+	if (level >= 4 || (level == 3 && !p->gbpages))
 		return rsvd | GPTE_PS;
 	/* Below the frame of a large page everything but PAT (bit 12) is reserved. */
 	if (large)
@@ -117,7 +121,7 @@ struct gpt_place {
 	bool writable;
 };
 
-/* SRCU is held. Inline: four times in each walk. */
+/* SRCU is held. Inline: once for each level of a walk. */
 static __always_inline enum gpt_walk_result place_find(const struct shvm_slots *slots, gpa_t at,
 						       struct gpt_place *place)
 {

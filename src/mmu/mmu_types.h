@@ -27,6 +27,7 @@ enum shvm_gpt_format {
 	SHVM_GPT_32,
 	SHVM_GPT_PAE,
 	SHVM_GPT_64,
+	SHVM_GPT_57,		/* 5-level: walked, but no guest is offered LA57 */
 	SHVM_NR_GPT_FORMATS
 };
 
@@ -38,7 +39,7 @@ struct shvm_paging {
 	bool pse36;		/* 4 MiB pages may lie above 4 GiB */
 };
 
-#define GPT_TOP		4	/* highest level of any format that is offered */
+#define GPT_TOP		5	/* highest level of any format */
 
 /* What follows from them for each step of a walk: gpt.c, shvm_gpt_mode(). */
 struct shvm_gpt_mode {
