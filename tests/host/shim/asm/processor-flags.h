@@ -11,6 +11,7 @@
 #define X86_CR4_PSE	(1ULL << 4)
 #define X86_CR4_PAE	(1ULL << 5)
 #define X86_CR4_PGE	(1ULL << 7)
+#define X86_CR4_LA57	(1ULL << 12)
 #define X86_CR4_PCIDE	(1ULL << 17)
 #define X86_CR4_SMEP	(1ULL << 20)
 #define X86_CR4_SMAP	(1ULL << 21)
