@@ -118,12 +118,11 @@ large-host-frame-of-the-fault	mmu/fault.c	s/\tleaf->host\.hfn\.v &= [^;]*;\n//
 large-guest-frame-of-the-fault	mmu/fault.c	s/leaf->frame = level_first\(f->walk\.frame, level\);/leaf->frame = f->walk.frame;/
 large-without-its-bit	mmu/entry.c	s/\tif \(role\.level > 1\)\n\t\tspte \|= SPTE_PS;\n//
 host-level-ignored	mmu/fault.c	s/top = min\(top, shvm_arch_host_level\([^;]*;/;/
-host-level-as-it-was	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\) &&/ok = (home.large || !shvm_inval_is_stale(mmu, leaf->seq)) \&\&/
 large-of-the-wrong-guest-size	mmu/fault.c	s/SHVM_LARGE_TOP : f->walk\.leaf;/SHVM_LARGE_TOP : 2;/
 giant-in-pae	mmu/fault.c	s/mv->root_role\.pae_host \? 2 : SHVM_LARGE_TOP/SHVM_LARGE_TOP/
 slot-alignment-ignored	rmap/slot.c	s/ \|\| \(\(slot->base\.v \^ [^\n]*\)\)\n/)\n/
 slot-start-ignored	rmap/slot.h	s/ \|\| first < slot->base\.v//
-slot-end-ignored	rmap/slot.h	s/first < slot->base\.v \|\|\n[^)]*\)/first < slot->base.v)/
+slot-end-ignored	rmap/slot.h	s/first < slot->base\.v \|\|\n[^\n]*\n/first < slot->base.v)\n/
 group-before-the-first	rmap/slot.c	s/n = slot->npages \/ level_frames\(level\)/n = 1 + slot->npages \/ level_frames(level)/; s/(\tif \(!n)/\tn -= n > 1 ? 2 : 1;\n$1/
 large-in-the-chain-of-its-frame	mmu/entry.c	s/if \(level == 1\) \{/if (1) {/
 large-age-lost	mmu/entry.c	s/home->age = &home->large->age;/static u8 none;\n\n\thome->age = &none;/
