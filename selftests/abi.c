@@ -10,59 +10,8 @@
 #include <sys/mman.h>
 
 #include "kselftest_harness.h"
-#include "ioctl_list.h"
+#include "every_fd.h"
 #include "shvm_test.h"
-
-#define KERNEL_ADDR	0xffff888000000000ul
-
-FIXTURE(abi)
-{
-	int dev;
-	bool is_shvm;
-	struct test_vm *vm;
-	struct test_vcpu *vcpu;
-	int fds[3];		/* by enum fd_kind */
-};
-
-GUEST_CODE static void guest_done(void)
-{
-	for (;;)
-		GUEST_DONE();
-}
-
-/*
- * With interrupts on: in a guest that was entered with them off, the emulated CPU takes none for
- * the host either, against the SDM, and the machine would hang.
- */
-GUEST_CODE static void guest_spin(void)
-{
-	asm volatile("sti");
-	for (;;)
-		asm volatile("pause");
-}
-
-FIXTURE_SETUP(abi)
-{
-	self->dev = test_dev_open();
-	self->is_shvm = test_is_shvm();
-	self->vm = vm_create();
-	self->vcpu = vcpu_create(self->vm, 0, guest_done);
-	self->fds[SYSTEM] = self->dev;
-	self->fds[VM] = self->vm->fd;
-	self->fds[VCPU] = self->vcpu->fd;
-}
-
-FIXTURE_TEARDOWN(abi)
-{
-	/* Whatever was tried, the vCPU still works. */
-	vcpu_set_long_mode(self->vcpu);
-	vcpu_set_entry(self->vcpu, guest_done, 0, 0);
-	EXPECT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
-	vm_free(self->vm);
-	close(self->dev);
-}
-
-#define dev_ioctl(req, arg)	__test_ioctl(self->dev, req, (unsigned long)(arg))
 
 /* ---- every fd knows its own ioctls only ---- */
 
@@ -72,7 +21,7 @@ static bool is_unknown(int ret, bool is_shvm)
 	return ret == -ENOTTY || (!is_shvm && ret == -EINVAL);
 }
 
-TEST_F(abi, unknown_ioctl)
+TEST_F(every_fd, unknown_ioctl)
 {
 	static const unsigned long requests[] = {
 		_IO(SHVMIO, 0x3f), _IO(SHVMIO, 0xff), _IOWR(SHVMIO, 0x3f, u64),
@@ -93,7 +42,7 @@ TEST_F(abi, unknown_ioctl)
 	}
 }
 
-TEST_F(abi, ioctl_on_the_wrong_fd)
+TEST_F(every_fd, ioctl_on_the_wrong_fd)
 {
 	const struct ioctl_info *info;
 	int kind;
@@ -113,7 +62,7 @@ TEST_F(abi, ioctl_on_the_wrong_fd)
 	}
 }
 
-TEST_F(abi, own_ioctls)
+TEST_F(every_fd, own_ioctls)
 {
 	const struct ioctl_info *info;
 	int kind;
@@ -134,7 +83,7 @@ TEST_F(abi, own_ioctls)
 }
 
 /* What KVM has and shvm has not must not look as if it were there. */
-TEST_F(abi, not_implemented)
+TEST_F(every_fd, not_implemented)
 {
 	static const unsigned long requests[] = {
 		_IO(SHVMIO, 0x60), _IOW(SHVMIO, 0x77, char[64]), _IOW(SHVMIO, 0x42, char[16]),
@@ -158,7 +107,7 @@ static size_t ioctl_size(const struct ioctl_info *info)
 	return _IOC_SIZE(info->request);
 }
 
-TEST_F(abi, bad_pointers)
+TEST_F(every_fd, bad_pointers)
 {
 	static const unsigned long bad[] = {
 		0, 1, KERNEL_ADDR, 0x0000800000000000ul, ~0ul, 0xfffffffffffff000ul,
@@ -182,7 +131,7 @@ TEST_F(abi, bad_pointers)
 	}
 }
 
-TEST_F(abi, argument_runs_into_nothing)
+TEST_F(every_fd, argument_runs_into_nothing)
 {
 	char *pages = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -205,7 +154,7 @@ TEST_F(abi, argument_runs_into_nothing)
 	}
 }
 
-TEST_F(abi, read_only_result)
+TEST_F(every_fd, read_only_result)
 {
 	void *page = mmap(NULL, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	const struct ioctl_info *info;
@@ -216,7 +165,7 @@ TEST_F(abi, read_only_result)
 				TH_LOG("%s", info->name);
 }
 
-TEST_F(abi, misaligned_pointers)
+TEST_F(every_fd, misaligned_pointers)
 {
 	const struct ioctl_info *info;
 	char buffer[1024 + 8];
@@ -228,7 +177,7 @@ TEST_F(abi, misaligned_pointers)
 }
 
 /* GET must fill all of its structure: nothing of what was there or in the kernel stays. */
-TEST_F(abi, results_are_complete)
+TEST_F(every_fd, results_are_complete)
 {
 	const struct ioctl_info *info;
 	u8 one[1024], two[1024];
@@ -252,14 +201,14 @@ TEST_F(abi, results_are_complete)
 
 /* ---- the system fd ---- */
 
-TEST_F(abi, api_version)
+TEST_F(every_fd, api_version)
 {
 	EXPECT_EQ(SHVM_API_VERSION, dev_ioctl(SHVM_GET_API_VERSION, 0));
 	EXPECT_EQ(-EINVAL, dev_ioctl(SHVM_GET_API_VERSION, 1));
 	EXPECT_EQ(-EINVAL, dev_ioctl(SHVM_GET_API_VERSION, ~0ul));
 }
 
-TEST_F(abi, create_vm)
+TEST_F(every_fd, create_vm)
 {
 	int fd = dev_ioctl(SHVM_CREATE_VM, 0);
 
@@ -271,7 +220,7 @@ TEST_F(abi, create_vm)
 	EXPECT_EQ(-EINVAL, dev_ioctl(SHVM_CREATE_VM, 1ul << 32));
 }
 
-TEST_F(abi, capabilities)
+TEST_F(every_fd, capabilities)
 {
 	static const long present[] = {
 		SHVM_CAP_HLT, SHVM_CAP_MMU_SHADOW_CACHE_CONTROL, SHVM_CAP_USER_MEMORY,
@@ -320,7 +269,7 @@ TEST_F(abi, capabilities)
 	EXPECT_EQ(16, test_dev_cap(SHVM_CAP_MAX_VCPUS));
 }
 
-TEST_F(abi, capabilities_of_a_vm)
+TEST_F(every_fd, capabilities_of_a_vm)
 {
 	long cap;
 
@@ -330,7 +279,7 @@ TEST_F(abi, capabilities_of_a_vm)
 				  __vm_ioctl(self->vm, SHVM_CHECK_EXTENSION, cap));
 }
 
-TEST_F(abi, mmap_size)
+TEST_F(every_fd, mmap_size)
 {
 	int size = dev_ioctl(SHVM_GET_VCPU_MMAP_SIZE, 0);
 
@@ -339,7 +288,7 @@ TEST_F(abi, mmap_size)
 	EXPECT_EQ(-EINVAL, dev_ioctl(SHVM_GET_VCPU_MMAP_SIZE, 1));
 }
 
-TEST_F(abi, msr_index_list)
+TEST_F(every_fd, msr_index_list)
 {
 	struct shvm_msr_list *list = calloc(1, sizeof(*list) + 4096 * sizeof(u32));
 	u32 nr, i;
@@ -365,7 +314,7 @@ TEST_F(abi, msr_index_list)
 	free(list);
 }
 
-TEST_F(abi, supported_cpuid)
+TEST_F(every_fd, supported_cpuid)
 {
 	struct shvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + 300 * sizeof(cpuid->entries[0]));
 	u32 nr, i;
@@ -395,7 +344,7 @@ TEST_F(abi, supported_cpuid)
 
 /* ---- the VM fd ---- */
 
-TEST_F(abi, vcpu_ids)
+TEST_F(every_fd, vcpu_ids)
 {
 	int max = test_dev_cap(SHVM_CAP_MAX_VCPU_ID), fd;
 
@@ -415,7 +364,7 @@ TEST_F(abi, vcpu_ids)
 	EXPECT_EQ(-EEXIST, __vm_ioctl(self->vm, SHVM_CREATE_VCPU, 7));
 }
 
-TEST_F(abi, as_many_vcpus_as_promised)
+TEST_F(every_fd, as_many_vcpus_as_promised)
 {
 	int max = test_dev_cap(SHVM_CAP_MAX_VCPUS), id;
 
@@ -425,7 +374,7 @@ TEST_F(abi, as_many_vcpus_as_promised)
 		EXPECT_EQ(EXIT_DONE, vcpu_run(self->vm->vcpus[id]));
 }
 
-TEST_F(abi, nr_mmu_pages)
+TEST_F(every_fd, nr_mmu_pages)
 {
 	EXPECT_EQ(-EINVAL, __vm_ioctl(self->vm, SHVM_SET_NR_MMU_PAGES, 0));
 	EXPECT_EQ(-EINVAL, __vm_ioctl(self->vm, SHVM_SET_NR_MMU_PAGES, SHVM_MIN_MMU_PAGES - 1));
@@ -441,7 +390,7 @@ TEST_F(abi, nr_mmu_pages)
 	EXPECT_EQ(5000, __vm_ioctl(self->vm, SHVM_GET_NR_MMU_PAGES, 12345));
 }
 
-TEST_F(abi, tss_and_identity_map)
+TEST_F(every_fd, tss_and_identity_map)
 {
 	struct test_vm *vm = vm_create_bare();
 	u64 addr = 0xfffbc000;
@@ -464,7 +413,7 @@ TEST_F(abi, tss_and_identity_map)
 	EXPECT_EQ(-EINVAL, __vm_ioctl(self->vm, SHVM_SET_IDENTITY_MAP_ADDR, &addr));
 }
 
-TEST_F(abi, irq_line)
+TEST_F(every_fd, irq_line)
 {
 	struct shvm_irq_level line = { .irq = 1, .level = 0 };
 	struct test_vm *vm;
@@ -482,7 +431,7 @@ TEST_F(abi, irq_line)
 	vm_free(vm);
 }
 
-TEST_F(abi, pic_pit)
+TEST_F(every_fd, pic_pit)
 {
 	struct shvm_interrupt irq = { .irq = 32 };
 	struct test_vcpu *vcpu;
@@ -501,7 +450,7 @@ TEST_F(abi, pic_pit)
 	vm_free(vm);
 }
 
-TEST_F(abi, stats)
+TEST_F(every_fd, stats)
 {
 	struct shvm_stats stats, later;
 	u32 i;
@@ -532,7 +481,7 @@ TEST_F(abi, stats)
 
 /* ---- the vCPU fd ---- */
 
-TEST_F(abi, run_arguments)
+TEST_F(every_fd, run_arguments)
 {
 	EXPECT_EQ(-EINVAL, __vcpu_ioctl(self->vcpu, SHVM_RUN, 1));
 	EXPECT_EQ(-EINVAL, __vcpu_ioctl(self->vcpu, SHVM_RUN, ~0ul));
@@ -548,7 +497,7 @@ TEST_F(abi, run_arguments)
 	EXPECT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
 }
 
-TEST_F(abi, interrupt_vectors)
+TEST_F(every_fd, interrupt_vectors)
 {
 	struct shvm_interrupt irq = { .irq = 256 };
 
@@ -557,7 +506,7 @@ TEST_F(abi, interrupt_vectors)
 	EXPECT_EQ(-EINVAL, __vcpu_ioctl(self->vcpu, SHVM_INTERRUPT, &irq));
 }
 
-TEST_F(abi, msr_arrays)
+TEST_F(every_fd, msr_arrays)
 {
 	struct shvm_msrs *msrs = calloc(1, sizeof(*msrs) + 256 * sizeof(msrs->entries[0]));
 
@@ -578,7 +527,7 @@ TEST_F(abi, msr_arrays)
 	free(msrs);
 }
 
-TEST_F(abi, cpuid_arrays)
+TEST_F(every_fd, cpuid_arrays)
 {
 	struct shvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + 257 * sizeof(cpuid->entries[0]));
 

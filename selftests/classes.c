@@ -35,12 +35,6 @@ FIXTURE_TEARDOWN(classes)
 	vm_free(self->vm);
 }
 
-static int run(struct test_vcpu *vcpu, const void *fn, u64 arg0, u64 arg1)
-{
-	vcpu_set_entry(vcpu, fn, arg0, arg1);
-	return vcpu_run(vcpu);
-}
-
 /* ---- a slot goes, and so does the memory behind it ---- */
 
 GUEST_CODE static void guest_counts(u64 gva)
@@ -154,7 +148,7 @@ TEST_F(classes, kernel_pages_stay_read_only)
 	ASSERT_EQ(0, __vm_set_slot(self->vm, SLOT, 0, GPA, PAGE_SIZE, hva));
 	vcpu_set_entry(self->vcpu, guest_writes, GPA, ~before);
 	EXPECT_EQ(-EFAULT, __vcpu_run(self->vcpu));
-	ASSERT_EQ(EXIT_SYNC, run(self->vcpu, guest_reads, GPA, 0));
+	ASSERT_EQ(EXIT_SYNC, vcpu_call(self->vcpu, guest_reads, GPA, 0));
 	EXPECT_EQ(before, self->vcpu->uc[0]);
 	vcpu_set_entry(self->vcpu, guest_writes, GPA, ~before);
 	EXPECT_EQ(-EFAULT, __vcpu_run(self->vcpu));
@@ -215,7 +209,7 @@ GUEST_CODE static void guest_probes(void)
 TEST_F(classes, nothing_of_the_host_is_mapped)
 {
 	addresses_make(self->vm);
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_probes, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_probes, 0, 0));
 }
 
 GUEST_CODE static void guest_uses_addresses(void)
@@ -248,7 +242,7 @@ TEST_F(classes, addresses_of_the_host_are_the_guests)
 		*(u64 *)vm_hva(self->vm, FRAME + i * PAGE_SIZE) = RET;
 		guest_map(self->vm, list[i], FRAME + i * PAGE_SIZE, PTE_P | PTE_W);
 	}
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_uses_addresses, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_uses_addresses, 0, 0));
 }
 
 /* ---- an instruction that is not emulated ---- */
@@ -282,8 +276,8 @@ TEST_F(classes, store_to_the_table_of_the_code)
 	*(u64 *)vm_hva(self->vm, FRAME) = FRAME;
 	*(u64 *)vm_hva(self->vm, FRAME + PAGE_SIZE) = FRAME + PAGE_SIZE;
 	pt[2] = code | PTE_P;
-	exit = run(self->vcpu, guest_calls, REGION + 2 * PAGE_SIZE,
-		   vm_sym(self->vm, region)->pt + 4 * 8);
+	exit = vcpu_call(self->vcpu, guest_calls, REGION + 2 * PAGE_SIZE,
+			 vm_sym(self->vm, region)->pt + 4 * 8);
 	EXPECT_TRUE(exit == EXIT_DONE || exit == SHVM_EXIT_INTERNAL_ERROR) TH_LOG("%#x", exit);
 }
 
@@ -316,7 +310,7 @@ TEST_F(classes, code_changes_during_an_access)
 
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		memcpy(at, code, sizeof(code));
-		ASSERT_EQ(SHVM_EXIT_MMIO, run(self->vcpu, guest_calls_code, page, GPA + 8));
+		ASSERT_EQ(SHVM_EXIT_MMIO, vcpu_call(self->vcpu, guest_calls_code, page, GPA + 8));
 		ASSERT_EQ(0, self->vcpu->run->mmio.is_write);
 		ASSERT_EQ(4, self->vcpu->run->mmio.len);
 		memcpy(at, others[i], sizeof(others[i]));

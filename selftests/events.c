@@ -7,35 +7,7 @@
 #include <string.h>
 
 #include "kselftest_harness.h"
-#include "shvm_test.h"
-
-FIXTURE(events)
-{
-	bool is_shvm;
-	struct test_vm *vm;
-	struct test_vcpu *vcpu;
-};
-
-GUEST_CODE static void guest_done(void)
-{
-	for (;;)
-		GUEST_DONE();
-}
-
-FIXTURE_SETUP(events)
-{
-	self->is_shvm = test_is_shvm();
-	self->vm = vm_create();
-	self->vcpu = vcpu_create(self->vm, 0, guest_done);
-}
-
-FIXTURE_TEARDOWN(events)
-{
-	vm_free(self->vm);
-}
-
-#define get(what, to)	vcpu_ioctl(self->vcpu, SHVM_GET_##what, to)
-#define set(what, from)	__vcpu_ioctl(self->vcpu, SHVM_SET_##what, from)
+#include "one_vcpu.h"
 
 /* ---- events ---- */
 
@@ -49,7 +21,7 @@ GUEST_CODE static void guest_counts(void)
 	GUEST_DONE();
 }
 
-TEST_F(events, round_trip)
+TEST_F(one_vcpu, round_trip)
 {
 	struct shvm_vcpu_events in, out;
 
@@ -68,7 +40,7 @@ TEST_F(events, round_trip)
 	EXPECT_EQ(0, memcmp(&in, &out, sizeof(in)));
 }
 
-TEST_F(events, refused)
+TEST_F(one_vcpu, refused)
 {
 	struct shvm_vcpu_events good, bad, out;
 
@@ -104,7 +76,7 @@ GUEST_CODE static void record_and_skip(struct guest_frame *frame)
 	(void)frame;	/* the exception was set from outside: return to where it came */
 }
 
-TEST_F(events, injected_exception_is_delivered)
+TEST_F(one_vcpu, injected_exception_is_delivered)
 {
 	struct shvm_vcpu_events events;
 	struct guest_cpu *cpu = self->vcpu->cpu;
@@ -125,7 +97,7 @@ TEST_F(events, injected_exception_is_delivered)
 	EXPECT_EQ(0, events.exception.injected);
 }
 
-TEST_F(events, set_regs_drops_an_exception)
+TEST_F(one_vcpu, set_regs_drops_an_exception)
 {
 	struct shvm_vcpu_events events;
 
@@ -140,7 +112,7 @@ TEST_F(events, set_regs_drops_an_exception)
 	EXPECT_EQ(0, events.exception.pending);
 }
 
-TEST_F(events, nmi_masked_is_kept_back)
+TEST_F(one_vcpu, nmi_masked_is_kept_back)
 {
 	struct shvm_vcpu_events events;
 	struct guest_cpu *cpu = self->vcpu->cpu;
@@ -162,7 +134,7 @@ TEST_F(events, nmi_masked_is_kept_back)
 	EXPECT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
 }
 
-TEST_F(events, interrupt_bitmap_is_the_interrupt)
+TEST_F(one_vcpu, interrupt_bitmap_is_the_interrupt)
 {
 	struct shvm_interrupt irq = { .irq = 0x91 };
 	struct shvm_vcpu_events events;
@@ -185,7 +157,7 @@ TEST_F(events, interrupt_bitmap_is_the_interrupt)
 
 /* ---- MP state ---- */
 
-TEST_F(events, mp_state)
+TEST_F(one_vcpu, mp_state)
 {
 	struct shvm_mp_state state = { .mp_state = 99 };
 	u32 bad;

@@ -5,7 +5,6 @@
  * two-level, PAE and 4-level paging; the rules are in lib/format.c.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "kselftest_harness.h"

@@ -38,17 +38,14 @@ static u64 shared_entry(struct test_vm *vm, u64 table, u32 n)
 	return table + n * 8;
 }
 
-#define PAGE(n)		(FRAME + (n) * PAGE_SIZE)
 #define MAPS(n)		(PAGE(n) | PTE_P | PTE_W)
 
 FIXTURE_SETUP(formats_switch)
 {
 	int format;
-	u32 i;
 
 	self->vm = vm_create();
-	for (i = 0; i < FRAME_SIZE; i += PAGE_SIZE)
-		*(u32 *)vm_hva(self->vm, FRAME + i) = FRAME + i;
+	region_fill(self->vm);
 	self->p = probe_create(self->vm, 0);
 	self->table = pt_alloc(self->vm);
 	for (format = FORMAT_32; format < NR_FORMATS; format++) {

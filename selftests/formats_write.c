@@ -31,19 +31,15 @@ FIXTURE_VARIANT_ADD(formats_write, two_level) { .format = FORMAT_32 };
 FIXTURE_VARIANT_ADD(formats_write, pae) { .format = FORMAT_PAE };
 FIXTURE_VARIANT_ADD(formats_write, four_level) { .format = FORMAT_64 };
 
-#define PAGE(n)		(FRAME + (n) * PAGE_SIZE)
 #define MAPS(n)		(PAGE(n) | PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
 #define AT(n)		(u32)(GVA + (n) * PAGE_SIZE)
 
 FIXTURE_SETUP(formats_write)
 {
-	u32 i;
-
 	self->format = variant->format;
 	self->size = formats[self->format].entry_size;
 	self->vm = vm_create();
-	for (i = 0; i < FRAME_SIZE; i += PAGE_SIZE)
-		*(u32 *)vm_hva(self->vm, FRAME + i) = FRAME + i;
+	region_fill(self->vm);
 	self->p = probe_create(self->vm, 0);
 	self->paging = paging_create(self->vm, self->format);
 	probe_map(self->p, self->paging);

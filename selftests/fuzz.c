@@ -15,7 +15,6 @@
 #include "kselftest_harness.h"
 #include "shvm_test.h"
 
-#define ARRAY_LEN(a)		(sizeof(a) / sizeof((a)[0]))
 #define DEFAULT_SEED		20240229
 #define DEFAULT_ROUNDS		400
 #define MSR_APIC_BASE		0x1b
@@ -134,12 +133,6 @@ FIXTURE(fuzz)
 	struct test_vm *vm, *good_vm;
 	struct test_vcpu *vcpu, *good_vcpu;
 };
-
-GUEST_CODE static void guest_done(void)
-{
-	for (;;)
-		GUEST_DONE();
-}
 
 GUEST_CODE static void guest_busy(void)
 {

@@ -6,7 +6,6 @@
  */
 #include <asm/ldt.h>
 #include <asm/prctl.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
@@ -59,15 +58,6 @@ GUEST_CODE static void guest_changes_all(void)
 	}
 }
 
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu % sysconf(_SC_NPROCESSORS_ONLN), &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 /* ---- segments ---- */
 
 static u64 words[2] = { 0x1111, 0x2222 };
@@ -101,7 +91,7 @@ TEST_F(host_state, segments_of_a_local_table)
 		SKIP(return, "the kernel has no local descriptor tables");
 	vcpu_set_entry(self->vcpu, guest_changes_all, 0, 0);
 	for (i = 0; i < ROUNDS; i++) {
-		pin(i / 4);
+		test_pin(pthread_self(), i / 4);
 		asm volatile("mov %0, %%gs; mov %0, %%ds; mov %1, %%es"
 			     : : "r"(i & 1 ? first : second), "r"(second));
 		ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu));
@@ -119,7 +109,7 @@ TEST_F(host_state, segment_bases)
 
 	vcpu_set_entry(self->vcpu, guest_changes_all, 0, 0);
 	for (i = 0; i < ROUNDS; i++) {
-		pin(i / 4);
+		test_pin(pthread_self(), i / 4);
 		ASSERT_EQ(0, syscall(SYS_arch_prctl, ARCH_SET_GS, &words[i & 1]));
 		ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu));
 		ASSERT_EQ(words[i & 1], gs_word());
@@ -157,7 +147,7 @@ TEST_F(host_state, locked_time_stamp_counter)
 	signal(SIGSEGV, on_segv);
 	vcpu_set_entry(self->vcpu, guest_changes_all, 0, 0);
 	for (i = 0; i < ROUNDS; i++) {
-		pin(i / 4);
+		test_pin(pthread_self(), i / 4);
 		ASSERT_EQ(0, prctl(PR_SET_TSC, i & 1 ? PR_TSC_SIGSEGV : PR_TSC_ENABLE));
 		ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu));
 		ASSERT_EQ(i & 1, tsc_is_locked());
@@ -179,7 +169,7 @@ static void debugged_child(void)
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	raise(SIGSTOP);
 	for (i = 0; i < ROUNDS; i++) {
-		pin(i / 4);
+		test_pin(pthread_self(), i / 4);
 		if (vcpu_run(vcpu) != EXIT_SYNC)
 			_exit(1);
 		watched = i;

@@ -56,12 +56,6 @@ FIXTURE_TEARDOWN(fault)
 	vm_free(self->vm);
 }
 
-static int run(struct test_vcpu *vcpu, const void *fn, u64 arg0, u64 arg1)
-{
-	vcpu_set_entry(vcpu, fn, arg0, arg1);
-	return vcpu_run(vcpu);
-}
-
 static u8 *idt_gate(struct test_vcpu *vcpu, int vector)
 {
 	struct shvm_sregs sregs;
@@ -116,7 +110,7 @@ TEST_F(fault, merge)
 			if (merges[i].absent[j])
 				gate_set_present(self->vcpu, merges[i].absent[j] & 0xff, false);
 		vcpu_set_long_mode(self->vcpu);
-		exit = run(self->vcpu, merges[i].code, 0, 0);
+		exit = vcpu_call(self->vcpu, merges[i].code, 0, 0);
 		EXPECT_EQ(merges[i].vector ? EXIT_SYNC : SHVM_EXIT_SHUTDOWN, exit)
 			TH_LOG("%s", merges[i].name);
 		if (exit == EXIT_SYNC) {
@@ -138,7 +132,7 @@ TEST_F(fault, gate_beyond_the_limit)
 	vcpu_ioctl(self->vcpu, SHVM_GET_SREGS, &sregs);
 	sregs.idt.limit = 0x90 * 16 - 1;
 	vcpu_ioctl(self->vcpu, SHVM_SET_SREGS, &sregs);
-	ASSERT_EQ(EXIT_SYNC, run(self->vcpu, raise_int, 0, 0));
+	ASSERT_EQ(EXIT_SYNC, vcpu_call(self->vcpu, raise_int, 0, 0));
 	EXPECT_EQ(13, self->vcpu->uc[0]);
 	EXPECT_EQ(IDT_ERROR(0x90, 0), self->vcpu->uc[1]);
 }
@@ -154,7 +148,7 @@ GUEST_CODE static void guest_ud_on(u64 rsp)
 TEST_F(fault, no_stack)
 {
 	handle(self->vm, 8, last_event);
-	ASSERT_EQ(EXIT_SYNC, run(self->vcpu, guest_ud_on, 0x70000800, 0));
+	ASSERT_EQ(EXIT_SYNC, vcpu_call(self->vcpu, guest_ud_on, 0x70000800, 0));
 	EXPECT_EQ(8, self->vcpu->uc[0]);
 	EXPECT_EQ(0, self->vcpu->uc[1]);
 	EXPECT_EQ(0x700007f8, self->vcpu->uc[2]);	/* CR2: the first push */
@@ -168,7 +162,7 @@ TEST_F(fault, no_stack_for_the_double_fault)
 
 	vcpu_ioctl(self->vcpu, SHVM_GET_SREGS, &sregs);
 	memcpy(vm_hva(self->vm, sregs.tr.base + 36), &none, 8);
-	EXPECT_EQ(SHVM_EXIT_SHUTDOWN, run(self->vcpu, guest_ud_on, 0x70000800, 0));
+	EXPECT_EQ(SHVM_EXIT_SHUTDOWN, vcpu_call(self->vcpu, guest_ud_on, 0x70000800, 0));
 }
 
 TEST_F(fault, no_idt)
@@ -178,7 +172,7 @@ TEST_F(fault, no_idt)
 	vcpu_ioctl(self->vcpu, SHVM_GET_SREGS, &sregs);
 	sregs.idt.base = 0x70000000;
 	vcpu_ioctl(self->vcpu, SHVM_SET_SREGS, &sregs);
-	EXPECT_EQ(SHVM_EXIT_SHUTDOWN, run(self->vcpu, raise_ud, 0, 0));
+	EXPECT_EQ(SHVM_EXIT_SHUTDOWN, vcpu_call(self->vcpu, raise_ud, 0, 0));
 }
 
 /* An IDT or a stack in a device: the vCPU ends, with one of these two, and does so at once. */
@@ -195,8 +189,8 @@ TEST_F(fault, device_in_the_way)
 		if (i)
 			sregs.idt.base = HOLE_BASE;
 		vcpu_ioctl(self->vcpu, SHVM_SET_SREGS, &sregs);
-		exit = run(self->vcpu, guest_ud_on,
-			   i ? vcpu_stack_top(self->vcpu) : HOLE_BASE + 0x800, 0);
+		exit = vcpu_call(self->vcpu, guest_ud_on,
+				 i ? vcpu_stack_top(self->vcpu) : HOLE_BASE + 0x800, 0);
 		EXPECT_TRUE(exit == SHVM_EXIT_INTERNAL_ERROR || exit == SHVM_EXIT_SHUTDOWN)
 			TH_LOG("exit %d", exit);
 	}
@@ -235,7 +229,7 @@ GUEST_CODE static void guest_stack_in_table(void)
 TEST_F(fault, stack_in_a_page_table)
 {
 	*(u64 *)vm_hva(self->vm, FRAME) = 0x1234;
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_stack_in_table, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_stack_in_table, 0, 0));
 }
 
 /* ---- single steps ---- */
@@ -302,9 +296,9 @@ static void check_steps(struct __test_metadata *_metadata, struct test_vm *vm,
 		const u64 *at = steps[i].steps;
 
 		vcpu_set_long_mode(vcpu);
-		ASSERT_EQ(EXIT_DONE, run(vcpu, guest_use_table, 0, 0));
+		ASSERT_EQ(EXIT_DONE, vcpu_call(vcpu, guest_use_table, 0, 0));
 		vm_sym(vm, event_log)->nr = 0;
-		EXPECT_EQ(EXIT_DONE, run(vcpu, steps[i].code, address, 0))
+		EXPECT_EQ(EXIT_DONE, vcpu_call(vcpu, steps[i].code, address, 0))
 			TH_LOG("%s", steps[i].name);
 		EXPECT_LT(4, vm_sym(vm, event_log)->nr) TH_LOG("%s", steps[i].name);
 		for (j = 0; j < 4; j++) {
@@ -351,7 +345,7 @@ TEST_F(fault, breakpoint)
 	struct event *event = vm_sym(self->vm, event_log)->event;
 
 	handle(self->vm, 1, log_breakpoint);
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_breakpoint, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_breakpoint, 0, 0));
 	ASSERT_EQ(1, vm_sym(self->vm, event_log)->nr);
 	EXPECT_EQ(*(u64 *)guest_breakpoint_at, event[0].rip);
 	EXPECT_EQ(1, event[0].error & 0xf);

@@ -134,20 +134,11 @@ static void change_memory(struct test_vm *vm, int i)
 		test_die("cannot make the slot again: %s", strerror(-ret));
 }
 
-static void pin(pthread_t thread, int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	pthread_setaffinity_np(thread, sizeof(set), &set);
-}
-
 TEST_F(isolation, in_turns_on_one_cpu)
 {
 	int round, i;
 
-	pin(pthread_self(), 0);
+	test_pin(pthread_self(), 0);
 	for (i = 0; i < NR_VMS; i++)
 		vcpu_set_entry(self->vcpu[i], guest_checks_once, GPA, 0);
 	for (round = 0; round < ROUNDS; round++) {
@@ -168,7 +159,7 @@ TEST_F(isolation, in_turns_on_all_cpus)
 	for (i = 0; i < NR_VMS; i++)
 		vcpu_set_entry(self->vcpu[i], guest_checks_once, GPA, 0);
 	for (round = 0; round < ROUNDS; round++) {
-		pin(pthread_self(), round / 3 % nr_cpus);
+		test_pin(pthread_self(), round / 3 % nr_cpus);
 		for (i = 0; i < NR_VMS; i++) {
 			ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu[i]));
 			ASSERT_EQ(canary_of(i), self->vcpu[i]->uc[0]);
@@ -205,7 +196,7 @@ TEST_F(isolation, at_once)
 	}
 	for (round = 0; round < ROUNDS; round++) {
 		for (i = 0; i < NR_VMS; i++)
-			pin(self->vcpu[i]->thread, (round / 4 + i) % nr_cpus);
+			test_pin(self->vcpu[i]->thread, (round / 4 + i) % nr_cpus);
 		i = round % NR_VMS;
 		fresh = fresh_memory(i);
 		ASSERT_EQ(vm_hva(self->vm[i], GPA),

@@ -31,12 +31,6 @@ FIXTURE(lifetime)
 
 static GUEST_DATA volatile u64 beats[MAX_TEST_VCPUS];
 
-GUEST_CODE static void guest_done(void)
-{
-	for (;;)
-		GUEST_DONE();
-}
-
 /*
  * Keeps the shadow MMU busy and never leaves by itself. With interrupts on: in a guest that was
  * entered with them off, the emulated CPU takes none for the host either, against the SDM.
@@ -186,15 +180,6 @@ TEST_F(lifetime, exit_with_running_vcpus)
 
 /* ---- CPUs ---- */
 
-static void pin(pthread_t thread, int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	pthread_setaffinity_np(thread, sizeof(set), &set);
-}
-
 TEST_F(lifetime, vcpus_migrate)
 {
 	int i, j, nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -204,7 +189,7 @@ TEST_F(lifetime, vcpus_migrate)
 	workers_start(self->workers);
 	for (i = 0; i < 30; i++) {
 		for (j = 0; j < NR_WORKERS; j++)
-			pin(self->workers[j]->thread, (i + j) % nr_cpus);
+			test_pin(self->workers[j]->thread, (i + j) % nr_cpus);
 		wait_for_beats(self->vm, 1);
 	}
 	EXPECT_EQ(0, workers_stop(self->workers));

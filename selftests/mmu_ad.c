@@ -24,12 +24,6 @@ FIXTURE_TEARDOWN(mmu_ad)
 	vm_free(self->vm);
 }
 
-static int run(struct test_vcpu *vcpu, const void *fn, u64 arg0, u64 arg1)
-{
-	vcpu_set_entry(vcpu, fn, arg0, arg1);
-	return vcpu_run(vcpu);
-}
-
 #define AD(entry)	((entry) & (PTE_A | PTE_D))
 
 /* The entry that maps REGION at this level (1, 2, 3), and those above it. */
@@ -119,7 +113,7 @@ TEST_F(mmu_ad, cleared_bits_come_again)
 			continue;	/* no 1G pages */
 		for (wp = 0; wp < 2; wp++)
 			EXPECT_EQ(EXIT_DONE,
-				  run(self->vcpu, guest_clear_and_touch, level, wp))
+				  vcpu_call(self->vcpu, guest_clear_and_touch, level, wp))
 				TH_LOG("level %d, WP %d", level, wp);
 	}
 }
@@ -158,7 +152,7 @@ GUEST_CODE static void guest_upper_levels(void)
 
 TEST_F(mmu_ad, upper_levels_and_no_wp)
 {
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_upper_levels, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_upper_levels, 0, 0));
 }
 
 /* A whole table with A = 0 (and then all of it with A = 1): one access marks one entry. */
@@ -188,8 +182,8 @@ GUEST_CODE static void guest_neighbours(u64 preset)
 
 TEST_F(mmu_ad, neighbours_stay)
 {
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_neighbours, 0, 0));
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_neighbours, PTE_A, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_neighbours, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_neighbours, PTE_A, 0));
 }
 
 /* Two large entries for one frame; what is shadowed for one must not set D of the other. */
@@ -218,8 +212,8 @@ GUEST_CODE static void guest_clean_and_dirty(u64 first)
 
 TEST_F(mmu_ad, clean_and_dirty_large_pages_of_one_frame)
 {
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_clean_and_dirty, 0, 0));
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_clean_and_dirty, 1, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_clean_and_dirty, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_clean_and_dirty, 1, 0));
 }
 
 /* Nothing else of an entry changes: software bits, PAT, PCD. */
@@ -245,7 +239,7 @@ GUEST_CODE static void guest_other_bits(void)
 
 TEST_F(mmu_ad, other_bits_stay)
 {
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_other_bits, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_other_bits, 0, 0));
 }
 
 SHVM_TEST_MAIN

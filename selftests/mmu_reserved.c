@@ -128,10 +128,8 @@ static void check_reserved(struct __test_metadata *_metadata, struct test_vm *vm
 			   struct test_vcpu *vcpu, u32 bits)
 {
 	typeof(region) *r = vm_sym(vm, region);
-	u64 i;
 
-	for (i = 0; i < FRAME_SIZE; i += PAGE_SIZE)
-		*(u64 *)vm_hva(vm, FRAME + i) = FRAME + i;
+	region_fill(vm);
 	check_leaf(_metadata, vcpu, r->pt, 0, bits);
 	*(u64 *)vm_hva(vm, r->pt) = FRAME | PTE_P | PTE_W;
 	check_pointer(_metadata, vcpu, r->pd, r->pt | PTE_TABLE, bits);
@@ -143,7 +141,7 @@ static void check_reserved(struct __test_metadata *_metadata, struct test_vm *vm
 
 static void set_phys_bits(struct test_vcpu *vcpu, u32 bits)
 {
-	struct shvm_cpuid2 *cpuid = region_cpuid();
+	struct shvm_cpuid2 *cpuid = test_supported_cpuid();
 	int i;
 
 	for (i = 0; i < cpuid->nent; i++) {

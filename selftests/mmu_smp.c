@@ -23,15 +23,12 @@ FIXTURE(mmu_smp)
 
 FIXTURE_SETUP(mmu_smp)
 {
-	u64 i;
-
 	self->vm = vm_create();
 	region_make(self->vm);
 	self->vcpu[0] = vcpu_create(self->vm, 0, NULL);
 	self->vcpu[1] = vcpu_create(self->vm, 1, NULL);
 	*vm_sym(self->vm, other_pt) = vm_alloc_pages(self->vm, 1);
-	for (i = 0; i < FRAME_SIZE; i += PAGE_SIZE)
-		*(u64 *)vm_hva(self->vm, FRAME + i) = FRAME + i;
+	region_fill(self->vm);
 }
 
 FIXTURE_TEARDOWN(mmu_smp)
@@ -39,7 +36,6 @@ FIXTURE_TEARDOWN(mmu_smp)
 	vm_free(self->vm);
 }
 
-#define PAGE(n)		(FRAME + (n) * PAGE_SIZE)
 #define AT(index)	(REGION + (index) * PAGE_SIZE)
 
 static void run_both(struct __test_metadata *_metadata, struct test_vcpu *vcpu[2],

@@ -23,27 +23,16 @@ FIXTURE(mmu_space)
 
 FIXTURE_SETUP(mmu_space)
 {
-	u64 i;
-
 	self->vm = vm_create();
 	region_make(self->vm);
 	self->vcpu = vcpu_create(self->vm, 0, NULL);
-	for (i = 0; i < FRAME_SIZE; i += PAGE_SIZE)
-		*(u64 *)vm_hva(self->vm, FRAME + i) = FRAME + i;
+	region_fill(self->vm);
 }
 
 FIXTURE_TEARDOWN(mmu_space)
 {
 	vm_free(self->vm);
 }
-
-static int run(struct test_vcpu *vcpu, const void *fn, u64 arg0, u64 arg1)
-{
-	vcpu_set_entry(vcpu, fn, arg0, arg1);
-	return vcpu_run(vcpu);
-}
-
-#define PAGE(n)		(FRAME + (n) * PAGE_SIZE)
 
 /* Space n has page n at REGION, and the rest of memory as all others have it. */
 static void spaces_make(struct test_vm *vm)
@@ -94,7 +83,7 @@ GUEST_CODE static void guest_spaces(u64 pcid)
 TEST_F(mmu_space, more_spaces_than_roots)
 {
 	spaces_make(self->vm);
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_spaces, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_spaces, 0, 0));
 }
 
 TEST_F(mmu_space, pcid)
@@ -102,7 +91,7 @@ TEST_F(mmu_space, pcid)
 	if (!region_cpuid_has(1, 2, 17))
 		SKIP(return, "no PCID");
 	spaces_make(self->vm);
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_spaces, 1, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_spaces, 1, 0));
 }
 
 /* A global page changes: INVLPG, or a change of CR4.PGE, makes it so in all spaces. */
@@ -134,7 +123,7 @@ GUEST_CODE static void guest_global(void)
 TEST_F(mmu_space, global_pages)
 {
 	spaces_make(self->vm);
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_global, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_global, 0, 0));
 }
 
 /* ---- no memory where tables should be ---- */
@@ -151,11 +140,11 @@ TEST_F(mmu_space, cr3_outside_memory)
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		EXPECT_EQ(SHVM_EXIT_SHUTDOWN, run(self->vcpu, guest_bad_cr3, bad[i], 0))
+		EXPECT_EQ(SHVM_EXIT_SHUTDOWN, vcpu_call(self->vcpu, guest_bad_cr3, bad[i], 0))
 			TH_LOG("CR3 %#lx", (long)bad[i]);
 		vcpu_set_long_mode(self->vcpu);
 	}
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_bad_cr3, self->vm->root, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_bad_cr3, self->vm->root, 0));
 }
 
 /* ---- large pages over borders ---- */
@@ -311,7 +300,7 @@ TEST_F(mmu_space, long_mode_and_back)
 
 	*(u64 *)vm_hva(self->vm, r->pt) = PAGE(5) | PTE_P | PTE_W;
 	vcpu_set_protected_mode(self->vcpu);
-	ASSERT_EQ(EXIT_DONE, run(self->vcpu, guest_on_and_off, self->vm->root, 0));
+	ASSERT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_on_and_off, self->vm->root, 0));
 	EXPECT_EQ(10, ((u32 *)vm_hva(self->vm, PAGE(5)))[2]);
 	EXPECT_EQ(10, ((u32 *)vm_hva(self->vm, PAGE(5)))[3]);
 	EXPECT_EQ(PAGE(5) | PTE_P | PTE_W | PTE_A | PTE_D, *(u64 *)vm_hva(self->vm, r->pt));

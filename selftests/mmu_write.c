@@ -11,7 +11,6 @@
 #define READONLY_SLOT	7
 #define READONLY_BASE	0x50000000ul
 
-/* Each page of FRAME holds its own address in its first word. */
 FIXTURE(mmu_write)
 {
 	struct test_vm *vm;
@@ -20,13 +19,10 @@ FIXTURE(mmu_write)
 
 FIXTURE_SETUP(mmu_write)
 {
-	u64 i;
-
 	self->vm = vm_create();
 	region_make(self->vm);
 	self->vcpu = vcpu_create(self->vm, 0, NULL);
-	for (i = 0; i < FRAME_SIZE; i += PAGE_SIZE)
-		*(u64 *)vm_hva(self->vm, FRAME + i) = FRAME + i;
+	region_fill(self->vm);
 }
 
 FIXTURE_TEARDOWN(mmu_write)
@@ -34,15 +30,8 @@ FIXTURE_TEARDOWN(mmu_write)
 	vm_free(self->vm);
 }
 
-#define PAGE(n)		(FRAME + (n) * PAGE_SIZE)
 #define MAPS(n)		(PAGE(n) | PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
 #define AT(index)	(REGION + (index) * PAGE_SIZE)
-
-static int run(struct test_vcpu *vcpu, const void *fn, u64 arg0, u64 arg1)
-{
-	vcpu_set_entry(vcpu, fn, arg0, arg1);
-	return vcpu_run(vcpu);
-}
 
 /* ---- every kind of store ---- */
 
@@ -107,7 +96,7 @@ GUEST_CODE static void guest_stores(void)
 
 TEST_F(mmu_write, every_store)
 {
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_stores, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_stores, 0, 0));
 }
 
 /* The same entry, not mapped between: as many stores without use as it takes to be given up. */
@@ -125,7 +114,7 @@ GUEST_CODE static void guest_many_stores(void)
 
 TEST_F(mmu_write, many_stores_then_use)
 {
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_many_stores, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_many_stores, 0, 0));
 }
 
 /* ---- stores that no emulator needs to know, and long ones ---- */
@@ -152,7 +141,7 @@ TEST_F(mmu_write, stores_of_other_units)
 {
 	if (!test_is_shvm())
 		SKIP(return, "kvm_pvm emulates what it has no emulation for");
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_sse_stores, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_sse_stores, 0, 0));
 }
 
 /* An address behind the table itself: giving the table up does not help for long. */
@@ -173,8 +162,8 @@ TEST_F(mmu_write, store_through_the_table_itself)
 {
 	int exit;
 
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_own_table, 0, 0));
-	exit = run(self->vcpu, guest_own_table, 1, 0);
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_own_table, 0, 0));
+	exit = vcpu_call(self->vcpu, guest_own_table, 1, 0);
 	EXPECT_TRUE(exit == EXIT_DONE || exit == SHVM_EXIT_INTERNAL_ERROR) TH_LOG("%#x", exit);
 }
 
@@ -209,7 +198,7 @@ GUEST_CODE static void guest_bulk(u64 source)
 
 TEST_F(mmu_write, whole_tables)
 {
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_bulk, vm_alloc_pages(self->vm, 1), 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_bulk, vm_alloc_pages(self->vm, 1), 0));
 }
 
 /* ---- stores over the edge of an entry, and of a table ---- */
@@ -257,7 +246,7 @@ TEST_F(mmu_write, stores_over_an_edge)
 	u64 next = vm_alloc_pages(self->vm, 1);
 
 	ASSERT_EQ(vm_sym(self->vm, region)->pt + PAGE_SIZE, next);
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_straddles, next, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_straddles, next, 0));
 }
 
 /* ---- the top level as its own entry ---- */
@@ -299,7 +288,7 @@ GUEST_CODE static void guest_recursive(void)
 TEST_F(mmu_write, recursive_slot)
 {
 	((u64 *)vm_hva(self->vm, self->vm->root))[SELF_SLOT] = self->vm->root | PTE_P | PTE_W;
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_recursive, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_recursive, 0, 0));
 }
 
 /* ---- tables that come and go ---- */
@@ -328,7 +317,7 @@ GUEST_CODE static void guest_relink(void)
 
 TEST_F(mmu_write, relink_at_a_new_address)
 {
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_relink, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_relink, 0, 0));
 }
 
 GUEST_CODE static void guest_table_to_data(void)
@@ -356,7 +345,7 @@ GUEST_CODE static void guest_table_to_data(void)
 
 TEST_F(mmu_write, table_to_data_and_back)
 {
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_table_to_data, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_table_to_data, 0, 0));
 }
 
 /* A frame that is a table of two levels at once: PD and PT. */
@@ -389,7 +378,7 @@ TEST_F(mmu_write, one_frame_at_two_levels)
 
 	*(u64 *)vm_hva(self->vm, other) = r->pd | PTE_TABLE;
 	((u64 *)vm_hva(self->vm, r->pdpt))[1] = other | PTE_TABLE;
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_two_parents, 0, 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_two_parents, 0, 0));
 }
 
 /* ---- tables in a read-only slot ---- */
@@ -419,7 +408,8 @@ TEST_F(mmu_write, tables_in_a_readonly_slot)
 	((u64 *)vm_hva(self->vm, vm_sym(self->vm, region)->pdpt))[5] =
 		READONLY_BASE | PTE_P | PTE_W;
 	memcpy(copy, tables, sizeof(copy));
-	EXPECT_EQ(EXIT_DONE, run(self->vcpu, guest_readonly_tables, REGION + (5ull << 30), 0));
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_readonly_tables, REGION + (5ull << 30),
+				       0));
 	EXPECT_EQ(0, memcmp(copy, tables, sizeof(copy)));
 }
 

@@ -7,10 +7,7 @@
 #include <string.h>
 
 #include "kselftest_harness.h"
-#include "shvm_test.h"
-
-#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
-#define NON_CANONICAL	0x0000800000000000ull
+#include "one_vcpu.h"
 
 #define MSR_TSC			0x10
 #define MSR_SYSENTER_CS		0x174
@@ -26,34 +23,6 @@
 #define MSR_GS_BASE		0xc0000101
 #define MSR_KERNEL_GS_BASE	0xc0000102
 #define MSR_NONE		0xdeadbeef
-
-FIXTURE(msrs)
-{
-	bool is_shvm;
-	struct test_vm *vm;
-	struct test_vcpu *vcpu;
-};
-
-GUEST_CODE static void guest_done(void)
-{
-	for (;;)
-		GUEST_DONE();
-}
-
-FIXTURE_SETUP(msrs)
-{
-	self->is_shvm = test_is_shvm();
-	self->vm = vm_create();
-	self->vcpu = vcpu_create(self->vm, 0, guest_done);
-}
-
-FIXTURE_TEARDOWN(msrs)
-{
-	vm_free(self->vm);
-}
-
-#define get(what, to)	vcpu_ioctl(self->vcpu, SHVM_GET_##what, to)
-#define set(what, from)	__vcpu_ioctl(self->vcpu, SHVM_SET_##what, from)
 
 /* ---- MSRs ---- */
 
@@ -93,7 +62,7 @@ static struct shvm_msr_list *msr_list(void)
 }
 
 /* What is listed can be read, and what was read can be written: VMMs rely on it. */
-TEST_F(msrs, listed_msrs_work)
+TEST_F(one_vcpu, listed_msrs_work)
 {
 	struct shvm_msr_list *list = msr_list();
 	u64 data;
@@ -111,7 +80,7 @@ TEST_F(msrs, listed_msrs_work)
 	free(list);
 }
 
-TEST_F(msrs, round_trip)
+TEST_F(one_vcpu, round_trip)
 {
 	static const struct { u32 index; u64 value; } msrs[] = {
 		{ MSR_SYSENTER_CS, 0x10 }, { MSR_SYSENTER_ESP, 0xffff888012345678 },
@@ -137,7 +106,7 @@ TEST_F(msrs, round_trip)
 	EXPECT_EQ(0xffff888000000000, sregs.gs.base);
 }
 
-TEST_F(msrs, refused)
+TEST_F(one_vcpu, refused)
 {
 	u64 data = 0;
 
@@ -157,7 +126,7 @@ TEST_F(msrs, refused)
 	}
 }
 
-TEST_F(msrs, stop_at_the_first_bad_one)
+TEST_F(one_vcpu, stop_at_the_first_bad_one)
 {
 	struct {
 		struct shvm_msrs head;
@@ -201,7 +170,7 @@ GUEST_CODE static void guest_msrs(void)
 	GUEST_DONE();
 }
 
-TEST_F(msrs, guest_sees_msrs_and_changes_them)
+TEST_F(one_vcpu, guest_sees_msrs_and_changes_them)
 {
 	u64 data;
 
@@ -226,7 +195,7 @@ GUEST_CODE static void guest_swapgs(void)
 	GUEST_DONE();
 }
 
-TEST_F(msrs, swapgs)
+TEST_F(one_vcpu, swapgs)
 {
 	u64 page = vm_alloc_pages(self->vm, 1);
 
@@ -247,7 +216,7 @@ GUEST_CODE static void guest_reads_tsc(void)
 	GUEST_DONE();
 }
 
-TEST_F(msrs, tsc)
+TEST_F(one_vcpu, tsc)
 {
 	/* Not every back end of KVM can offset the TSC. */
 	const u64 start = self->is_shvm ? 1ull << 50 : 0;
@@ -265,7 +234,7 @@ TEST_F(msrs, tsc)
 		EXPECT_LT(after, start + (1ull << 40));
 }
 
-TEST_F(msrs, tsc_khz)
+TEST_F(one_vcpu, tsc_khz)
 {
 	int khz = __vcpu_ioctl(self->vcpu, SHVM_GET_TSC_KHZ, 0);
 
@@ -317,7 +286,7 @@ GUEST_CODE static void guest_cpuid_leaves(void)
 	GUEST_DONE();
 }
 
-TEST_F(msrs, cpuid)
+TEST_F(one_vcpu, cpuid)
 {
 	static struct cpuid_array in, out;
 	int i, ret;
@@ -347,7 +316,7 @@ TEST_F(msrs, cpuid)
 	EXPECT_EQ(-EINVAL, set(CPUID2, &in));
 }
 
-TEST_F(msrs, cpuid_refused)
+TEST_F(one_vcpu, cpuid_refused)
 {
 	static struct cpuid_array good, bad, out;
 

@@ -65,17 +65,6 @@ static void add_slot(struct test_vm *vm, void *hva)
 
 /* ---- a single vCPU that reads or writes when it is told to ---- */
 
-GUEST_CODE static void guest_read(u64 gva)
-{
-	GUEST_SYNC(guest_read64(gva));
-}
-
-GUEST_CODE static void guest_write(u64 gva, u64 value)
-{
-	guest_write64(gva, value);
-	GUEST_SYNC(0);
-}
-
 static u64 read_by_guest(struct test_vcpu *vcpu, u64 gva)
 {
 	vcpu_set_entry(vcpu, guest_read, gva, 0);
@@ -196,18 +185,6 @@ TEST_F(notifier, shared_file)
 	close(fd);
 }
 
-static long read_number(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	long n = -1;
-
-	if (f && fscanf(f, "%ld", &n) != 1)
-		n = -1;
-	if (f)
-		fclose(f);
-	return n;
-}
-
 static int write_number(const char *path, long n)
 {
 	FILE *f = fopen(path, "w");
@@ -224,11 +201,11 @@ static int write_number(const char *path, long n)
 TEST_F(notifier, hugetlb)
 {
 	struct test_vcpu *vcpu = vcpu_create(self->vm, 0, NULL);
-	long before = read_number(HUGE_DIR "nr_hugepages");
+	long before = test_read_number(HUGE_DIR "nr_hugepages");
 	u64 *hva;
 
 	if (write_number(HUGE_DIR "nr_hugepages", before + 2) ||
-	    read_number(HUGE_DIR "nr_hugepages") != before + 2)
+	    test_read_number(HUGE_DIR "nr_hugepages") != before + 2)
 		SKIP(return, "the kernel gives no huge pages");
 	hva = must_map(NULL, HUGE_SIZE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
@@ -244,7 +221,7 @@ TEST_F(notifier, hugetlb)
 	munmap(hva, HUGE_SIZE);
 	EXPECT_EQ(0, write_number(HUGE_DIR "nr_hugepages", before));
 	/* Huge pages that are in use stay: nobody holds these. */
-	EXPECT_EQ(before, read_number(HUGE_DIR "nr_hugepages"));
+	EXPECT_EQ(before, test_read_number(HUGE_DIR "nr_hugepages"));
 }
 
 /* ---- while the guest runs ---- */

@@ -12,61 +12,12 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
-#include "ioctl_list.h"
+#include "every_fd.h"
 #include "shvm_test.h"
-
-FIXTURE(process)
-{
-	int dev;
-	bool is_shvm;
-	struct test_vm *vm;
-	struct test_vcpu *vcpu;
-	int fds[3];		/* by enum fd_kind */
-};
-
-GUEST_CODE static void guest_done(void)
-{
-	for (;;)
-		GUEST_DONE();
-}
-
-/*
- * With interrupts on: in a guest that was entered with them off, the emulated CPU takes none for
- * the host either, against the SDM, and the machine would hang.
- */
-GUEST_CODE static void guest_spin(void)
-{
-	asm volatile("sti");
-	for (;;)
-		asm volatile("pause");
-}
-
-FIXTURE_SETUP(process)
-{
-	self->dev = test_dev_open();
-	self->is_shvm = test_is_shvm();
-	self->vm = vm_create();
-	self->vcpu = vcpu_create(self->vm, 0, guest_done);
-	self->fds[SYSTEM] = self->dev;
-	self->fds[VM] = self->vm->fd;
-	self->fds[VCPU] = self->vcpu->fd;
-}
-
-FIXTURE_TEARDOWN(process)
-{
-	/* Whatever was tried, the vCPU still works. */
-	vcpu_set_long_mode(self->vcpu);
-	vcpu_set_entry(self->vcpu, guest_done, 0, 0);
-	EXPECT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
-	vm_free(self->vm);
-	close(self->dev);
-}
-
-#define dev_ioctl(req, arg)	__test_ioctl(self->dev, req, (unsigned long)(arg))
 
 /* ---- the run page ---- */
 
-TEST_F(process, run_page_mappings)
+TEST_F(every_fd, run_page_mappings)
 {
 	size_t size = self->vcpu->run_size;
 	struct shvm_run *second = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -115,7 +66,7 @@ static bool nothing_at(int fd, size_t size, long offset)
 	return nothing;
 }
 
-TEST_F(process, run_page_ends)
+TEST_F(every_fd, run_page_ends)
 {
 	size_t size = self->vcpu->run_size;
 	int fd = self->vcpu->fd;
@@ -159,7 +110,7 @@ static int count_not_eio(const int fds[3], bool is_shvm)
 	return bad;
 }
 
-TEST_F(process, forked_child_gets_eio)
+TEST_F(every_fd, forked_child_gets_eio)
 {
 	int status;
 	pid_t pid = fork();
@@ -203,7 +154,7 @@ static int receive_fds(int sock, int fds[3])
 	return 0;
 }
 
-TEST_F(process, passed_fds_give_eio)
+TEST_F(every_fd, passed_fds_give_eio)
 {
 	int sock[2], fds[3], status;
 	pid_t pid;
@@ -219,7 +170,7 @@ TEST_F(process, passed_fds_give_eio)
 }
 
 /* The owner is gone, a stranger holds the fds: nothing works, and closing them is safe. */
-TEST_F(process, owner_dies_first)
+TEST_F(every_fd, owner_dies_first)
 {
 	int sock[2], fds[3];
 	pid_t owner;
@@ -296,7 +247,7 @@ static int close_in_order(const int order[NR_THINGS])
 	return failed;
 }
 
-TEST_F(process, close_orders)
+TEST_F(every_fd, close_orders)
 {
 	int order[NR_THINGS], n, i, tried = 0;
 
@@ -321,7 +272,7 @@ static void *get_regs(void *arg)
 	return (void *)(long)__vcpu_ioctl((struct test_vcpu *)arg, SHVM_GET_REGS, &regs);
 }
 
-TEST_F(process, ioctl_waits_for_run)
+TEST_F(every_fd, ioctl_waits_for_run)
 {
 	pthread_t thread;
 	void *result;
@@ -363,7 +314,7 @@ static void *meddle(void *arg)
 	return NULL;
 }
 
-TEST_F(process, fds_guessed_while_they_are_made)
+TEST_F(every_fd, fds_guessed_while_they_are_made)
 {
 	struct meddler m = { };
 	pthread_t thread;

@@ -5,7 +5,6 @@
  */
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -26,12 +25,6 @@ FIXTURE(races)
 	u64 *old, *new;		/* host memory of two slots */
 };
 
-GUEST_CODE static void guest_done(void)
-{
-	for (;;)
-		GUEST_DONE();
-}
-
 GUEST_CODE static void guest_reads(u64 gva)
 {
 	asm volatile("sti");	/* the emulated CPU takes no host interrupts otherwise */
@@ -39,15 +32,6 @@ GUEST_CODE static void guest_reads(u64 gva)
 		GUEST_SYNC(0);
 		GUEST_SYNC(guest_read64(gva));
 	}
-}
-
-static GUEST_DATA volatile u64 spins;
-
-GUEST_CODE static void guest_spins(void)
-{
-	asm volatile("sti");
-	for (;;)
-		spins++;
 }
 
 static u64 *memory(u64 value)
@@ -144,14 +128,20 @@ static void start_once(struct test_vcpu *vcpu)
 
 /* ---- a fault, and the slot it came from goes ---- */
 
+/* The vCPU has found the page for its fault, and is stopped before it maps it. */
+static void fault_until_map(struct test_vcpu *vcpu)
+{
+	arm(vcpu->vm, SHVM_PAUSE_FAULT_MAP);
+	start_once(vcpu);
+	wait_at(vcpu->vm, SHVM_PAUSE_FAULT_MAP);
+}
+
 /* The fault knows a page of the old memory when the slot gets other memory. */
 TEST_F(races, fault_meets_a_replaced_slot)
 {
 	if (!self->vm)
 		SKIP(return, "not a debug module");
-	arm(self->vm, SHVM_PAUSE_FAULT_MAP);
-	start_once(self->vcpu);
-	wait_at(self->vm, SHVM_PAUSE_FAULT_MAP);
+	fault_until_map(self->vcpu);
 	vm_del_slot(self->vm, SLOT);
 	ASSERT_EQ(0, __vm_set_slot(self->vm, SLOT, 0, GPA, SIZE, self->new));
 	release(self->vm, SHVM_PAUSE_FAULT_MAP);
@@ -164,9 +154,7 @@ TEST_F(races, fault_meets_a_deleted_slot)
 {
 	if (!self->vm)
 		SKIP(return, "not a debug module");
-	arm(self->vm, SHVM_PAUSE_FAULT_MAP);
-	start_once(self->vcpu);
-	wait_at(self->vm, SHVM_PAUSE_FAULT_MAP);
+	fault_until_map(self->vcpu);
 	vm_del_slot(self->vm, SLOT);
 	release(self->vm, SHVM_PAUSE_FAULT_MAP);
 	EXPECT_EQ(SHVM_EXIT_MMIO, vcpu_join(self->vcpu));
@@ -178,9 +166,7 @@ TEST_F(races, fault_meets_a_moved_slot)
 {
 	if (!self->vm)
 		SKIP(return, "not a debug module");
-	arm(self->vm, SHVM_PAUSE_FAULT_MAP);
-	start_once(self->vcpu);
-	wait_at(self->vm, SHVM_PAUSE_FAULT_MAP);
+	fault_until_map(self->vcpu);
 	self->old[PAGE_SIZE / sizeof(u64)] = 3;
 	/* By a page upwards and then another slot below, so that the frame has other memory. */
 	ASSERT_EQ(0, __vm_set_slot(self->vm, SLOT, 0, GPA + PAGE_SIZE, SIZE, self->old));
@@ -196,9 +182,7 @@ TEST_F(races, fault_meets_a_new_host_page)
 {
 	if (!self->vm)
 		SKIP(return, "not a debug module");
-	arm(self->vm, SHVM_PAUSE_FAULT_MAP);
-	start_once(self->vcpu);
-	wait_at(self->vm, SHVM_PAUSE_FAULT_MAP);
+	fault_until_map(self->vcpu);
 	ASSERT_EQ(0, madvise(self->old, SIZE, MADV_DONTNEED));
 	self->old[0] = 7;
 	release(self->vm, SHVM_PAUSE_FAULT_MAP);
@@ -258,8 +242,8 @@ TEST_F(races, requests_at_the_last_moment)
 
 	if (!self->vm)
 		SKIP(return, "not a debug module");
-	vcpu_set_entry(self->vcpu, guest_spins, 0, 0);
-	before = *vm_sym(self->vm, spins);
+	vcpu_set_entry(self->vcpu, guest_spin, 0, 0);
+	before = *vm_sym(self->vm, guest_spins);
 	arm(self->vm, SHVM_PAUSE_ENTER);
 	vcpu_start(self->vcpu);
 	wait_at(self->vm, SHVM_PAUSE_ENTER);
@@ -268,7 +252,7 @@ TEST_F(races, requests_at_the_last_moment)
 	vcpu_kick(self->vcpu);
 	release(self->vm, SHVM_PAUSE_ENTER);
 	EXPECT_EQ(SHVM_EXIT_INTR, vcpu_join(self->vcpu));
-	EXPECT_EQ(before, *vm_sym(self->vm, spins));
+	EXPECT_EQ(before, *vm_sym(self->vm, guest_spins));
 	EXPECT_EQ(0, vm_audit(self->vm));
 }
 

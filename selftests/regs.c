@@ -7,42 +7,11 @@
 #include <string.h>
 
 #include "kselftest_harness.h"
-#include "shvm_test.h"
-
-#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
-#define NON_CANONICAL	0x0000800000000000ull
-
-FIXTURE(regs)
-{
-	bool is_shvm;
-	struct test_vm *vm;
-	struct test_vcpu *vcpu;
-};
-
-GUEST_CODE static void guest_done(void)
-{
-	for (;;)
-		GUEST_DONE();
-}
-
-FIXTURE_SETUP(regs)
-{
-	self->is_shvm = test_is_shvm();
-	self->vm = vm_create();
-	self->vcpu = vcpu_create(self->vm, 0, guest_done);
-}
-
-FIXTURE_TEARDOWN(regs)
-{
-	vm_free(self->vm);
-}
-
-#define get(what, to)	vcpu_ioctl(self->vcpu, SHVM_GET_##what, to)
-#define set(what, from)	__vcpu_ioctl(self->vcpu, SHVM_SET_##what, from)
+#include "one_vcpu.h"
 
 /* ---- general registers ---- */
 
-TEST_F(regs, regs_round_trip)
+TEST_F(one_vcpu, regs_round_trip)
 {
 	struct shvm_regs in = { 0 }, out;
 	u64 *word = (u64 *)&in;
@@ -61,7 +30,7 @@ TEST_F(regs, regs_round_trip)
 	EXPECT_EQ(RFLAGS_FIXED, out.rflags);
 }
 
-TEST_F(regs, reserved_rflags)
+TEST_F(one_vcpu, reserved_rflags)
 {
 	static const int reserved[] = { 3, 5, 15, 22, 31, 32, 63 };
 	struct shvm_regs good, bad, out;
@@ -86,7 +55,7 @@ GUEST_ASM(guest_increment_all,
 	  "hlt\n");
 extern char guest_increment_all[];
 
-TEST_F(regs, guest_sees_all_regs)
+TEST_F(one_vcpu, guest_sees_all_regs)
 {
 	struct shvm_regs in, out;
 	u64 *from = (u64 *)&in, *to = (u64 *)&out;
@@ -107,7 +76,7 @@ TEST_F(regs, guest_sees_all_regs)
 
 /* ---- segments and control registers ---- */
 
-TEST_F(regs, sregs_round_trip)
+TEST_F(one_vcpu, sregs_round_trip)
 {
 	struct shvm_sregs in, out;
 
@@ -130,7 +99,7 @@ TEST_F(regs, sregs_round_trip)
 	EXPECT_EQ(0, memcmp(&in, &out, sizeof(in)));
 }
 
-TEST_F(regs, sregs_of_other_modes_round_trip)
+TEST_F(one_vcpu, sregs_of_other_modes_round_trip)
 {
 	struct test_vcpu *vcpu = vcpu_create_bare(self->vm, 1);
 	struct shvm_sregs in, out;
@@ -153,7 +122,7 @@ TEST_F(regs, sregs_of_other_modes_round_trip)
 	EXPECT_EQ(0, memcmp(&in, &out, sizeof(in)));
 }
 
-TEST_F(regs, reset_state)
+TEST_F(one_vcpu, reset_state)
 {
 	struct test_vcpu *vcpu = vcpu_create_bare(self->vm, 1);
 	struct shvm_regs regs;
@@ -180,7 +149,7 @@ TEST_F(regs, reset_state)
 			TH_LOG("%s left something", #statement);	\
 	} while (0)
 
-TEST_F(regs, impossible_control_registers)
+TEST_F(one_vcpu, impossible_control_registers)
 {
 	EXPECT_SREGS_REFUSED(sregs.cr0 &= ~CR0_PE);
 	EXPECT_SREGS_REFUSED(sregs.cr0 |= 1ull << 32);
@@ -207,7 +176,7 @@ TEST_F(regs, impossible_control_registers)
 	EXPECT_SREGS_REFUSED(sregs.interrupt_bitmap[1] = sregs.interrupt_bitmap[2] = 1);
 }
 
-TEST_F(regs, long_mode_code_needs_long_mode)
+TEST_F(one_vcpu, long_mode_code_needs_long_mode)
 {
 	vcpu_set_protected_mode(self->vcpu);
 	EXPECT_SREGS_REFUSED(sregs.efer |= EFER_LMA);
@@ -216,7 +185,7 @@ TEST_F(regs, long_mode_code_needs_long_mode)
 		EXPECT_SREGS_REFUSED(sregs.cr4 |= CR4_PCIDE);
 }
 
-TEST_F(regs, impossible_segments)
+TEST_F(one_vcpu, impossible_segments)
 {
 	if (!self->is_shvm)
 		SKIP(return, "KVM checks segments at entry");
@@ -241,7 +210,7 @@ TEST_F(regs, impossible_segments)
 }
 
 /* A CPU can be in these modes; shvm cannot, and says so when it is to run. */
-TEST_F(regs, modes_that_do_not_run)
+TEST_F(one_vcpu, modes_that_do_not_run)
 {
 	struct shvm_sregs sregs, real;
 	struct shvm_regs regs;
@@ -285,7 +254,7 @@ GUEST_CODE static void guest_control_registers(void)
 	GUEST_DONE();
 }
 
-TEST_F(regs, guest_sees_sregs_and_changes_them)
+TEST_F(one_vcpu, guest_sees_sregs_and_changes_them)
 {
 	u64 page = vm_alloc_pages(self->vm, 1);
 	struct shvm_sregs sregs;
@@ -326,7 +295,7 @@ static struct shvm_fpu some_fpu(void)
 	return fpu;
 }
 
-TEST_F(regs, fpu_round_trip)
+TEST_F(one_vcpu, fpu_round_trip)
 {
 	struct shvm_fpu in = some_fpu(), out;
 
@@ -338,7 +307,7 @@ TEST_F(regs, fpu_round_trip)
 	EXPECT_EQ(0, memcmp(&in, &out, sizeof(in)));
 }
 
-TEST_F(regs, fpu_refused)
+TEST_F(one_vcpu, fpu_refused)
 {
 	struct shvm_fpu good, bad, out;
 
@@ -375,7 +344,7 @@ GUEST_CODE static void guest_fpu(void)
 	GUEST_DONE();
 }
 
-TEST_F(regs, guest_sees_fpu_and_changes_it)
+TEST_F(one_vcpu, guest_sees_fpu_and_changes_it)
 {
 	static const u8 one[10] = { 0, 0, 0, 0, 0, 0, 0, 0x80, 0xff, 0x3f };
 	struct shvm_fpu in = some_fpu(), out;
@@ -400,7 +369,7 @@ TEST_F(regs, guest_sees_fpu_and_changes_it)
 }
 
 /* This process uses SSE itself between two runs: neither sees the other's registers. */
-TEST_F(regs, fpu_is_not_shared_with_the_host)
+TEST_F(one_vcpu, fpu_is_not_shared_with_the_host)
 {
 	struct shvm_fpu in = some_fpu(), out;
 	u8 mine[16], after[16];
@@ -429,7 +398,7 @@ GUEST_CODE static void guest_debugregs(void)
 	GUEST_DONE();
 }
 
-TEST_F(regs, debugregs)
+TEST_F(one_vcpu, debugregs)
 {
 	struct shvm_debugregs in, out;
 
@@ -453,7 +422,7 @@ TEST_F(regs, debugregs)
 	EXPECT_EQ(in.db[2], out.db[2]);
 }
 
-TEST_F(regs, debugregs_refused)
+TEST_F(one_vcpu, debugregs_refused)
 {
 	struct shvm_debugregs good, bad, out;
 

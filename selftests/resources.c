@@ -4,7 +4,6 @@
  * of shadow pages is kept by guests that want more.
  */
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,18 +25,6 @@ FIXTURE(resources)
 	long objects[NR_CACHES];
 };
 
-static long read_number(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	long n = -1;
-
-	if (f && fscanf(f, "%ld", &n) != 1)
-		n = -1;
-	if (f)
-		fclose(f);
-	return n;
-}
-
 /* Unused memory of the computer in KiB. */
 static long free_memory(void)
 {
@@ -56,7 +43,7 @@ static long free_memory(void)
 /* References to the module; -1 for another one. */
 static long module_refs(void)
 {
-	return test_is_shvm() ? read_number("/sys/module/shvm/refcnt") : -1;
+	return test_is_shvm() ? test_read_number("/sys/module/shvm/refcnt") : -1;
 }
 
 /* Objects in a slab cache of the module, after it was told to give back what it does not need. */
@@ -71,7 +58,7 @@ static long slab_objects(const char *cache)
 		return -1;
 	close(fd);
 	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/objects", cache);
-	return read_number(path);
+	return test_read_number(path);
 }
 
 static const char *const caches[NR_CACHES] = { "shvm_sp", "shvm_gfns", "shvm_chain" };
@@ -93,12 +80,6 @@ FIXTURE_TEARDOWN(resources)
 	/* The kernel may have merged the cache with others, which do not stand still. */
 	for (i = 0; i < NR_CACHES; i++)
 		EXPECT_GE(self->objects[i] + 16, slab_objects(caches[i]));
-}
-
-GUEST_CODE static void guest_done(void)
-{
-	for (;;)
-		GUEST_DONE();
 }
 
 static int vm_lives(void)

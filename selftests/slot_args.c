@@ -10,21 +10,12 @@
 #include "kselftest_harness.h"
 #include "shvm_test.h"
 
-#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
-#define KERNEL_ADDR	0xffff888000000000ul
-
 FIXTURE(slot_args)
 {
 	bool is_shvm;
 	struct test_vm *vm;
 	struct test_vcpu *vcpu;
 };
-
-GUEST_CODE static void guest_done(void)
-{
-	for (;;)
-		GUEST_DONE();
-}
 
 FIXTURE_SETUP(slot_args)
 {

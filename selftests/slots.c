@@ -60,18 +60,6 @@ static int run_without_memory(struct test_vcpu *vcpu, int *accesses)
 	return ret;
 }
 
-/* arg: address. Reports what is there. */
-GUEST_CODE static void guest_read(u64 gva)
-{
-	GUEST_SYNC(guest_read64(gva));
-}
-
-GUEST_CODE static void guest_write(u64 gva, u64 value)
-{
-	guest_write64(gva, value);
-	GUEST_SYNC(0);
-}
-
 static u64 read_by_guest(struct test_vcpu *vcpu, u64 gva)
 {
 	vcpu_set_entry(vcpu, guest_read, gva, 0);

@@ -5,7 +5,7 @@
  */
 #include "poison.h"
 
-#ifdef SHVM_POISON_ON
+#ifdef SHVM_DEBUG
 
 #include <linux/bug.h>
 #include <linux/errno.h>

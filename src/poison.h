@@ -11,7 +11,7 @@
 
 #define SHVM_POISON	0x6b6b6b6b6b6b6b6bULL	/* no canonical address, no count of anything */
 
-#ifdef SHVM_POISON_ON
+#if defined(SHVM_DEBUG) && defined(__KERNEL__)
 /**
  * shvm_poison_free - give memory back, later
  * @obj: at least 8-aligned; nobody may use it any more

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which device the tests run on, and ioctl() with readable errors.
+ * Which device the tests run on, ioctl() with readable errors, and what tests ask of the host.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "shvm_test.h"
+
+#define MAX_CPUID	256
 
 static const char *device_path;
 
@@ -105,4 +107,37 @@ int test_ioctl(int fd, unsigned long request, const char *name, unsigned long ar
 	if (ret < 0)
 		test_die("%s failed: %s", name, strerror(-ret));
 	return ret;
+}
+
+struct shvm_cpuid2 *test_supported_cpuid(void)
+{
+	struct shvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) +
+					   MAX_CPUID * sizeof(cpuid->entries[0]));
+	int dev = test_dev_open();
+
+	cpuid->nent = MAX_CPUID;
+	test_ioctl(dev, SHVM_GET_SUPPORTED_CPUID, "SHVM_GET_SUPPORTED_CPUID", (u64)cpuid);
+	close(dev);
+	return cpuid;
+}
+
+long test_read_number(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	long n = -1;
+
+	if (f && fscanf(f, "%ld", &n) != 1)
+		n = -1;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+void test_pin(pthread_t thread, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu % sysconf(_SC_NPROCESSORS_ONLN), &set);
+	pthread_setaffinity_np(thread, sizeof(set), &set);
 }

@@ -3,21 +3,14 @@
  * Entry points of the guest IDT and the way to ring 3 and back. Part of every guest. Offsets into
  * struct guest_cpu: 8 is user_return_rsp.
  */
+#include "gates.h"
+
 	.section guest_text, "ax"
 
 	.globl guest_idt_stubs
 	.balign 16
-guest_idt_stubs:			/* 16 bytes each */
-	vector = 0
-	.rept 256
-	.balign 16
-	.if vector != 8 && !(vector >= 10 && vector <= 14) && vector != 17 && vector != 21
-	push $0				/* no error code */
-	.endif
-	push $vector
-	jmp common
-	vector = vector + 1
-	.endr
+guest_idt_stubs:
+	gates 256, common
 
 	.balign 16
 common:
@@ -100,6 +93,6 @@ guest_call_user:
 
 	.section guest_utext, "ax"
 user_exit:
-	int3				/* a trap: see the defects of emulators in docs/testing.md */
+	int3				/* a trap; docs/testing.md, defects of emulators */
 
 	.section .note.GNU-stack, "", @progbits

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The C half of the guest's exception handling. Runs in the guest only.
+ * Guest code of the library: the C half of the exception handling, and what many tests run.
  */
 #include "guest.h"
 
@@ -43,4 +43,34 @@ GUEST_CODE void guest_exception(struct guest_frame *frame)
 		frame->r11 = frame->error;
 		frame->r9 = cpu->ex.cr2;
 	}
+}
+
+GUEST_CODE void guest_done(void)
+{
+	for (;;)
+		GUEST_DONE();
+}
+
+GUEST_DATA volatile u64 guest_spins = 0;
+
+/*
+ * With interrupts on: in a guest that was entered with them off, the emulated CPU takes none for
+ * the host either, against the SDM, and the machine would hang.
+ */
+GUEST_CODE void guest_spin(void)
+{
+	asm volatile("sti");
+	for (;;)
+		guest_spins++;
+}
+
+GUEST_CODE void guest_read(u64 gva)
+{
+	GUEST_SYNC(guest_read64(gva));
+}
+
+GUEST_CODE void guest_write(u64 gva, u64 value)
+{
+	guest_write64(gva, value);
+	GUEST_SYNC(0);
 }

@@ -71,6 +71,14 @@ typedef void (*guest_handler_fn)(struct guest_frame *frame);
 /* A handler that is called instead of the default; index: vector. */
 extern guest_handler_fn guest_handlers[256];
 
+/* ---- guest.c: what many tests run ---- */
+
+void guest_done(void);		/* GUEST_DONE() without end */
+extern volatile u64 guest_spins;
+void guest_spin(void);		/* counts guest_spins, with interrupts on, without end */
+void guest_read(u64 gva);	/* reports what is there by GUEST_SYNC, once */
+void guest_write(u64 gva, u64 value);
+
 /* Runs fn(arg), GUEST_USER_CODE, in ring 3 with IOPL 3; comes back when it returns. */
 void guest_call_user(void (*fn)(u64 arg), u64 arg, u64 user_stack_top);
 

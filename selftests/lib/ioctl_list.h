@@ -7,8 +7,6 @@
 
 #include "shvm_test.h"
 
-#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
-
 enum fd_kind { SYSTEM, VM, VCPU };
 
 struct ioctl_info {

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gates.h"
 #include "probe.h"
 
-#define NR_GATES	32
 #define MAX_REPORTS	12
 #define CRASHED		1000	/* commands that went wrong, at least, if the guest did not end */
 
@@ -37,15 +37,15 @@ static void gates_make(struct probe *p)
 	u32 gate64 = p->base + (probe_gates64 - probe_code);
 	u16 *idt32 = block(p, PROBE_IDT32), *idt64 = block(p, PROBE_IDT64);
 
-	for (i = 0; i < NR_GATES; i++, gate32 += PROBE_GATE, gate64 += PROBE_GATE) {
+	for (i = 0; i < PROBE_GATES; i++, gate32 += GATE_SIZE, gate64 += GATE_SIZE) {
 		u16 for32[] = { gate32, SEL_CODE32, 0xee00, gate32 >> 16 };
 		u16 for64[] = { gate64, SEL_CODE64, 0xee00, gate64 >> 16, 0, 0, 0, 0 };
 
 		memcpy(idt32 + i * 4, for32, sizeof(for32));
 		memcpy(idt64 + i * 8, for64, sizeof(for64));
 	}
-	block_set_lidt(p, PROBE_LIDT32, PROBE_IDT32, NR_GATES * 8 - 1);
-	block_set_lidt(p, PROBE_LIDT64, PROBE_IDT64, NR_GATES * 16 - 1);
+	block_set_lidt(p, PROBE_LIDT32, PROBE_IDT32, PROBE_GATES * 8 - 1);
+	block_set_lidt(p, PROBE_LIDT64, PROBE_IDT64, PROBE_GATES * 16 - 1);
 }
 
 /* ESP0 and SS0; in long mode SS0 is the upper half of RSP0. */

@@ -26,7 +26,7 @@
 #define PROBE_SIZE	0x10000
 
 #define PROBE_STUB	32		/* bytes of an operation's code */
-#define PROBE_GATE	16		/* and of an entry point */
+#define PROBE_GATES	32		/* vectors that have entry points, in each mode */
 
 /* Operations; those up to PROBE_LAST_USER also from ring 3. */
 #define PROBE_END	0

@@ -3,6 +3,7 @@
  * The code of the probe. Copied, never run where it is linked, so it uses addresses relative to
  * EBP: the linear address of its block. ESI: the command. Neither is ever changed by an operation.
  */
+#include "gates.h"
 #include "probe.h"
 
 #define UCALL_DONE_PORT	0x5e4
@@ -84,21 +85,12 @@ operations:
 	op mov %ebx, %edi; push %esi; mov %ecx, %esi; mov %edx, %ecx; rep movsl; pop %esi; \
 	   jmp done
 
-	.balign PROBE_GATE
+	.balign GATE_SIZE
 	.globl probe_gates32
 probe_gates32:
-	vector = 0
-	.rept 32
-	.balign PROBE_GATE
-	.if vector != 8 && !(vector >= 10 && vector <= 14) && vector != 17 && vector != 21
-	push $0
-	.endif
-	push $vector
-	jmp fault32
-	vector = vector + 1
-	.endr
+	gates PROBE_GATES, fault32
 
-	.balign PROBE_GATE
+	.balign GATE_SIZE
 fault32:
 	mov %eax, CMD_VALUE(%esi)
 	popl CMD_VECTOR(%esi)
@@ -110,21 +102,12 @@ fault32:
 	jmp probe_advance
 
 	.code64
-	.balign PROBE_GATE
+	.balign GATE_SIZE
 	.globl probe_gates64
 probe_gates64:
-	vector = 0
-	.rept 32
-	.balign PROBE_GATE
-	.if vector != 8 && !(vector >= 10 && vector <= 14) && vector != 17 && vector != 21
-	push $0
-	.endif
-	push $vector
-	jmp fault64
-	vector = vector + 1
-	.endr
+	gates PROBE_GATES, fault64
 
-	.balign PROBE_GATE
+	.balign GATE_SIZE
 fault64:
 	mov %ebp, %ebp			/* what compatibility mode leaves above is undefined */
 	mov %esi, %esi

@@ -8,7 +8,6 @@
 #define SHVM_SELFTESTS_REGION_H
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "shvm_test.h"
 
@@ -16,6 +15,7 @@
 #define REGION_SLOT	(REGION >> 39 & 511)	/* its entry in the top level */
 #define FRAME		0x600000ul		/* 2 MiB of RAM for what REGION maps */
 #define FRAME_SIZE	0x200000ul
+#define PAGE(n)		(FRAME + (n) * PAGE_SIZE)
 
 #define PF_P		(1ull << 0)
 #define PF_W		(1ull << 1)
@@ -43,22 +43,19 @@ static inline void region_make(struct test_vm *vm)
 	*(u64 *)vm_hva(vm, r->pd) = r->pt | PTE_TABLE;
 }
 
-/* What the device offers to guests; to be freed. */
-static inline struct shvm_cpuid2 *region_cpuid(void)
+/* Each page of FRAME holds its own address in its first word. */
+static inline void region_fill(struct test_vm *vm)
 {
-	struct shvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + 256 * sizeof(cpuid->entries[0]));
-	int dev = test_dev_open();
+	u64 i;
 
-	cpuid->nent = 256;
-	test_ioctl(dev, SHVM_GET_SUPPORTED_CPUID, "SHVM_GET_SUPPORTED_CPUID", (u64)cpuid);
-	close(dev);
-	return cpuid;
+	for (i = 0; i < FRAME_SIZE; i += PAGE_SIZE)
+		*(u64 *)vm_hva(vm, FRAME + i) = FRAME + i;
 }
 
 /* reg: 0 to 3 for EAX to EDX */
 static inline u32 region_cpuid_reg(u32 function, int reg)
 {
-	struct shvm_cpuid2 *cpuid = region_cpuid();
+	struct shvm_cpuid2 *cpuid = test_supported_cpuid();
 	u32 ret = 0;
 	int i;
 

@@ -63,6 +63,12 @@ int vcpu_run(struct test_vcpu *vcpu)
 	return vcpu->run->exit_reason;
 }
 
+int vcpu_call(struct test_vcpu *vcpu, const void *fn, u64 arg0, u64 arg1)
+{
+	vcpu_set_entry(vcpu, fn, arg0, arg1);
+	return vcpu_run(vcpu);
+}
+
 static void kick_handler(int sig)
 {
 	(void)sig;	/* it is enough that SHVM_RUN is interrupted */

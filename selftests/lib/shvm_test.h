@@ -20,7 +20,10 @@
 #include <linux/shvm.h>
 #include "guest.h"
 
+#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
 #define PAGE_SIZE	4096ul
+#define KERNEL_ADDR	0xffff888000000000ul	/* of the host's kernel: nothing of ours */
+#define NON_CANONICAL	0x0000800000000000ul
 
 #define RAM_SIZE	0x800000ul	/* of vm_create() */
 #define RAM_SLOT	0
@@ -116,7 +119,7 @@ struct test_vm {
 	struct test_vcpu *vcpus[MAX_TEST_VCPUS];
 };
 
-/* ---- device.c: options, errors, ioctls ---- */
+/* ---- device.c: options, errors, ioctls, the host ---- */
 
 /* Parses --dev, --only and --help; environment: SHVM_DEV. Returns the argument of --only. */
 const char *test_options(int argc, char **argv);
@@ -124,11 +127,16 @@ const char *test_device(void);
 int test_dev_open(void);
 bool test_is_shvm(void);
 int test_dev_cap(long cap);
-/* A function, so that "the device says so" has one place: all of one test's requirements. */
+/* Ends the test with a message: for what is not the matter of the test. */
 void __attribute__((noreturn, format(printf, 1, 2))) test_die(const char *fmt, ...);
 /* -errno instead of -1 */
 int __test_ioctl(int fd, unsigned long request, unsigned long arg);
 int test_ioctl(int fd, unsigned long request, const char *name, unsigned long arg);
+/* What the device offers to guests; to be freed. */
+struct shvm_cpuid2 *test_supported_cpuid(void);
+/* The number in a file of the host's kernel; -1: there is none. */
+long test_read_number(const char *path);
+void test_pin(pthread_t thread, int cpu);	/* modulo the number of CPUs */
 
 #define __vm_ioctl(vm, req, arg)	__test_ioctl((vm)->fd, req, (unsigned long)(arg))
 #define vm_ioctl(vm, req, arg)		test_ioctl((vm)->fd, req, #req, (unsigned long)(arg))
@@ -160,7 +168,6 @@ u64 vm_alloc_pages(struct test_vm *vm, unsigned int nr);
 struct test_vcpu *vcpu_create(struct test_vm *vm, int id, void (*fn)(void));
 /* A vCPU as CREATE_VCPU makes it, plus CPUID. */
 struct test_vcpu *vcpu_create_bare(struct test_vm *vm, int id);
-void vcpu_free(struct test_vcpu *vcpu);
 
 /* ---- state.c: entry states ---- */
 
@@ -193,6 +200,8 @@ void vm_map_hole(struct test_vm *vm, unsigned int nr_pages);
 int __vcpu_run(struct test_vcpu *vcpu);
 /* Until the next exit: SHVM_EXIT_* or EXIT_*. Explains EXIT_ASSERT and EXIT_EXCEPTION. */
 int vcpu_run(struct test_vcpu *vcpu);
+/* The same, from the start of fn. */
+int vcpu_call(struct test_vcpu *vcpu, const void *fn, u64 arg0, u64 arg1);
 /* vcpu_run() in a thread of its own, again and again until it returns something but EXIT_SYNC. */
 void vcpu_start(struct test_vcpu *vcpu);
 int vcpu_join(struct test_vcpu *vcpu);

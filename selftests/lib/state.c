@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "gates.h"
 #include "shvm_test.h"
 
 #define IDT_BASE	0x2000ul
@@ -40,7 +41,7 @@ void vm_init_descriptors(struct test_vm *vm)
 	gdt[SEL_UDATA / 8] = 0x00cff3000000ffff;
 	gdt[SEL_UCODE64 / 8] = 0x00affb000000ffff;
 	for (i = 0; i < 256; i++)
-		idt_set(idt + i * 16, (u64)guest_idt_stubs + i * 16,
+		idt_set(idt + i * 16, (u64)guest_idt_stubs + i * GATE_SIZE,
 			i == 3 || i == 4 || i == 0x80 ? 3 : 0, i == 8);
 }
 

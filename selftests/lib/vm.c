@@ -9,8 +9,6 @@
 
 #include "shvm_test.h"
 
-#define MAX_CPUID	256
-
 /* Made by the linker for sections whose names are identifiers. */
 extern char __start_guest_text[], __stop_guest_text[];
 extern char __start_guest_utext[], __stop_guest_utext[];
@@ -124,6 +122,13 @@ int vm_audit(struct test_vm *vm)
 	return __vm_ioctl(vm, SHVM_AUDIT, 0);
 }
 
+static void vcpu_free(struct test_vcpu *vcpu)
+{
+	munmap(vcpu->run, vcpu->run_size);
+	close(vcpu->fd);
+	free(vcpu);
+}
+
 void vm_free(struct test_vm *vm)
 {
 	int i, ret = vm_audit(vm);
@@ -142,14 +147,9 @@ void vm_free(struct test_vm *vm)
 
 static void vcpu_set_cpuid(struct test_vcpu *vcpu)
 {
-	struct shvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) +
-					   MAX_CPUID * sizeof(cpuid->entries[0]));
-	int dev = test_dev_open();
+	struct shvm_cpuid2 *cpuid = test_supported_cpuid();
 
-	cpuid->nent = MAX_CPUID;
-	test_ioctl(dev, SHVM_GET_SUPPORTED_CPUID, "SHVM_GET_SUPPORTED_CPUID", (u64)cpuid);
 	vcpu_ioctl(vcpu, SHVM_SET_CPUID2, cpuid);
-	close(dev);
 	free(cpuid);
 }
 
@@ -179,12 +179,4 @@ struct test_vcpu *vcpu_create(struct test_vm *vm, int id, void (*fn)(void))
 	vcpu_set_long_mode(vcpu);
 	vcpu_set_entry(vcpu, fn, 0, 0);
 	return vcpu;
-}
-
-void vcpu_free(struct test_vcpu *vcpu)
-{
-	vcpu->vm->vcpus[vcpu->id] = NULL;
-	munmap(vcpu->run, vcpu->run_size);
-	close(vcpu->fd);
-	free(vcpu);
 }

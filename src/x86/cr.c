@@ -40,20 +40,6 @@
 #define CR0_LOADS_PDPTES	(X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)
 #define CR4_LOADS_PDPTES	(X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PSE | X86_CR4_SMEP)
 
-static void cr_set_paging(struct shvm_vcpu *vcpu)
-{
-	struct shvm_paging p = {
-		.cr0 = vcpu->cr0,
-		.cr4 = vcpu->cr4,
-		.efer = vcpu->efer,
-		.maxphyaddr = vcpu->cpuid.maxphyaddr,
-		.gbpages = vcpu->cpuid.gbpages,
-		.pse36 = vcpu->cpuid.pse36,
-	};
-
-	shvm_mmu_set_paging(&vcpu->mmu, &p);
-}
-
 /* What the control registers are about to be, and the PDPTEs that this loads. */
 struct cr_change {
 	u64 cr0, cr3, cr4, efer;
@@ -68,13 +54,30 @@ static struct cr_change cr_change(const struct shvm_vcpu *vcpu)
 	};
 }
 
+static struct shvm_paging change_paging(const struct shvm_vcpu *vcpu, const struct cr_change *c)
+{
+	return (struct shvm_paging){
+		.cr0 = c->cr0,
+		.cr4 = c->cr4,
+		.efer = c->efer,
+		.maxphyaddr = vcpu->cpuid.maxphyaddr,
+		.gbpages = vcpu->cpuid.gbpages,
+		.pse36 = vcpu->cpuid.pse36,
+	};
+}
+
+static void cr_set_paging(struct shvm_vcpu *vcpu)
+{
+	struct cr_change now = cr_change(vcpu);
+	struct shvm_paging p = change_paging(vcpu, &now);
+
+	shvm_mmu_set_paging(&vcpu->mmu, &p);
+}
+
 /* 0, 1 = #GP, -errno. Reads the PDPTEs if there will be PAE paging. */
 static int change_read_pdptes(struct shvm_vcpu *vcpu, struct cr_change *c)
 {
-	struct shvm_paging p = {
-		.cr0 = c->cr0, .cr4 = c->cr4, .efer = c->efer,
-		.maxphyaddr = vcpu->cpuid.maxphyaddr,
-	};
+	struct shvm_paging p = change_paging(vcpu, c);
 
 	if (!(c->cr0 & X86_CR0_PG) || !(c->cr4 & X86_CR4_PAE) || (c->efer & EFER_LMA))
 		return 0;

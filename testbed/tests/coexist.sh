@@ -5,7 +5,9 @@
 # VT-x has one owner at a time. Who comes second is refused, says why, and works when the first is
 # gone. kvm_intel is inserted with ept=0, as on a CPU without EPT.
 
-# shellcheck disable=SC1091 # it is in the payload
+# shellcheck disable=SC1091 # they are in the payload
+. /payload/tap.sh
+# shellcheck disable=SC1091
 . /payload/holder.sh
 
 # works, but refused because VT-x is busy

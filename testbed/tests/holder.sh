@@ -1,39 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
-# For scripts in the test machine: TAP, and a VM that is held in the background by the program
-# holder of the selftests.
+# For scripts in the test machine: a VM that is held in the background by the program holder of the
+# selftests.
 
 trap '' PIPE	# a holder that died is a failed check, not the end of the script
-
-# plan N: N checks follow.
-plan()
-{
-	echo TAP version 13
-	echo "1..$1"
-	n=0
-	status=0
-}
-
-# check NAME COMMAND...: one test.
-check()
-{
-	n=$((n + 1))
-	name=$1
-	shift
-	if "$@" >/tmp/check.log 2>&1; then
-		echo "ok $n - $name"
-	else
-		sed 's/^/# /' /tmp/check.log
-		echo "not ok $n - $name"
-		# shellcheck disable=SC2034 # for the script
-		status=1
-	fi
-}
-
-not()
-{
-	! "$@"
-}
 
 # hold DEVICE: starts a VM with running vCPUs. One at a time.
 hold()

@@ -4,7 +4,9 @@
 #
 # The module in use, while CPUs and the module itself come and go.
 
-# shellcheck disable=SC1091 # it is in the payload
+# shellcheck disable=SC1091 # they are in the payload
+. /payload/tap.sh
+# shellcheck disable=SC1091
 . /payload/holder.sh
 
 cpu1()
@@ -20,11 +22,6 @@ users()
 in_use()
 {
 	[ "$(cat /sys/module/shvm/refcnt)" -gt 0 ] && not rmmod shvm
-}
-
-nothing_left()
-{
-	not grep shvm /proc/slabinfo /proc/misc /proc/modules && [ ! -e /dev/shvm ]
 }
 
 come_and_go()

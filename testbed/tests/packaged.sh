@@ -9,4 +9,4 @@ cd "$(dirname "$0")/../.."
 unset BOCHS
 exec testbed/machine --time --budget 90 --script testbed/tests/guest.sh \
 	--payload build/release/shvm.ko --payload build/userspace/shvm-run \
-	--payload build/guest/initramfs.gz
+	--payload build/guest/initramfs.gz --payload testbed/tests/tap.sh

@@ -7,11 +7,11 @@
 #include <asm/processor-flags.h>
 
 #include "machine.h"
+#include "sdm.h"
 
 bool check_behind;
 u64 check_large_seen;
 
-#define ADDR		0x000ffffffffff000ULL
 #define MAX_SPS		NR_TABLES
 
 /* The module's own audit; it is not there in every build. */
@@ -118,7 +118,7 @@ static void check_leaf(const struct shvm_sp *sp, int i)
 	SP_CHECK(head && chain_find(*head, &sp->spt[i]) == 1, sp, i,
 		 "leaf is not once in its chain");
 	host = machine->host[page_of(f)].frame;
-	SP_CHECK((spte & ADDR) >> 12 == FRAME_BASE + host, sp, i, "leaf of a wrong host frame");
+	SP_CHECK((spte & E_ADDR) >> 12 == FRAME_BASE + host, sp, i, "leaf of a wrong host frame");
 	if (level > 1)
 		for (n = 0; n < pages_of(level); n++)
 			SP_CHECK(!slot_gfn_state(slot, gfn(f + n))->tracked, sp, i,
@@ -134,7 +134,7 @@ static void check_leaf(const struct shvm_sp *sp, int i)
 
 static struct shvm_sp *check_child(const struct shvm_sp *sp, int i)
 {
-	struct shvm_sp *child = shvm_arch_table_owner(hpa(sp->spt[i] & ADDR));
+	struct shvm_sp *child = shvm_arch_table_owner(hpa(sp->spt[i] & E_ADDR));
 
 	census.tables++;
 	SP_CHECK(is_listed(child), sp, i, "child is not a live page");
@@ -179,24 +179,24 @@ static u64 gpte_reserved(const struct shvm_sp *sp, u64 e)
 {
 	const struct shvm_paging *p = &machine->vcpu[0].paging;
 	bool pae = sp->role.format == SHVM_GPT_PAE;
-	u64 bits = (ADDR | (pae ? 0x7ff0000000000000ULL : 0)) & ~((1ULL << p->maxphyaddr) - 1);
+	u64 bits = (E_ADDR | (pae ? E_HIGH : 0)) & ~((1ULL << p->maxphyaddr) - 1);
 
 	if (sp->role.format == SHVM_GPT_32)
-		return sp->role.level == 2 && sp->role.pse && (e & 0x80) ? reserved_pse(p) : 0;
+		return sp->role.level == 2 && sp->role.pse && (e & E_PS) ? reserved_pse(p) : 0;
 	if (!sp->role.nx)
-		bits |= 1ULL << 63;
+		bits |= E_NX;
 	if (sp->role.level == 4)
-		bits |= 0x80;
-	if (sp->role.level == 3 && (e & 0x80))
+		bits |= E_PS;
+	if (sp->role.level == 3 && (e & E_PS))
 		bits |= 0x3fffe000;
-	if (sp->role.level == 2 && (e & 0x80))
+	if (sp->role.level == 2 && (e & E_PS))
 		bits |= 0x1fe000;
 	return bits;
 }
 
 static bool is_large(const struct shvm_sp *sp, u64 e)
 {
-	if (sp->role.level == 1 || !(e & 0x80))
+	if (sp->role.level == 1 || !(e & E_PS))
 		return false;
 	return sp->role.format != SHVM_GPT_32 || sp->role.pse;
 }
@@ -205,10 +205,10 @@ static bool is_large(const struct shvm_sp *sp, u64 e)
 static u64 frame_behind(const struct shvm_sp *sp, int i, u64 e)
 {
 	if (!is_large(sp, e))
-		return (e & ADDR) >> 12;
+		return (e & E_ADDR) >> 12;
 	if (sp->role.format == SHVM_GPT_32)
 		return (e & 0xffc00000) >> 12 | (e >> 13 & 0xff) << 20 | (u64)(i & 1) << 9;
-	return (e & ADDR) >> 12 & ~((1ULL << (9 * (sp->role.level - 1))) - 1);
+	return (e & E_ADDR) >> 12 & ~((1ULL << (9 * (sp->role.level - 1))) - 1);
 }
 
 /* Never more than the guest's entry gives; with CR0.WP = 0 the leaf carries all of it. */
@@ -217,12 +217,12 @@ static void check_rights(const struct shvm_sp *sp, int i, u64 e, bool leaf, bool
 	u64 spte = sp->spt[i];
 
 	if (leaf && ((spte & SPTE_LEAF) || sp->role.wp))
-		SP_CHECK(!(spte & SPTE_W) || (e & 0x40) || frozen, sp, i, "writable but clean");
+		SP_CHECK(!(spte & SPTE_W) || (e & E_D) || frozen, sp, i, "writable but clean");
 	if (!sp->role.wp)
 		return;
-	SP_CHECK(!(spte & SPTE_W) || (e & 2), sp, i, "more W than the guest");
-	SP_CHECK(!(spte & SPTE_U) || (e & 4), sp, i, "more U than the guest");
-	SP_CHECK((spte & SPTE_NX) || !(e >> 63), sp, i, "more X than the guest");
+	SP_CHECK(!(spte & SPTE_W) || (e & E_W), sp, i, "more W than the guest");
+	SP_CHECK(!(spte & SPTE_U) || (e & E_U), sp, i, "more U than the guest");
+	SP_CHECK((spte & SPTE_NX) || !(e & E_NX), sp, i, "more X than the guest");
 }
 
 /* A table is shadowed for the mode in which it was reached, and for its part of the addresses. */
@@ -244,14 +244,14 @@ static void check_gpte(const struct shvm_sp *sp, int i, const u8 *table, bool fr
 	bool large;
 
 	if (spte == SPTE_NOTRAP) {
-		SP_CHECK(!(e & 1), sp, i, "notrap for a present guest entry");
+		SP_CHECK(!(e & E_P), sp, i, "notrap for a present guest entry");
 		return;
 	}
 	if (!spte_is_live(spte))
 		return;
-	SP_CHECK(e & 1, sp, i, "live, but the guest entry is not present");
+	SP_CHECK(e & E_P, sp, i, "live, but the guest entry is not present");
 	SP_CHECK(!(e & gpte_reserved(sp, e)), sp, i, "live, but the guest entry is reserved");
-	SP_CHECK((e & 0x20) || frozen, sp, i, "live, but the guest entry has A = 0");
+	SP_CHECK((e & E_A) || frozen, sp, i, "live, but the guest entry has A = 0");
 	large = is_large(sp, e);
 	check_rights(sp, i, e, sp->role.level == 1 || large, frozen);
 	if (spte & SPTE_LEAF) {
@@ -260,7 +260,7 @@ static void check_gpte(const struct shvm_sp *sp, int i, const u8 *table, bool fr
 			 "leaf of a wrong guest frame");
 		return;
 	}
-	child = shvm_arch_table_owner(hpa(spte & ADDR));
+	child = shvm_arch_table_owner(hpa(spte & E_ADDR));
 	SP_CHECK(child->role.direct == large, sp, i, "direct or not");
 	SP_CHECK(child->gfn.v == frame_behind(sp, i, e), sp, i, "child of a wrong guest frame");
 	if (!large)
@@ -282,9 +282,9 @@ static void check_entry(const struct shvm_sp *sp, int i)
 		return;
 	}
 	SP_CHECK(spte & SPTE_P, sp, i, "not present, but not a constant");
-	SP_CHECK(!(spte & ADDR & ~((1ULL << MAXPHYADDR) - 1)), sp, i, "address too high");
-	SP_CHECK(!(spte & 0x7ff0000000000000ULL), sp, i, "bits 62:52");
-	SP_CHECK(!(spte & 0x80) || (spte & SPTE_LEAF), sp, i, "bit 7");
+	SP_CHECK(!(spte & E_ADDR & ~((1ULL << MAXPHYADDR) - 1)), sp, i, "address too high");
+	SP_CHECK(!(spte & E_HIGH), sp, i, "bits 62:52");
+	SP_CHECK(!(spte & E_PS) || (spte & SPTE_LEAF), sp, i, "bit 7");
 	if (spte & SPTE_LEAF)
 		check_leaf(sp, i);
 	else
@@ -347,8 +347,8 @@ static bool root_wanted(const struct vcpu *v, int i, union shvm_role *role, u64 
 	}
 	role->format = format == O_32 ? SHVM_GPT_32 : SHVM_GPT_PAE;
 	role->quadrant = format == O_32 ? i : 0;
-	*f = (format == O_32 ? v->cr3 & 0xfffff000 : v->guest_pdpte[i] & ADDR) >> 12;
-	return format == O_32 || ((v->guest_pdpte[i] & 1) && slot_of(*f));
+	*f = (format == O_32 ? v->cr3 & 0xfffff000 : v->guest_pdpte[i] & E_ADDR) >> 12;
+	return format == O_32 || ((v->guest_pdpte[i] & E_P) && slot_of(*f));
 }
 
 /* Four page directories under the registers of a vCPU outside long mode. */
@@ -373,9 +373,9 @@ static void check_roots(const struct vcpu *v)
 		/* Memory that came after the load: a fault will load it. */
 		if (!mv->pae_root[i] && role.format == SHVM_GPT_PAE)
 			continue;
-		CHECK((mv->pae_root[i] & ~ADDR) == 1, "vCPU %d: PDPTE %d is %llx", v->id, i,
+		CHECK((mv->pae_root[i] & ~E_ADDR) == E_P, "vCPU %d: PDPTE %d is %llx", v->id, i,
 		      mv->pae_root[i]);
-		sp = shvm_arch_table_owner(hpa(mv->pae_root[i] & ADDR));
+		sp = shvm_arch_table_owner(hpa(mv->pae_root[i] & E_ADDR));
 		SP_CHECK(is_listed(sp) && sp->filled && sp->gfn.v == f, sp, -1, "a wrong PDPTE");
 		SP_CHECK(sp->role.level == 2 && sp->role.pae_host &&
 			 sp->role.format == role.format && sp->role.direct == role.direct &&

@@ -8,26 +8,12 @@
 #include <asm/processor-flags.h>
 
 #include "machine.h"
+#include "sdm.h"
 
 #define MAX_ROUNDS	64
 
-#define PF_P		1u
-#define PF_W		2u
-#define PF_U		4u
-#define PF_RSVD		8u
-#define PF_I		16u
-
-/* Bits of an entry, from the SDM. */
-#define E_P		(1ULL << 0)
-#define E_W		(1ULL << 1)
-#define E_U		(1ULL << 2)
-#define E_A		(1ULL << 5)
-#define E_D		(1ULL << 6)
-#define E_PS		(1ULL << 7)
-#define E_NX		(1ULL << 63)
-#define E_ADDR		0x000ffffffffff000ULL
+/* What is reserved in shadow entries. */
 #define E_TOO_HIGH	(E_ADDR & ~((1ULL << MAXPHYADDR) - 1))
-#define E_PAE_RSVD	0x7ff0000000000000ULL
 #define PDPTE_RSVD	(0xfff00000000001e6ULL | E_TOO_HIGH)
 
 struct walk {
@@ -126,7 +112,7 @@ static bool walk_once(const struct vcpu *v, const struct access *a, struct walk 
 			r.fault = FAULTED;
 			break;
 		}
-		CHECK(is_64(v) || !(e & E_PAE_RSVD), "PAE shadow entry %llx", e);
+		CHECK(is_64(v) || !(e & E_HIGH), "PAE shadow entry %llx", e);
 		if (e & entry_reserved(level, e)) {
 			r.fault = FAULTED | PF_P | PF_RSVD;
 			break;

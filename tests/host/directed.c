@@ -311,9 +311,8 @@ static void clear_and_see_again(void)
 /* 1.6: the root as L3, L2, L1 and page of itself, edited through that map. */
 static void recursive_map(void)
 {
-	struct operation op = { .a.kind = WRITE, .len = 8 };
 	struct vcpu *v;
-	u64 e, i;
+	u64 i;
 
 	story_begin(1);
 	v = machine->vcpu;
@@ -327,16 +326,11 @@ static void recursive_map(void)
 	}
 	for (i = 0; i < 40; i++) {
 		act(v, WRITE, false, at(0, 0, 0, 2));
-		e = (DATA + 10 + i % 4) << 12 | ALL;
-		memcpy(op.data, &e, 8);
-		op.a.addr = at(511, 0, 0, 0) + 2 * 8;
-		verified_access(v, &op, false);
+		store_at(v, at(511, 0, 0, 0) + 2 * 8, (DATA + 10 + i % 4) << 12 | ALL, 8);
 		vcpu_invlpg(v, at(0, 0, 0, 2));
 		act(v, READ, false, at(0, 0, 0, 2));
-		e = ROOT << 12 | ALL | (i & 1 ? A | D : 0);
-		memcpy(op.data, &e, 8);
-		op.a.addr = at(511, 511, 511, 511) + 511 * 8;
-		verified_access(v, &op, false);
+		store_at(v, at(511, 511, 511, 511) + 511 * 8,
+			 ROOT << 12 | ALL | (i & 1 ? A | D : 0), 8);
 		check_all();
 	}
 	story_end();

@@ -6,7 +6,7 @@
  */
 #include <asm/processor-flags.h>
 
-#include "story.h"
+#include "story_large.h"
 
 #define GIANT		0x80000ULL	/* frames of 1 GiB, in the story that has it */
 

@@ -92,7 +92,7 @@ static void least_budget_pae(void)
 	for (n = 0; n < 4000; n++) {
 		i = n * 7919 % 32;
 		if (!(n % 6)) {
-			struct shvm_paging p = story_paging(format = O_32 + n / 6 % 3);
+			struct shvm_paging p = oracle_paging(format = O_32 + n / 6 % 3);
 
 			cr3 = format == O_PAE ? PDPT << 12 | i * 32 : (100 + i) << 12;
 			CHECK(!vcpu_set_registers(&v[n % 4], &p, cr3), "registers");

@@ -1,136 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Races as stories: the code under test is stopped at a point where it holds nothing that the
- * other side needs, something else happens, and it goes on. The points are calls into the machine,
- * which the linker leads through here (--wrap). docs/bug-classes.md has the classes.
+ * other side needs, something else happens, and it goes on. docs/bug-classes.md has the classes.
  */
+#include "stop.h"
 #include "story.h"
-
-enum point {
-	NOWHERE,
-	AFTER_READ,	/* an entry of a guest table was read by a walk, which is in SRCU */
-	AT_MARK,	/* A and D of an entry are about to be set */
-	AT_LOOKUP,	/* the host frame of a page is about to be found */
-	AFTER_LOOKUP,
-	AT_FLUSH,	/* a flush that was promised, nothing is locked */
-	AFTER_FLUSH,
-	AT_STORE,	/* an emulated store, before memory changes */
-	AFTER_STORE,	/* memory has changed, the shadow does not follow yet */
-	LOCK_BROKEN,	/* the MMU lock was given back after writing */
-};
-
-static struct {
-	enum point at;
-	u32 skip;		/* passes of the point before it is the right one */
-	bool again;		/* at every pass */
-	void (*meanwhile)(void);
-	u32 stops;
-} stop;
-
-static void *run_meanwhile(void *unused)
-{
-	stop.meanwhile();
-	return NULL;
-}
-
-/* A thread of its own, as locks belong to threads. */
-static void run_other(void)
-{
-	pthread_t other;
-
-	CHECK(!pthread_create(&other, NULL, run_meanwhile, NULL), "thread");
-	pthread_join(other, NULL);
-}
-
-static void pass(enum point here)
-{
-	if (stop.at != here)
-		return;
-	if (stop.skip) {
-		stop.skip--;
-		return;
-	}
-	stop.at = NOWHERE;
-	stop.stops++;
-	if (verify_now())
-		verify_disturb(run_other);
-	else
-		run_other();
-	if (stop.again)
-		stop.at = here;
-}
-
-static void stop_at(enum point where, u32 skip, void (*meanwhile)(void))
-{
-	stop = (typeof(stop)){ .at = where, .skip = skip, .meanwhile = meanwhile };
-}
-
-int __real_shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len);
-int __real_shvm_arch_cmpxchg_user_atomic(hva_t at, const void *old, const void *new, u32 len);
-int __real_shvm_arch_write_user_atomic(hva_t at, const void *buf, u32 len);
-int __real_shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out);
-void __real_shvm_arch_flush(struct shvm_mmu *mmu);
-void __real_write_unlock(rwlock_t *l);
-int __wrap_shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len);
-int __wrap_shvm_arch_cmpxchg_user_atomic(hva_t at, const void *old, const void *new, u32 len);
-int __wrap_shvm_arch_write_user_atomic(hva_t at, const void *buf, u32 len);
-int __wrap_shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out);
-void __wrap_shvm_arch_flush(struct shvm_mmu *mmu);
-void __wrap_write_unlock(rwlock_t *l);
-
-int __wrap_shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len)
-{
-	int ret = __real_shvm_arch_read_user_atomic(at, buf, len);
-
-	if (shim_held == 1)	/* SRCU alone */
-		pass(AFTER_READ);
-	return ret;
-}
-
-int __wrap_shvm_arch_cmpxchg_user_atomic(hva_t at, const void *old, const void *new, u32 len)
-{
-	if (!shim_held)
-		pass(AT_MARK);
-	return __real_shvm_arch_cmpxchg_user_atomic(at, old, new, len);
-}
-
-int __wrap_shvm_arch_write_user_atomic(hva_t at, const void *buf, u32 len)
-{
-	int ret;
-
-	pass(AT_STORE);
-	ret = __real_shvm_arch_write_user_atomic(at, buf, len);
-	pass(AFTER_STORE);
-	return ret;
-}
-
-int __wrap_shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out)
-{
-	int ret;
-
-	pass(AT_LOOKUP);
-	ret = __real_shvm_arch_host_frame(at, write, out);
-	pass(AFTER_LOOKUP);
-	return ret;
-}
-
-void __wrap_shvm_arch_flush(struct shvm_mmu *mmu)
-{
-	if (shim_held) {
-		__real_shvm_arch_flush(mmu);
-		return;
-	}
-	pass(AT_FLUSH);
-	__real_shvm_arch_flush(mmu);
-	pass(AFTER_FLUSH);
-}
-
-void __wrap_write_unlock(rwlock_t *l)
-{
-	__real_write_unlock(l);
-	if (stop.at == LOCK_BROKEN && l == &machine->mmu.lock)
-		pass(LOCK_BROKEN);
-}
 
 #define EMULATED	64	/* operation.rnd: trapped stores are emulated, with an own walk */
 
@@ -358,16 +232,19 @@ static void access_loosely(struct vcpu *v, struct operation *op)
 	forgive_marks();
 }
 
-/* One stopped access. warm: the page was read before, so less is left to be done. */
-static void meet(const struct target *t, enum point where, u32 skip, enum kind what, bool warm,
-		 void (*meanwhile)(void))
+/*
+ * One access that is stopped. warm: the page was read before, so less is left to be done. Returns
+ * 0 if it did not come to the point.
+ */
+static u32 meet(const struct target *t, enum point where, u32 skip, enum kind what, bool warm,
+		void (*meanwhile)(void))
 {
 	struct operation op = {
 		.a = { .addr = target_addr(t) + 64, .kind = what, .user = true },
 		.data = { 1, 2, 3, 4 }, .len = 8, .rnd = EMULATED,
 	};
 	struct vcpu *v = machine->vcpu;
-	u32 i;
+	u32 i, stops;
 
 	story_restore();
 	act(second(), READ, false, at(0, 0, 7, 0));
@@ -383,11 +260,12 @@ static void meet(const struct target *t, enum point where, u32 skip, enum kind w
 		access_loosely(v, &op);
 	else
 		verified_access(v, &op, false);
-	stop.at = NOWHERE;
+	stops = stop_end();
 	check_all();
 	for (i = 0; i < 4; i++)
 		act(v + i % 2, i < 2 ? READ : WRITE, true, op.a.addr);
 	check_all();
+	return stops;
 }
 
 static void meet_everything(enum point where, u32 skip)
@@ -401,13 +279,10 @@ static void meet_everything(enum point where, u32 skip)
 		for (i = 0; i < ARRAY_SIZE(happenings); i++) {
 			if (where == AFTER_READ && waits_for_srcu(happenings[i]))
 				continue;
-			meet(t, where, skip, n & 1 ? WRITE : READ, n & 2, happenings[i]);
-			stops += stop.stops;
+			stops += meet(t, where, skip, n & 1 ? WRITE : READ, n & 2, happenings[i]);
 		}
-		for (edit = 0; edit < ARRAY_SIZE(edits); edit++) {
-			meet(t, where, skip, n & 1 ? WRITE : READ, n & 2, table_edited);
-			stops += stop.stops;
-		}
+		for (edit = 0; edit < ARRAY_SIZE(edits); edit++)
+			stops += meet(t, where, skip, n & 1 ? WRITE : READ, n & 2, table_edited);
 	}
 	/* A point that is never passed proves nothing. */
 	CHECK(stops > 20, "only %u stops", stops);
@@ -568,7 +443,7 @@ static void two_stores_to_one_entry(void)
 			rival = (typeof(rival)){ table, choices[level].entry[n / 8 % 4], index, 0 };
 			stop_at(after ? AFTER_STORE : AT_STORE, 0, rival_stores);
 			store(&v[0], table, index, mine);
-			CHECK(stop.stops == 1, "no stop");
+			CHECK(stop_end() == 1, "no stop");
 			if (after)
 				memcpy(&machine->mirror[page_of(table)][index * 8], &rival.entry,
 				       8);
@@ -610,7 +485,7 @@ static void fault_during_a_store(void)
 			rival = (typeof(rival)){ table, 0, index, 12 + 9 * level };
 			stop_at(AT_STORE, 0, n < 6 ? rival_faults : rival_uses_neighbour);
 			store(&v[0], table, index, choices[level].entry[1 + n / 2 % 3]);
-			CHECK(stop.stops == 1, "no stop");
+			CHECK(stop_end() == 1, "no stop");
 			check_all();
 			act(&v[1], READ, false, addr);
 			act(&v[0], WRITE, false, addr);
@@ -635,7 +510,7 @@ static void store_meets_the_host(void)
 		/* Dropped after the store, the store is gone too, which store() does not know. */
 		stop_at(n & 1 && n / 2 % 4 ? AFTER_STORE : AT_STORE, 0, host[n / 2 % 4]);
 		store(&v[0], table, n % 8, n * 0x0123456789abcdefULL);
-		CHECK(stop.stops == 1, "no stop");
+		CHECK(stop_end() == 1, "no stop");
 		act(&v[1], READ, false, at(0, 0, 0, 7) + n % 8 * 8);
 		check_all();
 		check_mirror();
@@ -676,7 +551,7 @@ static void page_becomes_a_table(void)
 		expect(&v[1], WRITE, false, at(0, 0, 0, 5) + 64, DONE);
 		stop_at(after ? AFTER_FLUSH : AT_FLUSH, 0, write_new_table);
 		expect(&v[0], WRITE, false, at(0, 0, 7, 0), DONE);
-		CHECK(stop.stops == 1, "no flush");
+		CHECK(stop_end() == 1, "no flush");
 		CHECK(flush_outcome.kind == DONE && flush_outcome.hardware == !after,
 		      "store %s the flush: outcome %d, by hardware %d", after ? "after" : "before",
 		      flush_outcome.kind, flush_outcome.hardware);
@@ -691,7 +566,7 @@ static void make_roots(void)
 {
 	u64 f;
 
-	CHECK(stop.stops < 20, "the zap has no end");
+	CHECK(stop_count() < 20, "the zap has no end");
 	for (f = 60; f < 160; f++) {
 		vcpu_load_cr3(second(), f << 12);
 		act(second(), READ, false, at(1, 0, 0, 0));
@@ -702,12 +577,10 @@ static void make_roots(void)
 static void zap_has_an_end(void)
 {
 	story_begin(2);
-	stop_at(LOCK_BROKEN, 0, make_roots);
-	stop.again = true;
+	stop_at_every(LOCK_BROKEN, make_roots);
 	make_roots();
 	shvm_mmu_zap_all(&machine->mmu);
-	stop.at = NOWHERE;
-	CHECK(stop.stops > 1, "only %u stops", stop.stops);
+	CHECK(stop_end() > 1, "only %u stops", stop_count());
 	check_all();
 	story_end();
 }

@@ -4,7 +4,7 @@
  * and by the guest, while another vCPU does not know yet. The CPU complains if it has an address
  * in two sizes.
  */
-#include "story.h"
+#include "story_large.h"
 
 /* ---- races with the host: the size is sampled, and then it is another ---- */
 

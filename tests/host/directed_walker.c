@@ -52,7 +52,7 @@ static void walk_all(struct vcpu *v, u64 addr)
 
 static void set_mode(struct vcpu *v, enum oracle_format format, u32 mode)
 {
-	struct shvm_paging p = story_paging(format);
+	struct shvm_paging p = oracle_paging(format);
 
 	p.cr0 ^= mode & 1 ? X86_CR0_WP : 0;
 	p.cr4 |= mode & 2 ? X86_CR4_SMEP : 0;

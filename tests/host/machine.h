@@ -119,7 +119,9 @@ struct machine {
 
 extern struct machine *machine;		/* the one that is there */
 
-/* Ends the test with a message; prints how to repeat it. */
+/* Each program's own: prints how to repeat what it is doing. */
+void fail_repeat(void);
+/* --- fail.c: ends the test with a message --- */
 void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 #define CHECK(cond, fmt, ...)	do { if (!(cond)) fail(fmt, ##__VA_ARGS__); } while (0)
 
@@ -231,6 +233,8 @@ struct oracle {
 };
 
 enum oracle_format oracle_format(const struct shvm_paging *p);
+/* What an ordinary guest of the format has in its registers. */
+struct shvm_paging oracle_paging(enum oracle_format format);
 u64 oracle_linear(const struct shvm_paging *p, u64 addr);	/* 32 bits outside long mode */
 /* What a load of the four registers of PAE paging finds; O_FAULT: #GP. */
 enum oracle_kind oracle_pdptes(const struct shvm_paging *p, u64 cr3, u64 pdpte[4]);
@@ -271,7 +275,7 @@ struct random_options {
 
 #define NR_CONFIGS	9
 bool random_run(const struct random_options *opt);	/* true: an allocation failed on purpose */
-void random_failed(void);		/* prints how to repeat it */
+void random_repeat(void);		/* prints how to repeat the run that is under way */
 void alloc_run(u64 seed);
 void threads_run(u64 seed, int milliseconds);
 
@@ -285,8 +289,9 @@ struct directed_set {
 	int nr;
 };
 
-extern const struct directed_set directed_tests, format_tests, limit_tests, walker_tests,
-	class_tests, race_tests, coverage_tests, large_tests, size_tests;
+extern const struct directed_set directed_tests, format_tests, pae_tests, two_level_tests,
+	limit_tests, walker_tests, class_tests, race_tests, coverage_tests, large_tests,
+	size_tests;
 
 /* Where random numbers come from instead, if not NULL. */
 extern u64 (*rnd_source)(void);

@@ -16,21 +16,12 @@
 static const char *program, *tsan_program, *sched_program, *replay_program;
 static struct random_options options = { .steps = 100000, .audit = 1000 };
 static u64 total_steps = 1200000;
+static int jobs = 2;
 static bool bail;
 
-void fail(const char *fmt, ...)
+void fail_repeat(void)
 {
-	va_list ap;
-
-	printf("# FAILED: ");
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	printf("\n");
-	random_failed();
-	verify_failed();
-	fflush(stdout);
-	abort();
+	random_repeat();
 }
 
 struct test {
@@ -44,8 +35,8 @@ struct test {
 };
 
 static const struct directed_set *const sets[] = {
-	&directed_tests, &format_tests, &limit_tests, &walker_tests, &class_tests, &race_tests,
-	&coverage_tests, &large_tests, &size_tests,
+	&directed_tests, &format_tests, &pae_tests, &two_level_tests, &limit_tests, &walker_tests,
+	&class_tests, &race_tests, &coverage_tests, &large_tests, &size_tests,
 };
 
 static struct test tests[MAX_TESTS];
@@ -184,7 +175,7 @@ static bool test_report(struct test *t, int number, int status)
 	return ok;
 }
 
-static int run_all(int jobs)
+static int run_all(void)
 {
 	int next = 0, running = 0, number = 0, failed = 0, status, i;
 	pid_t pid;
@@ -241,7 +232,14 @@ static int run_one(const char *name)
 	return 2;
 }
 
-int main(int argc, char **argv)
+/* What the command line asks for instead of all tests. */
+static struct {
+	const char *directed;
+	int config, threads;
+	bool alloc;
+} only = { .config = -1 };
+
+static void parse_options(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "seed", 1, NULL, 's' }, { "steps", 1, NULL, 'n' }, { "config", 1, NULL, 'c' },
@@ -251,11 +249,8 @@ int main(int argc, char **argv)
 		{ "sched", 1, NULL, 'S' }, { "replay", 1, NULL, 'R' },
 		{ "help", 0, NULL, 'h' }, { }
 	};
-	int c, config = -1, jobs = 2, threads = 0;
-	const char *directed = NULL;
-	bool alloc = false;
+	int c;
 
-	program = argv[0];
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (c) {
 		case 's':
@@ -266,7 +261,7 @@ int main(int argc, char **argv)
 			total_steps = options.steps;
 			break;
 		case 'c':
-			config = atoi(optarg);
+			only.config = atoi(optarg);
 			break;
 		case 'a':
 			options.audit = strtoull(optarg, NULL, 0);
@@ -275,13 +270,13 @@ int main(int argc, char **argv)
 			options.trace = true;
 			break;
 		case 'd':
-			directed = optarg;
+			only.directed = optarg;
 			break;
 		case 'p':
-			threads = atoi(optarg);
+			only.threads = atoi(optarg);
 			break;
 		case 'f':
-			alloc = true;
+			only.alloc = true;
 			break;
 		case 'j':
 			jobs = clamp_t(int, atoi(optarg), 1, MAX_JOBS);
@@ -300,25 +295,32 @@ int main(int argc, char **argv)
 			break;
 		case 'h':
 			usage();
-			return 0;
+			exit(0);
 		default:
-			return 2;
+			exit(2);
 		}
 	}
-	if (config >= NR_CONFIGS) {
+	if (only.config >= NR_CONFIGS) {
 		fprintf(stderr, "%s: --config is 0 to %d\n", program, NR_CONFIGS - 1);
-		return 2;
+		exit(2);
 	}
-	if (directed)
-		return run_one(directed);
-	if (threads)
-		threads_run(options.seed, threads);
-	else if (alloc)
+}
+
+int main(int argc, char **argv)
+{
+	program = argv[0];
+	parse_options(argc, argv);
+	if (only.directed)
+		return run_one(only.directed);
+	if (only.threads) {
+		threads_run(options.seed, only.threads);
+	} else if (only.alloc) {
 		alloc_run(options.seed);
-	else if (config < 0)
-		return run_all(jobs);
-	options.config = config;
-	if (config >= 0)
+	} else if (only.config >= 0) {
+		options.config = only.config;
 		random_run(&options);
+	} else {
+		return run_all();
+	}
 	return 0;
 }

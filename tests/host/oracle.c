@@ -7,16 +7,7 @@
 #include <asm/processor-flags.h>
 
 #include "machine.h"
-
-/* Bits of an entry. */
-#define E_P	(1ULL << 0)
-#define E_W	(1ULL << 1)
-#define E_U	(1ULL << 2)
-#define E_A	(1ULL << 5)
-#define E_D	(1ULL << 6)
-#define E_PS	(1ULL << 7)
-#define E_NX	(1ULL << 63)
-#define ADDR	0x000ffffffffff000ULL
+#include "sdm.h"
 
 struct level {
 	u64 entry, at;
@@ -39,6 +30,22 @@ enum oracle_format oracle_format(const struct shvm_paging *p)
 	if (p->efer & EFER_LMA)
 		return O_64;
 	return p->cr4 & X86_CR4_PAE ? O_PAE : O_32;
+}
+
+struct shvm_paging oracle_paging(enum oracle_format format)
+{
+	struct shvm_paging p = {
+		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr4 = X86_CR4_PAE,
+		.efer = EFER_NX, .maxphyaddr = 36, .gbpages = true, .pse36 = true,
+	};
+
+	if (format == O_OFF)
+		p.cr0 &= ~X86_CR0_PG;
+	if (format == O_32)
+		p.cr4 = X86_CR4_PSE;
+	if (format == O_64)
+		p.efer |= EFER_LMA | EFER_LME;
+	return p;
 }
 
 u64 oracle_linear(const struct shvm_paging *p, u64 addr)
@@ -132,7 +139,7 @@ static u64 leaf_base(enum oracle_format format, u64 entry, int level)
 {
 	if (format == O_32 && level == 2)
 		return (entry & 0xffc00000) | (entry >> 13 & 0xff) << 32;
-	return entry & ADDR;
+	return entry & E_ADDR;
 }
 
 /* 4.7. */
@@ -143,11 +150,11 @@ static void o_fault(struct oracle *o, const struct shvm_paging *p, const struct 
 	o->kind = O_FAULT;
 	o->error = why;
 	if (a->kind == WRITE)
-		o->error |= 2;
+		o->error |= PF_W;
 	if (a->user)
-		o->error |= 4;
+		o->error |= PF_U;
 	if (a->kind == FETCH && (nx || (p->cr4 & X86_CR4_SMEP)))
-		o->error |= 16;
+		o->error |= PF_I;
 }
 
 /* SDM 4.6.1. */
@@ -189,10 +196,10 @@ static bool first_table(const struct vcpu *v, const struct access *a, struct ora
 	if (o->format == O_PAE) {
 		if (!(pdpte & E_P))
 			o_fault(o, &v->paging, a, 0);
-		*at = pdpte & ADDR;
+		*at = pdpte & E_ADDR;
 		return pdpte & E_P;
 	}
-	*at = v->cr3 & (o->format == O_32 ? 0xfffff000 : ADDR);
+	*at = v->cr3 & (o->format == O_32 ? 0xfffff000 : E_ADDR);
 	if (page_of(*at >> 12) < 0)
 		o->kind = O_NOROOT;
 	return o->kind != O_NOROOT;
@@ -230,16 +237,16 @@ void oracle_walk(const struct vcpu *v, const struct access *a, struct oracle *o)
 		if (!(e & E_P))
 			return o_fault(o, p, a, 0);
 		if (e & reserved_bits(p, o->format, e, level))
-			return o_fault(o, p, a, 1 | 8);
+			return o_fault(o, p, a, PF_P | PF_RSVD);
 		w &= !!(e & E_W);
 		u &= !!(e & E_U);
 		x &= !(e & E_NX);
 		if (is_leaf(p, o->format, e, level))
 			break;
-		at = e & ADDR;
+		at = e & E_ADDR;
 	}
 	if (!allowed(p, a, w, u, x))
-		return o_fault(o, p, a, 1);
+		return o_fault(o, p, a, PF_P);
 	size = 1ULL << (12 + bits * (level - 1));
 	at = leaf_base(o->format, l[level].entry, level) & ~(size - 1);
 	o->gfn = (at | (addr & (size - 1))) >> 12;

@@ -56,7 +56,7 @@ void sched_describe(void);	/* the run that is under way, step by step of its swi
 void sched_ignore(const void *at, size_t size);	/* nobody's business; NULL: forget all of it */
 int sched_self(void);
 
-/* --- scenarios.c --- */
+/* --- scenario.c --- */
 void scenario_run(const struct scenario *sc, const struct schedule *s);
 
 #endif

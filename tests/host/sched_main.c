@@ -6,7 +6,6 @@
  */
 #include <getopt.h>
 #include <signal.h>
-#include <stdarg.h>
 
 #include "sched.h"
 
@@ -37,7 +36,7 @@ struct queue {
 	u32 nr, size;
 };
 
-static void tell_schedule(void)
+void fail_repeat(void)
 {
 	int i;
 
@@ -52,23 +51,9 @@ static void tell_schedule(void)
 	fflush(stdout);
 }
 
-void fail(const char *fmt, ...)
-{
-	va_list ap;
-
-	printf("# FAILED: ");
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	printf("\n");
-	verify_failed();
-	tell_schedule();
-	abort();
-}
-
 static void aborted(int sig)
 {
-	tell_schedule();
+	fail_repeat();
 	signal(SIGABRT, SIG_DFL);
 	abort();
 }
@@ -80,7 +65,7 @@ static void run(const struct scenario *sc, const struct schedule *s)
 	scenario_run(sc, s);
 	if (options.trace) {
 		printf("# %u steps\n", sched_steps());
-		tell_schedule();
+		fail_repeat();
 	}
 	now.scenario = NULL;
 }
@@ -279,7 +264,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGABRT, aborted);
 	if (__sanitizer_set_death_callback)
-		__sanitizer_set_death_callback(tell_schedule);
+		__sanitizer_set_death_callback(fail_repeat);
 	run_all(only, given ? &schedule : NULL);
 	return 0;
 }

@@ -2,9 +2,6 @@
 /*
  * The guest of the directed tests and what can be done with it.
  */
-#include <asm/msr-index.h>
-#include <asm/processor-flags.h>
-
 #include "story.h"
 
 void poke(u64 table, u32 index, u64 entry)
@@ -75,6 +72,22 @@ void expect(struct vcpu *v, enum kind what, bool user, u64 addr, enum outcome_ki
 	CHECK(out.kind == want, "%llx: outcome %d, want %d", addr, out.kind, want);
 }
 
+void expect_fault(struct vcpu *v, enum kind what, u64 addr, u32 error)
+{
+	struct outcome out = act(v, what, false, addr);
+
+	CHECK(out.kind == FAULT && out.error == error, "%llx: outcome %d error %x, want %x", addr,
+	      out.kind, out.error, error);
+}
+
+void store_at(struct vcpu *v, u64 addr, u64 value, u32 len)
+{
+	struct operation op = { .a = { .addr = addr, .kind = WRITE }, .len = len };
+
+	memcpy(op.data, &value, len);
+	CHECK(verified_access(v, &op, false).kind == DONE, "store at %llx", addr);
+}
+
 void try_all(struct vcpu *v, u64 addr, unsigned int order)
 {
 	unsigned int i, n;
@@ -95,28 +108,12 @@ int set_bit_of(struct vcpu *v, u64 cr0, u64 cr4, u64 efer)
 	return vcpu_set_paging(v, &p);
 }
 
-struct shvm_paging story_paging(enum oracle_format format)
-{
-	struct shvm_paging p = {
-		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr4 = X86_CR4_PAE,
-		.efer = EFER_NX, .maxphyaddr = 36, .gbpages = true, .pse36 = true,
-	};
-
-	if (format == O_OFF)
-		p.cr0 &= ~X86_CR0_PG;
-	if (format == O_32)
-		p.cr4 = X86_CR4_PSE;
-	if (format == O_64)
-		p.efer |= EFER_LMA | EFER_LME;
-	return p;
-}
-
 void story_format(struct vcpu *v, enum oracle_format format)
 {
 	static const u64 cr3[] = {
 		[O_OFF] = 0, [O_32] = PD32, [O_PAE] = PDPT, [O_64] = ROOT,
 	};
-	struct shvm_paging p = story_paging(format);
+	struct shvm_paging p = oracle_paging(format);
 
 	CHECK(!vcpu_set_registers(v, &p, cr3[format] << 12), "registers for format %d", format);
 }

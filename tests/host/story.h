@@ -7,15 +7,18 @@
 #define STORY_H
 
 #include "machine.h"
+#include "sdm.h"
 
-#define P	0x01ULL
-#define W	0x02ULL
-#define U	0x04ULL
-#define A	0x20ULL
-#define D	0x40ULL
-#define PS	0x80ULL
-#define NX	(1ULL << 63)
+#define P	E_P
+#define W	E_W
+#define U	E_U
+#define A	E_A
+#define D	E_D
+#define PS	E_PS
+#define NX	E_NX
 #define ALL	(P | W | U)
+
+#define RESERVED	(PF_P | PF_RSVD)	/* the error code where a reserved bit is set */
 
 /* Tables of the story; data is from frame 64 on, and from 0x200 on a slot of 2M and a bit. */
 enum { ROOT = 16, L3 = 17, L2 = 18, L1 = 19, OTHER = 20, DATA = 64, BIG = 0x200 };
@@ -26,7 +29,6 @@ enum { PDPT = 21, PD = 22, PD32 = 26, PT32 = 27, SPARE = 30 };
 /* A 4-level guest; PD leads to L1 as L2 does, PD32 to PT32 with the same pages as L1. */
 void story_begin(int nr_vcpus);
 void story_end(void);
-struct shvm_paging story_paging(enum oracle_format format);
 /* Into the format, with the tables of the story. */
 void story_format(struct vcpu *v, enum oracle_format format);
 
@@ -35,6 +37,11 @@ static inline u64 at(u64 i4, u64 i3, u64 i2, u64 i1)
 	u64 addr = i4 << 39 | i3 << 30 | i2 << 21 | i1 << 12;
 
 	return i4 & 256 ? addr | 0xffff000000000000ULL : addr;
+}
+
+static inline u64 at_pae(u64 i3, u64 i2, u64 i1)
+{
+	return i3 << 30 | i2 << 21 | i1 << 12;
 }
 
 static inline u64 at_32(u64 i2, u64 i1)
@@ -54,32 +61,13 @@ u32 entry_32(u64 table, u32 index);
 
 struct outcome act(struct vcpu *v, enum kind what, bool user, u64 addr);
 void expect(struct vcpu *v, enum kind what, bool user, u64 addr, enum outcome_kind want);
+void expect_fault(struct vcpu *v, enum kind what, u64 addr, u32 error);
+/* A store by an instruction of the guest itself, as to its tables through a map of them. */
+void store_at(struct vcpu *v, u64 addr, u64 value, u32 len);
 /* Where tables were changed behind the module: any outcome but trouble. */
 void touch(struct vcpu *v, enum kind what, u64 addr);
 /* Every access by everybody through an address; the oracle judges. */
 void try_all(struct vcpu *v, u64 addr, unsigned int order);
 int set_bit_of(struct vcpu *v, u64 cr0, u64 cr4, u64 efer);
-
-/* --- story_large.c --- */
-
-#define LARGE		0x1000ULL	/* two groups of frames in a slot of their own */
-#define LARGE_PAGE	(4 * BLOCK)	/* of the VMM's memory: two blocks */
-#define LARGE_BLOCK	4
-#define LARGE_SLOT	3
-
-void fill_block(u64 block, u64 first);	/* every frame tells its own number, from first on */
-void large_begin(int nr_vcpus);		/* small pages */
-void huge_begin(int nr_vcpus);		/* blocks that the host maps by one entry */
-void map_large(void);			/* by the guest, in all formats */
-u64 large_addr(enum oracle_format format);	/* where it maps the first group */
-struct outcome use(struct vcpu *v, enum kind what, u64 addr, u64 rnd);
-void use_all(struct vcpu *v, u64 addr);	/* every page of a large one */
-/* With an empty TLB: the size in which the CPU finds it. */
-void expect_level(struct vcpu *v, enum kind what, u64 addr, int level);
-void expect_no_exit(struct vcpu *v, enum kind what, u64 addr);
-u32 large_leaves(void);
-/* Frame nth of the first group becomes a table and is used as one; then it is none any more. */
-void table_comes(struct vcpu *v, u64 nth);
-void table_goes(struct vcpu *v, u64 nth);
 
 #endif

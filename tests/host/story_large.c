@@ -2,7 +2,7 @@
 /*
  * The guest of the stories about large pages, and what they ask of it.
  */
-#include "story.h"
+#include "story_large.h"
 
 /* Every frame tells its own number. */
 void fill_block(u64 block, u64 first)

@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
 #include "machine.h"
@@ -142,22 +141,6 @@ static u64 pick_cr3(enum oracle_format format, u64 *rnd)
 	return (ROOTS + (format == O_32 ? 9 + pick(rnd, 5) : pick(rnd, 4))) << 12;
 }
 
-static struct shvm_paging make_paging(enum oracle_format format)
-{
-	struct shvm_paging p = {
-		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr4 = X86_CR4_PAE,
-		.efer = EFER_NX, .maxphyaddr = 36, .gbpages = true, .pse36 = true,
-	};
-
-	if (format == O_64)
-		p.efer |= EFER_LMA | EFER_LME;
-	if (format == O_32)
-		p.cr4 = X86_CR4_PSE;
-	if (format == O_OFF)
-		p.cr0 &= ~X86_CR0_PG;
-	return p;
-}
-
 static void act_mode(struct vcpu *v, u64 *rnd)
 {
 	enum oracle_format format = pick(rnd, O_NR_FORMATS);
@@ -171,7 +154,7 @@ static void act_mode(struct vcpu *v, u64 *rnd)
 		CHECK(!vcpu_set_paging(v, &p), "vCPU %d: mode", v->id);
 		return;
 	}
-	p = make_paging(format);
+	p = oracle_paging(format);
 	CHECK(!vcpu_set_registers(v, &p, pick_cr3(format, rnd)), "vCPU %d: format", v->id);
 }
 
@@ -335,7 +318,7 @@ static void setup(void)
 		host_poke(page_of(PDPTS), i * 8, &e, 8);
 	}
 	for (i = 0; i < NR_VCPUS; i++) {
-		const struct shvm_paging p = make_paging(O_64);
+		const struct shvm_paging p = oracle_paging(O_64);
 
 		CHECK(!vcpu_set_registers(&machine->vcpu[i], &p, (ROOTS + i) << 12), "registers");
 	}
