@@ -573,13 +573,14 @@ void check_tlbs(void)
 void check_mirror(void)
 {
 	static const u8 zero[SHVM_PAGE_SIZE];
-	const struct host_page *p = machine->host;
 	const u8 *now;
 	u64 page, i;
 
-	for (page = 0; page < HVA_PAGES; page++, p++) {
-		now = p->frame >= 0 ? host_frame_memory(FRAME_BASE + p->frame) : p->swap ?: zero;
-		if (now == zero || !memcmp(now, machine->mirror[page], SHVM_PAGE_SIZE))
+	for (page = 0; page < HVA_PAGES; page++) {
+		if (machine->host[page].frame < 0 && !machine->host[page].swap)
+			continue;
+		now = host_contents(page) ?: zero;
+		if (!memcmp(now, machine->mirror[page], SHVM_PAGE_SIZE))
 			continue;
 		for (i = 0; now[i] == machine->mirror[page][i]; i++)
 			;

@@ -87,7 +87,7 @@ static bool is_large(int level, u64 e)
 	return level > 1 && level < 4 && (e & E_PS);
 }
 
-/* SDM 4.4.2, 4.5.4: a large page ends at the level's bit; PAT is bit 12, the others are reserved. */
+/* SDM 4.4.2, 4.5.4: below the frame of a large page only PAT, bit 12, is not reserved. */
 static u64 entry_reserved(int level, u64 e)
 {
 	if (level == 4)

@@ -2,98 +2,13 @@
 /*
  * Stories about large shadow pages: the host maps blocks of the VMM's memory by one entry, or does
  * not any more, and frames in them become tables. The CPU tells in which size it found a
- * translation, and complains if it has an address in two sizes.
+ * translation.
  */
 #include <asm/processor-flags.h>
 
-#include "story.h"
+#include "story_large.h"
 
-#define LARGE		0x1000ULL	/* two groups of frames in a slot of their own */
-#define LARGE_PAGE	(4 * BLOCK)	/* of the VMM's memory: two blocks */
-#define LARGE_BLOCK	4
-#define LARGE_SLOT	3
-#define GIANT		0x80000ULL	/* frames of 1 GiB, in the stories that have it */
-
-/* Every frame tells its own number. */
-static void fill_block(u64 block, u64 first)
-{
-	u64 i, f;
-
-	for (i = 0; i < BLOCK; i++) {
-		f = first + i;
-		host_poke(block * BLOCK + i, 8, &f, sizeof(f));
-	}
-}
-
-static void large_begin(int nr_vcpus)
-{
-	story_begin(nr_vcpus);
-	CHECK(!slot_add(LARGE_SLOT, LARGE, 2 * BLOCK, LARGE_PAGE, false), "slot");
-	fill_block(LARGE_BLOCK, LARGE);
-	fill_block(LARGE_BLOCK + 1, LARGE + BLOCK);
-}
-
-/* The same, huge from the start. */
-static void huge_begin(int nr_vcpus)
-{
-	large_begin(nr_vcpus);
-	CHECK(host_collapse(LARGE_BLOCK) && host_collapse(LARGE_BLOCK + 1), "collapse");
-}
-
-static struct outcome use(struct vcpu *v, enum kind what, u64 addr, u64 rnd)
-{
-	struct operation op = { .a = { .addr = addr, .kind = what }, .len = 8, .rnd = rnd };
-
-	memcpy(op.data, &addr, 8);
-	return verified_access(v, &op, false);
-}
-
-/* With an empty TLB: in which size does the CPU find it? */
-static void expect_level(struct vcpu *v, enum kind what, u64 addr, int level)
-{
-	struct outcome out;
-
-	vcpu_exit(v);
-	out = use(v, what, addr, 0);
-	CHECK(out.kind == DONE && out.hardware, "%llx: outcome %d", addr, out.kind);
-	CHECK(out.tlb->level == level, "%llx: size %d, must be %d", addr, out.tlb->level, level);
-}
-
-static void expect_no_exit(struct vcpu *v, enum kind what, u64 addr)
-{
-	struct outcome out = use(v, what, addr, 0);
-
-	CHECK(out.kind == DONE && !out.exits, "%llx: outcome %d, %d exits", addr, out.kind,
-	      out.exits);
-}
-
-static u32 large_leaves(void)
-{
-	const struct shvm_sp *sp;
-	u32 n = 0, i;
-
-	list_for_each_entry(sp, &machine->mmu.sps, link)
-		for (i = 0; sp->role.level > 1 && i < SHVM_SPT_ENTRIES; i++)
-			n += spte_is_leaf(sp->spt[i]);
-	return n;
-}
-
-/* Where the first group is, in each format. */
-static u64 large_addr(enum oracle_format format)
-{
-	return format == O_OFF ? LARGE << 12 : format == O_32 ? at_32(4, 0) : at(0, 0, 4, 0);
-}
-
-static void map_large(void)
-{
-	u32 i;
-
-	for (i = 0; i < 2; i++) {
-		poke(L2, 4 + i, (LARGE + i * BLOCK) << 12 | PS | ALL);
-		poke(PD, 4 + i, (LARGE + i * BLOCK) << 12 | PS | ALL);
-	}
-	poke_32(PD32, 4, LARGE << 12 | PS | ALL);
-}
+#define GIANT		0x80000ULL	/* frames of 1 GiB, in the story that has it */
 
 /* ---- mapped, torn, put together ---- */
 
@@ -138,29 +53,6 @@ static void large_at_first_touch(void)
 	expect_level(v, WRITE, at(0, 0, 5, 9), 2);
 	check_all();
 	story_end();
-}
-
-/* Every page of the large one, in any size. */
-static void use_all(struct vcpu *v, u64 addr)
-{
-	u64 i;
-
-	for (i = 0; i < BLOCK; i++)
-		use(v, i & 1 ? READ : WRITE, addr + (i << 12) + (i & 2 ? 8 : 16), i << 6);
-}
-
-/* Frame nth of the first group becomes a table, is used as one, and then is none any more. */
-static void table_comes(struct vcpu *v, u64 nth)
-{
-	store(v, LARGE + nth, 3, (DATA + 3) << 12 | ALL);
-	store(v, L2, 9, (LARGE + nth) << 12 | ALL);
-	expect(v, WRITE, false, at(0, 0, 9, 3), DONE);
-}
-
-static void table_goes(struct vcpu *v, u64 nth)
-{
-	store(v, L2, 9, 0);
-	shvm_mmu_unshadow(&machine->mmu, gfn(LARGE + nth));
 }
 
 static void large_with_table_inside(void)
@@ -296,305 +188,11 @@ static void host_collapses_and_splits(void)
 	}
 }
 
-/* ---- races with the host: the size is sampled, and then it is another ---- */
-
-static struct {
-	void (*fn)(void);
-	u32 skip, passes;
-} meanwhile;
-
-static const u64 victim = LARGE_PAGE + 5;
-
-static void m_split(void)
-{
-	host_split(LARGE_BLOCK);
-}
-
-static void m_collapse(void)
-{
-	host_collapse(LARGE_BLOCK);
-}
-
-static void m_split_collapse(void)
-{
-	host_split(LARGE_BLOCK);
-	host_collapse(LARGE_BLOCK);
-}
-
-static void m_readonly(void)
-{
-	host_set_vma(victim, VMA_RO);
-}
-
-static void m_gone(void)
-{
-	host_set_vma(victim, VMA_NONE);
-}
-
-static void m_swap(void)
-{
-	host_swap_out(victim);
-}
-
-static void m_migrate(void)
-{
-	host_migrate(victim);
-}
-
-static void m_migrate_block(void)
-{
-	host_migrate_block(LARGE_BLOCK);
-}
-
-static void m_protect_block(void)
-{
-	host_protect_block(LARGE_BLOCK);
-}
-
-static void m_drop_block(void)
-{
-	host_drop_block(LARGE_BLOCK);
-}
-
-static void m_table(void)
-{
-	table_comes(machine->vcpu + 1, 6);
-}
-
-static void m_table_gone(void)
-{
-	table_comes(machine->vcpu + 1, 6);
-	table_goes(machine->vcpu + 1, 6);
-}
-
-static void m_other_fault(void)
-{
-	use(machine->vcpu + 1, WRITE, large_addr(O_64) + 0x6000, RND_PARTS);
-}
-
-static void m_small_by_guest(void)
-{
-	store(machine->vcpu + 1, L2, 4, L1 << 12 | ALL);
-	use(machine->vcpu + 1, READ, large_addr(O_64) + 0x6000, 0);
-}
-
-static void m_slot_gone(void)
-{
-	CHECK(!slot_delete(LARGE_SLOT), "slot");
-	CHECK(!slot_add(LARGE_SLOT, LARGE, 2 * BLOCK, LARGE_PAGE + BLOCK - 1, false), "slot");
-}
-
-static void (*const happenings[])(void) = {
-	m_split, m_collapse, m_split_collapse, m_readonly, m_gone, m_swap, m_migrate,
-	m_migrate_block, m_protect_block, m_drop_block, m_table, m_table_gone, m_other_fault,
-	m_small_by_guest, m_slot_gone,
-};
-
-static void pass(void)
-{
-	if (!meanwhile.fn || !verify_now() || meanwhile.passes++ != meanwhile.skip)
-		return;
-	verify_disturb(meanwhile.fn);
-}
-
-/* A fault is stopped wherever others could run. Returns in how many places. */
-static u32 meet(void (*fn)(void), u32 skip, enum kind what, bool huge, bool warm)
-{
-	u64 addr = large_addr(O_64), i;
-	struct vcpu *v;
-
-	if (huge)
-		huge_begin(2);
-	else
-		large_begin(2);
-	v = machine->vcpu;
-	map_large();
-	if (warm)
-		use(v + 1, WRITE, addr + 0x6000, RND_PARTS);
-	if (warm && !huge)
-		host_collapse(LARGE_BLOCK);
-	meanwhile = (typeof(meanwhile)){ .fn = fn, .skip = skip };
-	machine->disturb = pass;
-	use(v, what, addr + 0x5000, 0);
-	meanwhile.fn = NULL;
-	check_all();
-	for (i = 0; i < 16; i++)
-		use(v + (i & 1), i & 2 ? READ : WRITE, addr + (i << 12), i << 6);
-	check_all();
-	machine->disturb = NULL;
-	story_end();
-	return meanwhile.passes;
-}
-
-static void host_between_sample_and_install(void)
-{
-	u32 i, n, skip, stops = 0;
-
-	for (i = 0; i < ARRAY_SIZE(happenings); i++)
-		for (n = 0; n < 8; n++)
-			for (skip = 0; skip < 6; skip++) {
-				u32 passes = meet(happenings[i], skip, n & 1 ? READ : WRITE,
-						  n & 2, n & 4);
-
-				stops += passes > skip;
-				if (passes <= skip)
-					break;
-			}
-	CHECK(stops > 150, "only %u stops", stops);
-}
-
-/* 3.7: one page of the block becomes read-only; the guest's store there must not succeed. */
-static void one_page_readonly(void)
-{
-	u64 addr = large_addr(O_64);
-	struct vcpu *v;
-
-	huge_begin(1);
-	v = machine->vcpu;
-	map_large();
-	expect_level(v, WRITE, addr + 0x5000, 2);
-	m_readonly();
-	expect(v, WRITE, false, addr + 0x5000, USER);
-	expect(v, READ, false, addr + 0x5000, DONE);
-	expect_level(v, WRITE, addr + 0x6000, 1);
-	host_set_vma(victim, VMA_RW);
-	expect(v, WRITE, false, addr + 0x5000, DONE);
-	CHECK(host_collapse(LARGE_BLOCK), "collapse");
-	expect_level(v, WRITE, addr + 0x5000, 2);
-	story_end();
-}
-
-/* ---- the guest changes the size ---- */
-
-/*
- * 2.4, 11.2: an entry between table, large page and nothing, used by two vCPUs of which one does
- * not know yet. The CPU checks that it never has an address in two sizes, the oracle the data.
- */
-static void size_toggles(void)
-{
-	static const u64 kinds[][7] = {
-		{ L1 << 12 | ALL, OTHER << 12 | ALL, LARGE << 12 | PS | ALL,
-		  (LARGE + BLOCK) << 12 | PS | ALL, 0, (LARGE + 9) << 12 | ALL,
-		  BIG << 12 | PS | ALL },
-		{ L2 << 12 | ALL, OTHER << 12 | ALL, PS | ALL, 0x40000ULL << 12 | PS | ALL, 0,
-		  (LARGE + 9) << 12 | ALL, L1 << 12 | ALL },
-	};
-	u32 level, from, to, i, n;
-	struct vcpu *v;
-
-	huge_begin(2);
-	v = machine->vcpu;
-	for (i = 0; i < 8; i++) {
-		poke(OTHER, i, (DATA + 10 + i) << 12 | ALL);
-		poke(L1, i, (LARGE + i) << 12 | ALL);
-		poke(LARGE + 9, i, (LARGE + 16 + i) << 12 | ALL);
-	}
-	poke(L2, 8, LARGE << 12 | PS | ALL);
-	poke(OTHER, 8, LARGE << 12 | PS | ALL);
-	for (level = 0; level < 2; level++)
-		for (from = 0; from < 7; from++)
-			for (to = 0; to < 7; to++)
-				for (n = 0; n < 4; n++) {
-					u64 table = level ? L3 : L2;
-					u64 addr = (level ? at(0, 1, 8, 0) : at(0, 0, 1, 0));
-
-					store(v, table, 1, kinds[level][from]);
-					for (i = 0; i < 4; i++)
-						use(&v[i & 1], n & 1 ? FETCH : WRITE,
-						    addr + (i << 12), n & 2 ? RND_PARTS : 0);
-					store(v, table, 1, kinds[level][to]);
-					/* The other one has the old page until it flushes. */
-					for (i = 4; i < 8; i++)
-						use(&v[1], n & 1 ? FETCH : READ,
-						    addr + (i % 8 << 12), n & 2 ? RND_PARTS : 0);
-					use(v, WRITE, addr + 0x1000, 0);
-					for (i = 0; i < 8; i++)
-						use(&v[1], n & 1 ? FETCH : READ,
-						    addr + (i << 12), n & 2 ? 0 : RND_PARTS);
-					vcpu_invlpg(&v[1], addr);
-					for (i = 0; i < 8; i++)
-						use(&v[i & 1], i < 4 ? READ : WRITE,
-						    addr + (i << 12) + 8, i & 4 ? RND_PARTS : 0);
-					if (!n)
-						check_all();
-				}
-	story_end();
-}
-
-/* The same for PAE and two-level guests, whose entry of 4 MiB is two of ours. */
-static void size_toggles_outside_long_mode(void)
-{
-	static const u32 kinds[] = { PT32 << 12 | ALL, LARGE << 12 | PS | ALL, 0, PS | ALL };
-	u32 from, to, i, pae;
-	struct vcpu *v;
-
-	huge_begin(2);
-	v = machine->vcpu;
-	for (i = 0; i < 8; i++) {
-		poke(L1, i, (LARGE + 0x100 + i) << 12 | ALL);
-		poke_32(PT32, i, (LARGE + 0x100 + i) << 12 | ALL);
-		poke_32(PT32, 512 + i, (LARGE + 0x300 + i) << 12 | ALL);
-	}
-	for (pae = 0; pae < 2; pae++) {
-		story_format(v, pae ? O_PAE : O_32);
-		story_format(v + 1, pae ? O_PAE : O_32);
-		for (from = 0; from < 4; from++)
-			for (to = 0; to < 4; to++) {
-				u64 step = pae ? 1 << 21 : 1 << 22;
-
-				for (i = 0; i < 24; i++) {
-					u32 kind = i < 8 ? from : to;
-
-					if (!(i & 7) && pae)
-						store(v, PD, 1, kinds[kind] & ~PT32 ?
-						      kinds[kind] : L1 << 12 | ALL);
-					else if (!(i & 7))
-						store_32(v, PD32, 1, kinds[kind]);
-					use(&v[i & 1], i & 2 ? WRITE : READ, step + (i % 8 << 12),
-					    i << 5);
-					use(&v[i & 1], READ, step + step / 2 + (i % 8 << 12),
-					    i << 5);
-				}
-				check_all();
-			}
-	}
-	story_end();
-}
-
-/* A large entry that the module took away without a flush, as its chain was full; then a table. */
-static void table_after_a_full_chain(void)
-{
-	struct vcpu *v;
-	u64 i, t;
-
-	huge_begin(2);
-	v = machine->vcpu;
-	map_large();
-	for (t = 0; t < 2; t++) {
-		poke(L3, 10 + t, (100 + t) << 12 | ALL);
-		for (i = 0; i < BLOCK; i++)
-			poke(100 + t, i, LARGE << 12 | PS | ALL);
-	}
-	/* The second vCPU has a part of it in its TLB, and no reason to leave the guest. */
-	use(&v[1], READ, at(0, 0, 4, 1), RND_PARTS);
-	for (t = 0; t < 2; t++)
-		for (i = 0; i < BLOCK; i++)
-			use(v, READ, at(0, 10 + t, i, 2), 0);
-	check_all();
-	/* Its own store would make it leave. */
-	store(v, L2, 4, L1 << 12 | ALL);
-	use(&v[0], READ, at(0, 0, 4, 3), 0);
-	use(&v[1], READ, at(0, 0, 4, 2), 0);
-	use(&v[1], READ, at(0, 0, 4, 1), 0);
-	check_all();
-	story_end();
-}
-
 /* ---- where a slot ends, and how it is aligned ---- */
 
 static void slot_edges(void)
 {
-	/* Base, pages, page of the VMM's memory; then which of six groups from LARGE on are large. */
+	/* Base, pages, page of the VMM's memory; which of six groups from LARGE on are large. */
 	static const struct {
 		u64 base, npages, first;
 		u8 large;
@@ -629,7 +227,8 @@ static void slot_edges(void)
 		for (n = 0; n < 2; n++) {
 			for (g = 0; g < 6; g++)
 				for (f = 0; f < BLOCK; f += f < 2 || f > BLOCK - 3 ? 1 : 51) {
-					addr = n ? at(0, 1, LARGE / BLOCK + g, f) : at(0, 0, 4 + g, f);
+					addr = n ? at(0, 1, LARGE / BLOCK + g, f) :
+						   at(0, 0, 4 + g, f);
 					large = slots[i].large >> g & 1;
 					if (page_of(LARGE + g * BLOCK + f) < 0)
 						expect(v, READ, false, addr, MMIO);
@@ -820,7 +419,7 @@ static void large_ages(void)
 
 /* ---- limits ---- */
 
-/* 10.5: more large mappings of a group than a chain holds; then the host, a table, and all of it. */
+/* 10.5: more large mappings of a group than a chain holds; then these go, in every way. */
 static void large_chain(void)
 {
 	struct vcpu *v;
@@ -1054,11 +653,6 @@ static const struct directed stories[] = {
 	{ "large-with-tables-inside", large_with_tables_inside },
 	{ "large-torn-often", large_torn_often },
 	{ "host-collapses-and-splits", host_collapses_and_splits },
-	{ "host-between-sample-and-install", host_between_sample_and_install },
-	{ "one-page-readonly", one_page_readonly },
-	{ "size-toggles", size_toggles },
-	{ "size-toggles-outside-long-mode", size_toggles_outside_long_mode },
-	{ "table-after-a-full-chain", table_after_a_full_chain },
 	{ "slot-edges", slot_edges },
 	{ "block-of-two-slots", block_of_two_slots },
 	{ "large-aliases", large_aliases },

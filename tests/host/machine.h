@@ -126,7 +126,7 @@ void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 #define CHECK(cond, fmt, ...)	do { if (!(cond)) fail(fmt, ##__VA_ARGS__); } while (0)
 
 /* --- machine.c: the host --- */
-extern bool machine_has_giant;		/* machines have the giant page; not mapped at first */
+extern bool machine_has_giant;		/* set before the first: machines have the giant page */
 bool machine_create(int nr_vcpus);	/* false: no memory, nothing is left */
 void machine_destroy(void);
 int machine_module_init(void);
@@ -134,6 +134,7 @@ void machine_module_exit(void);
 u8 *host_frame_memory(u64 hfn);
 u64 *machine_table(u64 at);		/* for the CPU: the memory of a shadow table */
 bool host_frame_is_live(u64 hfn);
+const u8 *host_contents(u64 page);	/* of the VMM's memory; NULL: zeros */
 bool host_owns(const void *at);		/* is it in the memory of a frame? */
 int host_level(u64 page);		/* of the entry that maps it, 1 to 3 */
 void host_swap_out(u64 page);		/* the contents come back with the next use */
@@ -289,7 +290,8 @@ struct directed_set {
 };
 
 extern const struct directed_set directed_tests, format_tests, pae_tests, two_level_tests,
-	limit_tests, walker_tests, class_tests, race_tests, coverage_tests, large_tests;
+	limit_tests, walker_tests, class_tests, race_tests, coverage_tests, large_tests,
+	size_tests;
 
 /* Where random numbers come from instead, if not NULL. */
 extern u64 (*rnd_source)(void);

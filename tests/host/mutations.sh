@@ -23,7 +23,7 @@ table()
 {
 	cat <<'END'
 no-write-protect	mmu/sp.c	s/\tshvm_rmap_write_protect\(&mmu->tlb, head\);\n//
-writable-though-tracked	mmu/entry.c	s/if \(state->tracked\)/if (0)/
+writable-though-tracked	mmu/entry.c	s/home->state && home->state->tracked/0/
 no-reread-of-gpte	mmu/fault.c	s/return !\(\(gpte \^ seen\)[^;]*;/return true;/
 rmap-not-removed	rmap/rmap.c	s/WARN_ONCE\(!shvm_chain_del\(head, sptep\)[^;]*;//
 direct-base-of-wrong-level	mmu/fault.c	s/level \* 9\)\) - 1/(level - 1) * 9)) - 1/
@@ -56,13 +56,13 @@ roots-not-told	mmu/sp.c	s/WRITE_ONCE\(mmu->root_gen, mmu->root_gen \+ 1\);/;/
 key-without-role	mmu/sp.c	s/ && sp->role\.word == role\.word//
 stale-host-frame	mmu/flush.c	s/return atomic_read_acquire\(&mmu->inval\.active\) \|\|\n[^;]*;/return false;/
 child-keeps-parent	mmu/entry.c	s/SHVM_MMU_\w+\(mmu, !shvm_chain_del\([^;]*;//
-old-leaf-overwritten	mmu/entry.c	s/\(spte_is_leaf\(old\) && \(\(\(old/(0 && spte_is_leaf(old) && (((old/
-chain-without-end	mmu/entry.c	s/chain_make_room\(mmu, head, state\);//
+old-leaf-overwritten	mmu/entry.c	s/return spte_is_leaf\(old\) && \(\(\(old/return 0 \&\& spte_is_leaf(old) \&\& (((old/
+chain-without-end	mmu/entry.c	s/chain_make_room\(mmu, home\);//
 prefetch-in-other-mode	mmu/entry.c	s/ \|\| \(!sp->role\.nx && \(gpte & GPTE_NX\)\)//
 read-only-table-faults	mmu/gpt.c	s/w->dirty = [^;]*;/w->dirty = w->gpte[w->leaf] & GPTE_D;/
 budget-ignored	mmu/reclaim.c	s/while \(budget_free\(mmu\) < want/while (0 \&\& budget_free(mmu) < want/
 notrap-stays	mmu/access.c	s/gpte & GPTE_P \? shvm_spte_trap : SPTE_NOTRAP/SPTE_NOTRAP/
-age-lost	rmap/rmap.c	s/WRITE_ONCE\(state->age, 1\);/;/
+age-lost	rmap/rmap.c	s/WRITE_ONCE\(\*age, 1\);/;/
 quadrant-of-table-forgotten	mmu/fault.c	s/role->quadrant = fault_index[^;]*;/;/
 quadrant-of-root-forgotten	mmu/root.c	s/role\.quadrant = i;/;/
 direct-page-with-quadrant	mmu/fault.c	s/\trole->quadrant = 0;\n//
@@ -98,9 +98,45 @@ error-code-nx-without-pae	mmu/gpt.c	s/\(\(p->cr4 & X86_CR4_PAE\) && (\(p->efer &
 former-root-for-ever	mmu/access.c	s/\(sp->is_root && shvm_arch_root_in_use\(mmu, sp\)\)/sp->is_root/
 marks-not-seen-elsewhere	mmu/gpt.c	s/shvm_table_marked\([^;]*;/;/
 prefetch-in-other-format	mmu/entry.c	s/sp->role\.format != mv->root_role\.format \|\| //
-walk-before-invalidation	mmu/fault.c	s/if \(shvm_inval_is_stale\(mv->mmu, f->leaf\.seq\)\)\n\t\treturn MAP_RETRY;//
+walk-before-invalidation	mmu/fault.c	s/if \(shvm_inval_is_stale\(mv->mmu, f->leaf\.seq\)\)\n\t\treturn SHVM_MAP_RETRY;//
 crowded-table-stays	mmu/reclaim.c	s/if \(sp->crowded\)/if (0)/
 parents-without-end	mmu/sp.c	s/if \(shvm_chain_count\(sp->parents\) >= SHVM_CHAIN_MAX\)/if (0)/
+large-though-tracked	mmu/entry.c	s/ && !\(home\.large && home\.large->tracked\)//
+large-level-despite-table	mmu/large.c	s/if \(READ_ONCE\(large->tracked\)\)/if (0)/
+table-leaves-large	mmu/large.c	s/gone = shvm_rmap_zap\([^;]*;/gone = 0;/
+group-not-tracked	mmu/large.c	s/large->tracked \+ 1\)/large->tracked)/
+group-not-untracked	mmu/large.c	s/large->tracked - 1\)/large->tracked)/
+large-zapped-after-the-debt	mmu/sp.c	s/\tshvm_large_forbid\(mmu, slot, sp->gfn\);\n(\tshvm_lock_rmap\(head\);.*?\tshvm_unlock_rmap\(head\);\n)/$1\tshvm_large_forbid(mmu, slot, sp->gfn);\n/s
+large-leaves-no-mark	rmap/rmap.c	s/spte_gone\(READ_ONCE\(\*sptep\)\)/shvm_spte_trap/g
+table-does-not-wait	mmu/entry.c	s/return large \|\| shvm_tlb_is_settled\(mmu, sp->large_owed\);/return true;/
+large-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /sp->role.level > 2 \&\& !large \&\& /
+table-of-tables-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /large \&\& /
+table-owes-nothing	mmu/entry.c	s/sp->table_owed = owe_flush\(mmu\);/owe_flush(mmu);/
+large-owes-nothing	mmu/entry.c	s/sp->large_owed = owe_flush\(mmu\);/owe_flush(mmu);/
+large-over-a-table	mmu/entry.c	s/if \(spte_is_table\(old\)\)\n\t\treturn true;/if (0)\n\t\treturn true;/
+large-host-frame-of-the-fault	mmu/fault.c	s/\tleaf->host\.hfn\.v &= [^;]*;\n//
+large-guest-frame-of-the-fault	mmu/fault.c	s/leaf->frame = level_first\(f->walk\.frame, level\);/leaf->frame = f->walk.frame;/
+large-without-its-bit	mmu/entry.c	s/\tif \(role\.level > 1\)\n\t\tspte \|= SPTE_PS;\n//
+host-level-ignored	mmu/fault.c	s/top = min\(top, shvm_arch_host_level\([^;]*;/;/
+large-of-the-wrong-guest-size	mmu/fault.c	s/SHVM_LARGE_TOP : f->walk\.leaf;/SHVM_LARGE_TOP : 2;/
+giant-in-pae	mmu/fault.c	s/mv->root_role\.pae_host \? 2 : SHVM_LARGE_TOP/SHVM_LARGE_TOP/
+slot-alignment-ignored	rmap/slot.c	s/ \|\| \(\(slot->base\.v \^ [^\n]*\)\)\n/)\n/
+slot-start-ignored	rmap/slot.h	s/ \|\| first < slot->base\.v//
+slot-end-ignored	rmap/slot.h	s/first < slot->base\.v \|\|\n[^\n]*\n/first < slot->base.v)\n/
+group-before-the-first	rmap/slot.c	s/n = slot->npages \/ level_frames\(level\)/n = 1 + slot->npages \/ level_frames(level)/; s/(\tif \(!n)/\tn -= n > 1 ? 2 : 1;\n$1/
+large-in-the-chain-of-its-frame	mmu/entry.c	s/if \(level == 1\) \{/if (1) {/
+large-age-lost	mmu/entry.c	s/home->age = &home->large->age;/static u8 none;\n\n\thome->age = &none;/
+large-age-lost-by-tables	mmu/large.c	s/&large->head, &large->age\)/&large->head, &(u8){ 0 })/
+large-age-not-asked	mmu/host.c	s/young \+= head_age\(&large->head[^;]*;/;/
+large-stays-mapped	mmu/host.c	s/head_zap\(mmu, &large->head, &large->age\);/;/
+large-of-the-first-group-only	mmu/host.c	s/f = level_next\(f, level\)/f = end/g
+never-put-together	mmu/sp.c	s/\t\t\tshvm_large_merge\([^;]*;/;/
+put-together-on-paper	mmu/large.c	s/\tshvm_sp_kill\(mmu, sp, dead, false\);/;/
+torn-for-ever	mmu/large.c	s/return mmu_clock\(mmu\) < READ_ONCE\(large->rest\);/return READ_ONCE(large->rest);/
+torn-without-rest	mmu/large.c	s/return mmu_clock\(mmu\) < READ_ONCE\(large->rest\);/return false;/
+large-rights-of-a-table	mmu/fault.c	s/acc = gpte_access\(f->walk\.gpte\[level\], sp->role\.nx\);/acc = level > 1 ? GPT_ACC_ALL : gpte_access(f->walk.gpte[level], sp->role.nx);/
+large-writable-though-clean	mmu/fault.c	s/dirty = f->walk\.dirty;/dirty = level > 1 || f->walk.dirty;/
+large-direct-though-clean	mmu/fault.c	s/bool dirty = !sp->role\.clean;/bool dirty = level > 1 || !sp->role.clean;/
 store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
 END
 }
@@ -110,26 +146,33 @@ races()
 	cat <<'END'
 race-no-reread	mmu/fault.c	s/return !\(\(gpte \^ seen\)[^;]*;/return true;/	new-table-tlb
 race-stale-frame	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\)/ok = true/	fault-invalidate
-remove-owes-first	rmap/rmap.c	s/(\tu64 old = xchg\(sptep, new\);\n)(.*?)\tshvm_tlb_owe\(tlb\);/\tshvm_tlb_owe(tlb);\n$1$2/s	flush-owed
+remove-owes-first	rmap/rmap.c	s/(\tage_fold\(age, xchg\(sptep, spte_gone[^\n]*\n\tWARN_ONCE.*?)\tshvm_tlb_owe\(tlb\);/\tshvm_tlb_owe(tlb);\n$1/s	flush-owed
 done-too-far	mmu/flush.c	s/tlb_done_raise\(&mmu->tlb, owed\)/tlb_done_raise(&mmu->tlb, atomic64_read(&mmu->tlb.owed))/	flush-owed
 fill-despite-writers	mmu/sp.c	s/atomic_read\(&slot_gfn_state\(slot, sp->gfn\)->writers\) \|\|//	add-fill
 fill-despite-invalidation	mmu/sp.c	s/(->writers\)) \|\|\n[^)]*\)\)/$1)/	replace-fill
-race-writable-though-tracked	mmu/entry.c	s/if \(state->tracked\)/if (0)/	new-table-tlb
+race-writable-though-tracked	mmu/entry.c	s/home->state && home->state->tracked/0/	new-table-tlb
 debt-of-others-forgotten	mmu/sp.c	s/\tshvm_rmap_write_protect\(&mmu->tlb, head\);/\tbool lost = shvm_rmap_write_protect(&mmu->tlb, head);/; s/(tlb_owed, )(atomic64_read\(&mmu->tlb.owed\))/$1lost ? $2 : 0/	new-table-debt
 active-ends-before-seq	mmu/flush.c	s/(\tatomic64_inc\(&mmu->inval.seq\);\n)(.*?)(\tatomic_dec\(&mmu->inval.active\);\n)/$3$2$1/s	fault-move
 stale-without-active	mmu/flush.c	s/return atomic_read_acquire\(&mmu->inval.active\) \|\|/return/	fault-move
 load-cr3-unlocked	mmu/root.c	s/\tshvm_lock_mmu_read\(mv->mmu\);\n(\tcached = [^\n]*\n)\tshvm_unlock_mmu_read\(mv->mmu\);/$1/	root-slow
 fault-on-dead-root	mmu/fault.c	s/if \(mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)\)/if (0)/	root-running
 fast-load-of-dead-root	mmu/root.c	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)//	root-fast
-race-age-lost	rmap/rmap.c	s/WRITE_ONCE\(state->age, 1\);/;/	age-zap
+race-age-lost	rmap/rmap.c	s/WRITE_ONCE\(\*age, 1\);/;/	age-zap
 leaf-taken-meanwhile	mmu/entry.c	s/if \(spte_is_leaf\(READ_ONCE\(sp->spt\[index\]\)\)\) \{/if (1) {/	age-zap
 two-shadows	mmu/sp.c	s/if \(!other\)\n\t\thlist_add/other = NULL;\n\t\thlist_add/	fault-invalidate
 lock-is-kept	mmu/sp.c	s/\t\tshvm_unlock_sp\(sp\);\n(\t\tmv->cache)/$1/	fault-invalidate
 race-freed-before-flush	mmu/sp.c	s/\tshvm_mmu_settle\(mmu\);\n//	root-all
 race-roots-not-told	mmu/sp.c	s/WRITE_ONCE\(mmu->root_gen, mmu->root_gen \+ 1\);/;/	root-all
 plain-store-unannounced	mmu/access.c	s/(\tatomic_inc\(&state->writers\);\n[^\n]*\n)(\tif \(!READ_ONCE\(state->tracked\)\) \{\n\t\tret = store_now\(slot, st\);\n)[^;]*;[^;]*;\n/$2/; s/(\tshvm_lock_mmu_read\(mmu\);\n\tret = table_store_locked)/\tatomic_inc(&state->writers);\n$1/	add-fill
-ranks-inverted	mmu/entry.c	s/(\tok = !shvm_inval_is_stale\(mmu, leaf->seq\);\n)/\tshvm_lock_leaf(&mmu->sps_lock);\n\tshvm_unlock_leaf(&mmu->sps_lock);\n$1/	fault-move
+ranks-inverted	mmu/entry.c	s/(\tok = !shvm_inval_is_stale\(mmu, leaf->seq\)[^\n]*\n)/\tshvm_lock_leaf(&mmu->sps_lock);\n\tshvm_unlock_leaf(&mmu->sps_lock);\n$1/	fault-move
 zap-owes-first	rmap/rmap.c	s/\tif \(n\)\n\t\tshvm_tlb_owe\(tlb\);//; s/(\tu32 n = 0;\n)/$1\tshvm_tlb_owe(tlb);\n/	flush-others
+race-large-though-tracked	mmu/entry.c	s/ && !\(home\.large && home\.large->tracked\)//	large-table
+race-table-leaves-large	mmu/large.c	s/gone = shvm_rmap_zap\([^;]*;/gone = 0;/	large-table-tlb
+race-large-zapped-after-the-debt	mmu/sp.c	s/\tshvm_large_forbid\(mmu, slot, sp->gfn\);\n(\tshvm_lock_rmap\(head\);.*?\tshvm_unlock_rmap\(head\);\n)/$1\tshvm_large_forbid(mmu, slot, sp->gfn);\n/s	large-table-tlb
+race-host-level-as-it-was	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\) &&/ok = (home.large || !shvm_inval_is_stale(mmu, leaf->seq)) \&\&/	large-split
+race-large-leaves-no-mark	rmap/rmap.c	s/spte_gone\(READ_ONCE\(\*sptep\)\)/shvm_spte_trap/g	large-to-table
+debt-of-whoever-took-it	mmu/entry.c	s/sp->large_owed = owe_flush\(mmu\);/sp->large_owed = atomic64_read(&mmu->tlb.owed);/	large-to-table
+race-large-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /sp->role.level > 2 \&\& !large \&\& /	table-to-large
 reload-owes-nothing	mmu/sp.c	s/(it was asked to reload still runs on the root. This flush comes after.\n\t\t \*\/\n)\t\tshvm_tlb_owe[^;]*;/$1/	root-debt
 END
 }
@@ -137,7 +180,7 @@ END
 # mutate NAME FILE EXPRESSION [SCENARIO]: build it and run the tests; true if they fail.
 mutate()
 {
-	local name=$1 file=../../src/$2 expression=$3 scenario=${4:-} copy target=mutant
+	local name=$1 file=../../src/$2 expression=$3 scenario=${4:-} copy build target=mutant
 	local tests=(--bail --steps 240000)
 
 	if [ -n "$scenario" ]; then
@@ -147,12 +190,20 @@ mutate()
 
 	mkdir -p "$out/$name"
 	copy=$out/$name/$(basename "$file")
+	build=("$target" MUTANT="$copy" NAME="$out/$name/mmu-test")
+	if [[ $file = *.h ]]; then
+		# Everything is built from a copy.
+		rm -rf "$out/$name/src"
+		cp -r ../../src "$out/$name"
+		copy=$out/$name/src/$2
+		build=("$out/$name/mmu-test" SRC="$out/$name/src" OUT="$out/$name")
+	fi
 	perl -0pe "$expression" "$file" >"$copy"
 	if cmp -s "$file" "$copy"; then
 		echo "the expression does not match"
 		return 1
 	fi
-	if ! make -s "$target" MUTANT="$copy" NAME="$out/$name/mmu-test" >"$out/$name/build.log" 2>&1; then
+	if ! make -s "${build[@]}" >"$out/$name/build.log" 2>&1; then
 		echo "does not compile"
 		return 1
 	fi

@@ -67,12 +67,22 @@ static struct {
 		printf("# %llu: " fmt "\n", r.step, ##__VA_ARGS__);	\
 } while (0)
 
+/* An address that was of use to somebody, or one near it. */
+static u64 pick_recent(const struct vcpu *v)
+{
+	u64 addr = r.recent[chance(60) ? v->id : rnd(machine->nr_vcpus)][rnd(NR_RECENT)].addr;
+
+	if (chance(20))
+		addr = (addr & ~0x1ff000ULL) | pick_index(1) << 12;
+	return oracle_linear(&v->paging, addr) & ~0xfffULL;
+}
+
 static u64 pick_addr(const struct vcpu *v)
 {
 	if (oracle_format(&v->paging) == O_OFF)
 		return (pick_page() << 12) & 0xffffffff;
 	if (chance(30))
-		return oracle_linear(&v->paging, r.recent[v->id][rnd(NR_RECENT)].addr) & ~0xfffULL;
+		return pick_recent(v);
 	switch (oracle_format(&v->paging)) {
 	case O_32:
 		return pick_index_32() << 22 | pick_index_32() << 12;
