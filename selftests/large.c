@@ -52,17 +52,6 @@ FIXTURE_TEARDOWN(large)
 
 /* ---- what the guest does when it is told to ---- */
 
-GUEST_CODE static void guest_read(u64 gva)
-{
-	GUEST_SYNC(guest_read64(gva));
-}
-
-GUEST_CODE static void guest_write(u64 gva, u64 value)
-{
-	guest_write64(gva, value);
-	GUEST_SYNC(0);
-}
-
 /* Page i gets, or must have, the value first + i. */
 GUEST_CODE static void guest_fill(u64 gva, u64 first)
 {

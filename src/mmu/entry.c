@@ -145,6 +145,17 @@ void shvm_entry_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int inde
 		WRITE_ONCE(*sptep, new);
 }
 
+/* One debt for all that were large, so that one flush is enough for them. */
+static void forget_large(struct shvm_mmu *mmu, struct shvm_sp *sp)
+{
+	int i;
+
+	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
+		if (spte_was_large(READ_ONCE(sp->spt[i])))
+			WRITE_ONCE(sp->spt[i], shvm_spte_trap);
+	sp->large_owed = owe_flush(mmu);
+}
+
 /*
  * Break before make: no TLB may hold an address in two sizes, whatever the guest does. So an entry
  * becomes large only when every table that was linked here is out of the TLBs, and the reverse.
@@ -154,7 +165,7 @@ static bool size_is_settled(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned i
 			    bool large)
 {
 	if (spte_was_large(READ_ONCE(sp->spt[index])))
-		shvm_entry_drop(mmu, sp, index, shvm_spte_trap);
+		forget_large(mmu, sp);
 	if ((large || sp->role.level > 2) && !shvm_tlb_is_settled(mmu, sp->table_owed))
 		return false;
 	return large || shvm_tlb_is_settled(mmu, sp->large_owed);

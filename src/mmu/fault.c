@@ -219,7 +219,8 @@ static enum shvm_pf_result fault_map(struct shvm_mmu_vcpu *mv, struct shvm_fault
 
 	/*
 	 * A round that wants a flush has made at least one table that stays, or taken away what
-	 * was mapped in another size: at most so many for each level.
+	 * was mapped in another size: at most so many for each level, if other vCPUs do not
+	 * keep changing sizes in the same tables.
 	 */
 	for (tries = 0; tries <= 2 * GPT_TOP; tries++) {
 		idx = srcu_read_lock(&mmu->srcu);

@@ -13,16 +13,19 @@
 #define FREE_SPLITS	2
 #define MAX_SPLITS	12
 #define REST_FAULTS	64u
-#define LONG_FAULTS	8192u
+#define LONG_FAULTS	8192
+
+#define MERGE_PIECES	64	/* most shadow pages that are unlinked at a time */
 
 static u64 mmu_clock(const struct shvm_mmu *mmu)
 {
 	return READ_ONCE(mmu->clock);
 }
 
+/* The clock may jump back a little. */
 static bool large_rests(const struct shvm_mmu *mmu, const struct shvm_large *large)
 {
-	return mmu_clock(mmu) < READ_ONCE(large->rest);
+	return (s64)(READ_ONCE(large->rest) - mmu_clock(mmu)) > 0;
 }
 
 int shvm_large_level(struct shvm_mmu *mmu, const struct shvm_slot *slot, gfn_t f, int top)
@@ -53,7 +56,7 @@ static void large_split(struct shvm_mmu *mmu, struct shvm_large *large)
 {
 	u64 now = mmu_clock(mmu);
 
-	if (now - large->mapped > LONG_FAULTS)
+	if ((s64)(now - large->mapped) > LONG_FAULTS)
 		large->splits = 0;
 	if (large->splits < MAX_SPLITS)
 		large->splits++;
@@ -98,28 +101,24 @@ void shvm_large_allow(struct shvm_slot *slot, gfn_t f)
 	}
 }
 
-static void pieces_kill(struct shvm_mmu *mmu, gfn_t first, int level, struct shvm_kill_list *dead)
-{
-	struct hlist_node *next;
-	struct shvm_sp *sp;
-
-	hlist_for_each_entry_safe(sp, next, shvm_sp_bucket(mmu, first), hash)
-		if (gfn_eq(sp->gfn, first) && sp->role.direct && !sp->is_root &&
-		    sp->role.level == level - 1)
-			shvm_sp_kill(mmu, sp, dead, false);
-}
-
-void shvm_large_merge(struct shvm_mmu *mmu, gfn_t f, struct shvm_kill_list *dead)
+void shvm_large_merge(struct shvm_mmu *mmu, gfn_t f)
 {
 	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), f);
 	struct shvm_large *large;
-	int level;
+	int level, room = MERGE_PIECES;
+	struct shvm_sp *sp;
 
 	for (level = SHVM_LARGE_TOP; slot && level > 1; level--) {
+		gfn_t first = level_first(f, level);
+
 		large = slot_large(slot, f, level);
-		if (!large || large->tracked || !READ_ONCE(large->wanted) || large_rests(mmu, large))
+		if (!large || large->tracked || !READ_ONCE(large->wanted) ||
+		    large_rests(mmu, large))
 			continue;
-		WRITE_ONCE(large->wanted, false);
-		pieces_kill(mmu, level_first(f, level), level, dead);
+		hlist_for_each_entry(sp, shvm_sp_bucket(mmu, first), hash)
+			if (gfn_eq(sp->gfn, first) && sp->role.direct &&
+			    sp->role.level == level - 1 && room-- > 0)
+				shvm_sp_unlink(mmu, sp);
+		WRITE_ONCE(large->wanted, room < 0);
 	}
 }

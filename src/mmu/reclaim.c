@@ -160,6 +160,8 @@ bool shvm_mmu_unshadow(struct shvm_mmu *mmu, gfn_t table)
 		if (gfn_eq(sp->gfn, table) && !sp->role.direct)
 			shvm_sp_kill(mmu, sp, &dead, false);
 	any = !list_empty(&dead.sps);
+	if (any)
+		shvm_large_merge(mmu, table);
 	shvm_kill_finish(mmu, &dead);
 	shvm_unlock_mmu_write(mmu);
 	srcu_read_unlock(&mmu->srcu, idx);

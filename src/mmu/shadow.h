@@ -92,6 +92,8 @@ struct shvm_kill_list {
 	bool root_died;
 };
 
+/* mmu->lock for writing, until the flush: no entry points to the page any more. */
+void shvm_sp_unlink(struct shvm_mmu *mmu, struct shvm_sp *sp);
 /* mmu->lock for writing, SRCU: unlink a page from everything. orphans: its children fall too. */
 void shvm_sp_kill(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_list *dead,
 		  bool orphans);
@@ -136,10 +138,10 @@ void shvm_large_mapped(struct shvm_mmu *mmu, struct shvm_large *large);	/* head'
 void shvm_large_forbid(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t f);
 void shvm_large_allow(struct shvm_slot *slot, gfn_t f);	/* f is a table less */
 /*
- * mmu->lock for writing: if the groups around f may be whole again and that was wanted, kill the
- * shadow pages that map their pieces. The next access maps them large.
+ * mmu->lock for writing: if the groups around f may be whole again and that was wanted, unlink the
+ * shadow pages that map their pieces, so that the next access maps them large. Flush before unlock.
  */
-void shvm_large_merge(struct shvm_mmu *mmu, gfn_t f, struct shvm_kill_list *dead);
+void shvm_large_merge(struct shvm_mmu *mmu, gfn_t f);
 
 /* --- reclaim.c --- */
 int shvm_make_room(struct shvm_mmu_vcpu *mv);	/* SHVM_FAULT_SPS fit the budget; or -ENOMEM */

@@ -217,7 +217,7 @@ bool shvm_sp_was_used(struct shvm_sp *sp)
 	return used;
 }
 
-static void sp_unlink_parents(struct shvm_mmu *mmu, struct shvm_sp *sp)
+void shvm_sp_unlink(struct shvm_mmu *mmu, struct shvm_sp *sp)
 {
 	u64 *sptep;
 
@@ -233,7 +233,7 @@ static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_ki
 {
 	int i;
 
-	sp_unlink_parents(mmu, sp);
+	shvm_sp_unlink(mmu, sp);
 	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i++)
 		if (spte_is_live(READ_ONCE(sp->spt[i])))
 			shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
@@ -288,10 +288,6 @@ void shvm_kill_finish(struct shvm_mmu *mmu, struct shvm_kill_list *dead)
 
 	if (list_empty(&dead->sps))
 		return;
-	/* Those that are added to the list on the way are direct and end here. */
-	list_for_each_entry(sp, &dead->sps, link)
-		if (!sp->role.direct)
-			shvm_large_merge(mmu, sp->gfn, dead);
 	if (dead->root_died) {
 		WRITE_ONCE(mmu->root_gen, mmu->root_gen + 1);
 		shvm_arch_reload_roots(mmu);

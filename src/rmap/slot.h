@@ -131,11 +131,13 @@ static inline struct shvm_large *slot_large(const struct shvm_slot *slot, gfn_t 
 {
 	struct shvm_large *large = slot->large[level - 2];
 	u64 first = level_first(f, level).v;
+	unsigned int shift = (level - 1) * 9;
 
 	if (!large || first < slot->base.v ||
 	    first + level_frames(level) > slot->base.v + slot->npages)
 		return NULL;
-	return &large[slot_index(slot, gfn(first)) >> ((level - 1) * 9)];
+	return &large[array_index_nospec((unsigned long)(first - slot->base.v) >> shift,
+					 slot->npages >> shift)];
 }
 
 static inline hva_t slot_hva(const struct shvm_slot *slot, gpa_t at)
