@@ -34,14 +34,14 @@ FIXTURE_VARIANT_ADD(formats, two_level) { .format = FORMAT_32 };
 FIXTURE_VARIANT_ADD(formats, pae) { .format = FORMAT_PAE };
 FIXTURE_VARIANT_ADD(formats, four_level) { .format = FORMAT_64 };
 
-/* Each page of FRAME: UD2, and its own address. */
+/* Each page of FRAME: INT3, and its own address. */
 static void frames_make(struct test_vm *vm)
 {
 	u32 i, *page;
 
 	for (i = 0; i < FRAME_SIZE; i += PAGE_SIZE) {
 		page = vm_hva(vm, FRAME + i);
-		page[0] = 0x0b0f;
+		page[0] = 0xcc;
 		page[1] = FRAME + i;
 	}
 }

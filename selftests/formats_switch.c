@@ -373,7 +373,7 @@ TEST_F(formats_switch, control_bits_flip)
 {
 	int format, i, by_user;
 
-	*(u16 *)vm_hva(self->vm, FRAME) = 0x0b0f;	/* UD2, where PROBE_FETCH goes */
+	*(u8 *)vm_hva(self->vm, FRAME) = 0xcc;	/* INT3, where PROBE_FETCH goes */
 	for (i = 0; i < sizeof(flips) / sizeof(flips[0]); i++) {
 		for (format = FORMAT_32; format < NR_FORMATS; format++) {
 			for (by_user = 0; by_user < 2 && flip_possible(i, format); by_user++)

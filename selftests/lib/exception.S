@@ -37,9 +37,9 @@ common:
 	push %r14
 	push %r15
 	cld
-	cmpq $user_exit, 17 * 8(%rsp)
+	cmpq $user_exit + 1, 17 * 8(%rsp)
 	jne 1f
-	cmpq $6, 15 * 8(%rsp)		/* not an interrupt that came just there */
+	cmpq $3, 15 * 8(%rsp)		/* not an interrupt that came just there */
 	je to_kernel
 1:
 	mov %rsp, %rdi
@@ -100,6 +100,6 @@ guest_call_user:
 
 	.section guest_utext, "ax"
 user_exit:
-	ud2				/* a fault works everywhere; INT n does not with kvm_pvm */
+	int3				/* a trap: see the defects of emulators in docs/testing.md */
 
 	.section .note.GNU-stack, "", @progbits

@@ -38,8 +38,8 @@ static void gates_make(struct probe *p)
 	u16 *idt32 = block(p, PROBE_IDT32), *idt64 = block(p, PROBE_IDT64);
 
 	for (i = 0; i < NR_GATES; i++, gate32 += PROBE_GATE, gate64 += PROBE_GATE) {
-		u16 for32[] = { gate32, SEL_CODE32, 0x8e00, gate32 >> 16 };
-		u16 for64[] = { gate64, SEL_CODE64, 0x8e00, gate64 >> 16, 0, 0, 0, 0 };
+		u16 for32[] = { gate32, SEL_CODE32, 0xee00, gate32 >> 16 };
+		u16 for64[] = { gate64, SEL_CODE64, 0xee00, gate64 >> 16, 0, 0, 0, 0 };
 
 		memcpy(idt32 + i * 4, for32, sizeof(for32));
 		memcpy(idt64 + i * 8, for64, sizeof(for64));
@@ -277,9 +277,9 @@ static bool cmd_faulted(struct probe *p, const struct probe_cmd *cmd)
 {
 	if (cmd->vector == (u32)NO_EXCEPTION)
 		return false;
-	if (cmd->vector != 6)
+	if (cmd->vector != 3)
 		return true;
-	if ((u8)cmd->op == PROBE_FETCH && cmd->eip == cmd->addr)
+	if ((u8)cmd->op == PROBE_FETCH && cmd->eip == cmd->addr + 1)
 		return false;
 	return !(cmd->op & PROBE_AS_USER) || cmd->eip - p->base - PROBE_USER >= PAGE_SIZE;
 }

@@ -32,7 +32,7 @@
 #define PROBE_END	0
 #define PROBE_READ	1
 #define PROBE_WRITE	2
-#define PROBE_FETCH	3		/* what lies there is UD2 */
+#define PROBE_FETCH	3		/* what lies there is INT3 */
 #define PROBE_WRITE8	4		/* the names of these are bits */
 #define PROBE_WRITE16	5
 #define PROBE_LAST_USER	5

@@ -149,17 +149,17 @@ fault64:
 	.globl probe_code_end
 probe_code_end:
 
-/* The same operations for ring 3; they end with a fault of their own. */
+/* The same operations for ring 3; they end with a trap of their own. */
 	.code32
 	.balign PROBE_STUB
 	.globl probe_user
 probe_user:
-	op ud2
-	op mov (%ebx), %eax; ud2
-	op mov %ecx, (%ebx); ud2
+	op int3
+	op mov (%ebx), %eax; int3
+	op mov %ecx, (%ebx); int3
 	op jmp *%ebx
-	op mov %cl, (%ebx); ud2
-	op mov %cx, (%ebx); ud2
+	op mov %cl, (%ebx); int3
+	op mov %cx, (%ebx); int3
 	.globl probe_user_end
 probe_user_end:
 

@@ -65,8 +65,8 @@ static void child_key(const struct shvm_fault *f, const struct shvm_sp *parent, 
 }
 
 /*
- * Does the guest's entry still say what the walk saw? A may have been set meanwhile, but not cleared:
- * our entry would serve the guest beyond its next flush without A.
+ * Does the guest's entry still say what the walk saw? A may have been set meanwhile, but not
+ * cleared: our entry would serve the guest beyond its next flush without A.
  */
 static bool gpte_unchanged(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
 			   u64 seen)

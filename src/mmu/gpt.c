@@ -202,7 +202,7 @@ static gfn_t leaf_frame(const struct shvm_gpt_walk *w, const struct shvm_gpt *g)
 	return gfn_add(base, (w->addr.v & mask) >> SHVM_PAGE_SHIFT);
 }
 
-/* One pass from the root to the leaf, without marking. HOST: the table at w->leaf is not resident. */
+/* One pass from the root to the leaf, without marking. HOST: the table at w->leaf is not there. */
 static enum gpt_walk_result walk_tables(struct shvm_mmu_vcpu *mv, struct shvm_gpt_walk *w,
 					const struct shvm_gpt *g, struct gpt_place *place)
 {

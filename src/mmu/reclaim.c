@@ -133,10 +133,10 @@ int shvm_make_room(struct shvm_mmu_vcpu *mv)
 		shvm_lock_mmu_write(mmu);
 		more = reclaim_locked(mmu, SHVM_FAULT_SPS + RECLAIM_BATCH);
 		/*
-		 * Only roots in use are left: with the smallest budget they fit, but for 15 vCPUs or
-		 * more that each have four PAE directories of their own. Judged under the lock: once
-		 * it is dropped other vCPUs may use all of the room before we run again, which is no
-		 * lack of memory; each may exceed the budget by one fault's pages.
+		 * Only roots in use are left: with the smallest budget they fit, but for 15 vCPUs
+		 * or more that each have four PAE directories of their own. Judged under the
+		 * lock: once it is dropped other vCPUs may use all of the room before we run
+		 * again, which is no lack of memory; each may exceed the budget by one fault.
 		 */
 		ok = budget_free(mmu) >= SHVM_FAULT_SPS;
 		shvm_unlock_mmu_write(mmu);

@@ -208,12 +208,13 @@ static enum root_result root_get_quarter(struct shvm_mmu_vcpu *mv, int i, struct
 static enum root_result root_load_pae(struct shvm_mmu_vcpu *mv)
 {
 	struct shvm_sp *sp[SHVM_PAE_ROOTS];
+	bool is_pae = mv->root_role.format == SHVM_GPT_PAE;
 	enum root_result ret;
 	int i;
 
 	for (i = 0; i < SHVM_PAE_ROOTS; i++) {
 		ret = root_get_quarter(mv, i, &sp[i]);
-		if (ret == ROOT_WAIT || (ret == ROOT_ABSENT && mv->root_role.format != SHVM_GPT_PAE))
+		if (ret == ROOT_WAIT || (ret == ROOT_ABSENT && !is_pae))
 			return ret;
 	}
 	for (i = 0; i < SHVM_PAE_ROOTS; i++) {

@@ -465,7 +465,7 @@ static enum shvm_next insn_table_store(struct shvm_vcpu *vcpu)
 /**
  * shvm_insn_emulate_fault - emulate the instruction that met a shadow page fault
  * @vcpu: the vCPU; it was an instruction, not the delivery of an event
- * @pf: the fault. tracked: the page holds a shadowed guest table; else it is no memory for the access
+ * @pf: the fault. tracked: the page holds a shadowed table; else it is no memory for this access
  * Return: what the run loop does next.
  */
 enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, const struct shvm_pf *pf)
@@ -476,7 +476,8 @@ enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, const struct shvm
 	in->fault_tracked = pf->tracked;
 	in->fault_la = pf->addr.v;
 	in->fault_gpa = pf->gpa;
-	in->fault_access = pf->error & (SHVM_ACCESS_WRITE | SHVM_ACCESS_USER);
+	if (!(pf->error & SHVM_ACCESS_FETCH))
+		in->fault_access = pf->error & (SHVM_ACCESS_WRITE | SHVM_ACCESS_USER);
 	in->emul.must_write = pf->error & SHVM_ACCESS_WRITE;
 	in->emul.must_write_gla = pf->addr.v;
 	return pf->tracked ? insn_table_store(vcpu) : insn_run(vcpu);

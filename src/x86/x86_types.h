@@ -10,6 +10,7 @@
 #include <asm/fpu/api.h>
 #include <uapi/linux/shvm.h>
 
+#include "../types.h"
 #include "emulate.h"
 
 /* events.c */

@@ -132,7 +132,7 @@ void __wrap_write_unlock(rwlock_t *l)
 		pass(LOCK_BROKEN);
 }
 
-#define EMULATED	64	/* operation.rnd: a trapped store is emulated, with a walk of its own */
+#define EMULATED	64	/* operation.rnd: trapped stores are emulated, with an own walk */
 
 /* ---- a fault is stopped, and what it has found out is not so any more ---- */
 
