@@ -3,8 +3,8 @@
  * Each step of the life of a VM, again and again in a new VM, with the first, second, third...
  * allocation of its kernel side failing, until one is reached that the step does not need. A step
  * that fails says ENOMEM and has changed nothing: it works when it is tried again, and the guest
- * runs and finds its memory. Needs a kernel with FAULT_INJECTION, root, and debugfs set up as
- * testbed/tests/debug.sh does.
+ * runs and finds its memory. Needs a kernel with FAULT_INJECTION, root, swap, and debugfs set up
+ * as testbed/tests/debug.sh does.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -230,6 +230,18 @@ static void with_bare_vm(void)
 	world.bare = test_ioctl(dev_fd, SHVM_CREATE_VM, "SHVM_CREATE_VM", 0);
 }
 
+/* Everything of the guest, its page tables too, is to be read back. */
+static void with_memory_paged_out(void)
+{
+	int i;
+
+	with_used_memory();
+	for (i = 0; i < 2; i++)		/* what was used lately is spared once */
+		if (madvise(vm_hva(world.vm, 0), RAM_SIZE, MADV_PAGEOUT) ||
+		    madvise(vm_hva(world.vm, PAYLOAD_BASE), PAYLOAD_SIZE, MADV_PAGEOUT))
+			test_die("MADV_PAGEOUT: %s", strerror(errno));
+}
+
 static void with_slot(void)
 {
 	if (do_new_slot())
@@ -258,6 +270,7 @@ static const struct step steps[] = {
 	{ "a slot is deleted", do_delete_slot, with_slot, true },
 	{ "RUN, everything is new", do_run, NULL, true },
 	{ "RUN again", do_run, with_used_memory, false },
+	{ "RUN, all memory is paged out", do_run, with_memory_paged_out, true },
 	{ "the host discards pages", do_discard, with_used_memory, false },
 	{ "the last close", do_close, with_used_memory, false },
 };
