@@ -50,10 +50,13 @@ static void walk_all(struct vcpu *v, u64 addr)
 	}
 }
 
+static u64 more_cr4;	/* in every mode */
+
 static void set_mode(struct vcpu *v, enum oracle_format format, u32 mode)
 {
 	struct shvm_paging p = oracle_paging(format);
 
+	p.cr4 |= more_cr4;
 	p.cr0 ^= mode & 1 ? X86_CR0_WP : 0;
 	p.cr4 |= mode & 2 ? X86_CR4_SMEP : 0;
 	p.cr4 |= mode & 4 ? X86_CR4_SMAP : 0;
@@ -119,8 +122,40 @@ static void walker_formats(void)
 	story_end();
 }
 
+#define TOP	OTHER
+
+/* No guest is offered it, so only the walker is asked. */
+static void walker_five_levels(void)
+{
+	struct vcpu *v;
+	u64 i;
+
+	story_begin(1);
+	v = machine->vcpu;
+	story_format(v, O_64);
+	more_cr4 = X86_CR4_LA57;
+	CHECK(!vcpu_load_cr3(v, TOP << 12), "CR3");
+	poke(ROOT, 0, L3 << 12 | ALL | A);
+	poke(L3, 0, L2 << 12 | ALL | A);
+	poke(L2, 0, L1 << 12 | ALL | A);
+	poke(L1, 0, DATA << 12 | ALL | A | D);
+	vary(v, O_64, TOP, ROOT << 12);
+	poke(TOP, 0, ROOT << 12 | ALL | A);
+	vary(v, O_64, ROOT, L3 << 12);
+	poke(ROOT, 0, L3 << 12 | ALL | A);
+	poke(TOP, 511, ROOT << 12 | P | A);
+	for (i = 0; i < 512; i += 7) {
+		set_mode(v, O_64, i & 31);
+		walk_all(v, i << 48);
+		walk_all(v, 511ULL << 48 | i << 39 | 5);
+	}
+	more_cr4 = 0;
+	story_end();
+}
+
 static const struct directed stories[] = {
 	{ "walker-formats", walker_formats },
+	{ "walker-five-levels", walker_five_levels },
 };
 
 const struct directed_set walker_tests = { stories, ARRAY_SIZE(stories) };

@@ -227,8 +227,8 @@ struct oracle {
 	int nr_marks;		/* A and D to be set */
 	struct {
 		u64 gpa, bits;
-	} mark[4];
-	u64 entry[4];		/* guest-physical addresses of the entries read, top first */
+	} mark[5];
+	u64 entry[5];		/* guest-physical addresses of the entries read, top first */
 	int nr_entries;
 };
 

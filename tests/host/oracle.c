@@ -117,7 +117,7 @@ static u64 reserved_bits(const struct shvm_paging *p, enum oracle_format format,
 		bits |= 1ULL << i;
 	if (!(p->efer & EFER_NX))
 		bits |= E_NX;
-	if (level == 4 || (level == 3 && !p->gbpages))
+	if (level >= 4 || (level == 3 && !p->gbpages))
 		bits |= E_PS;
 	if (level == 3 && p->gbpages && (entry & E_PS))
 		bits |= 0x3fffe000ULL;
@@ -130,7 +130,7 @@ static bool is_leaf(const struct shvm_paging *p, enum oracle_format format, u64 
 {
 	if (level == 1)
 		return true;
-	if (!(entry & E_PS) || level == 4)
+	if (!(entry & E_PS) || level >= 4)
 		return false;
 	return format != O_32 || (p->cr4 & X86_CR4_PSE);
 }
@@ -210,7 +210,7 @@ void oracle_walk(const struct vcpu *v, const struct access *a, struct oracle *o)
 	const struct shvm_paging *p = &v->paging;
 	u64 addr = oracle_linear(p, a->addr), at, size;
 	bool w = true, u = true, x = true;
-	struct level l[5];
+	struct level l[6];
 	int level, bits;
 
 	memset(o, 0, sizeof(*o));
@@ -220,6 +220,8 @@ void oracle_walk(const struct vcpu *v, const struct access *a, struct oracle *o)
 		return;
 	}
 	o->levels = format_tables[o->format].levels;
+	if (o->format == O_64 && (p->cr4 & X86_CR4_LA57))
+		o->levels = 5;
 	o->bytes = format_tables[o->format].bytes;
 	bits = format_tables[o->format].index_bits;
 	if (!first_table(v, a, o, &at))
