@@ -171,7 +171,7 @@ race-table-leaves-large	mmu/large.c	s/gone = shvm_rmap_zap\([^;]*;/gone = 0;/	la
 race-large-zapped-after-the-debt	mmu/sp.c	s/\tshvm_large_forbid\(mmu, slot, sp->gfn\);\n(\tshvm_lock_rmap\(head\);.*?\tshvm_unlock_rmap\(head\);\n)/$1\tshvm_large_forbid(mmu, slot, sp->gfn);\n/s	large-table-tlb
 race-host-level-as-it-was	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\) &&/ok = (home.large || !shvm_inval_is_stale(mmu, leaf->seq)) \&\&/	large-split
 race-large-leaves-no-mark	rmap/rmap.c	s/spte_gone\(READ_ONCE\(\*sptep\)\)/shvm_spte_trap/g	large-to-table
-debt-of-whoever-took-it	mmu/entry.c	s/sp->large_owed = owe_flush\(mmu\);/sp->large_owed = atomic64_read(&mmu->tlb.owed);/g	large-to-table
+debt-of-whoever-took-it	mmu/entry.c	s/sp->large_owed = owe_flush\(mmu\);/sp->large_owed = atomic64_read(&mmu->tlb.owed);/g	large-torn-to-table
 race-large-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /sp->role.level > 2 \&\& !large \&\& /	table-to-large
 reload-owes-nothing	mmu/sp.c	s/(it was asked to reload still runs on the root. This flush comes after.\n\t\t \*\/\n)\t\tshvm_tlb_owe[^;]*;/$1/	root-debt
 END

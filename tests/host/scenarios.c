@@ -443,6 +443,12 @@ static void v1_use_table_inside(void)
 	linger(vcpu_of(1));
 }
 
+static void v2_use_table_inside(void)
+{
+	load(vcpu_of(2), VIA_LT(0));
+	linger(vcpu_of(2));
+}
+
 static void v1_edit_table_inside(void)
 {
 	edit_by_guest(vcpu_of(1), VIA_LARGE(LT - LARGE), LT, 0, (DATA + 5) << 12 | RIGHTS);
@@ -634,6 +640,8 @@ const struct scenario scenarios[] = {
 	  small_touched, { v0_use_large, v1_use_large, large_collapse } },
 	{ "large-to-table", "the guest makes a table where the host takes a large page", 2,
 	  huge_and_table_touched, { v0_use_large, v1_small_by_guest, large_migrate } },
+	{ "large-torn-to-table", "the same where a frame of the large page becomes a table", 3,
+	  huge_and_table_touched, { v0_use_large, v1_small_by_guest, v2_use_table_inside } },
 	{ "table-to-large", "the guest makes a large page where a table was in use", 2,
 	  small_by_guest, { v0_use_large, v1_large_by_guest } },
 	{ "large-root", "large pages and their tables go away", 1,
