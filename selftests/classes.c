@@ -247,8 +247,8 @@ TEST_F(classes, addresses_of_the_host_are_the_guests)
 
 /* ---- an instruction that is not emulated ---- */
 
-/* movups %xmm0, (%rdi); ret */
-static const u8 sse_store[] = { 0x0f, 0x11, 0x07, 0xc3 };
+/* movq %mm0, (%rdi); ret */
+static const u8 mmx_store[] = { 0x0f, 0x7f, 0x07, 0xc3 };
 
 GUEST_CODE static void guest_calls(u64 gva, u64 target)
 {
@@ -256,8 +256,8 @@ GUEST_CODE static void guest_calls(u64 gva, u64 target)
 	u64 i;
 
 	for (i = 0; i < 20; i++) {
-		asm volatile("movq %0, %%xmm0" : : "r"(entry + (i & 1) * PAGE_SIZE));
-		asm volatile("call *%1" : : "D"(target), "r"(gva) : "memory", "cc");
+		asm volatile("movq %0, %%mm0" : : "r"(entry + (i & 1) * PAGE_SIZE));
+		asm volatile("call *%1; emms" : : "D"(target), "r"(gva) : "memory", "cc");
 		guest_invlpg(REGION + 4 * PAGE_SIZE);
 		GUEST_ASSERT_EQ(FRAME + (i & 1) * PAGE_SIZE,
 				guest_read64(REGION + 4 * PAGE_SIZE));
@@ -272,7 +272,7 @@ TEST_F(classes, store_to_the_table_of_the_code)
 	u64 code = vm_alloc_pages(self->vm, 1);
 	int exit;
 
-	memcpy(vm_hva(self->vm, code), sse_store, sizeof(sse_store));
+	memcpy(vm_hva(self->vm, code), mmx_store, sizeof(mmx_store));
 	*(u64 *)vm_hva(self->vm, FRAME) = FRAME;
 	*(u64 *)vm_hva(self->vm, FRAME + PAGE_SIZE) = FRAME + PAGE_SIZE;
 	pt[2] = code | PTE_P;

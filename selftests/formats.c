@@ -306,6 +306,35 @@ TEST_F(formats, diamond)
 			EXPECT_EQ(0, diamond_check(self, left, right, left ^ right));
 }
 
+/*
+ * The top level of 4-level paging, as far as the probe goes on behind it: it runs with WP off then,
+ * so W counts for ring 3 alone. A is always set, for its own accesses set it.
+ */
+TEST_F(formats, top_level)
+{
+	struct probe *p = self->p;
+	struct path path = path_make(self, 1);
+	u64 top;
+	int i;
+
+	if (self->format != FORMAT_64)
+		return;
+	add_mode(p, 0);
+	add_upper_levels(self, 1);
+	for (i = 0; i < 8; i++) {
+		top = self->value[4] & ~(u64)(PTE_W | PTE_A);
+		top |= (i & 1 ? PTE_W : 0) | (i & 2 ? PTE_A : 0) |
+		       (i & 4 ? 1ull << 52 | 1 << 9 : 0);
+		path.entries[4] = top;
+		probe_add_entry(p, self->format, self->entry[4], top);
+		probe_add_cr3(p, p->cr3);
+		add_accesses(self, &path, false, i);
+		probe_add_entry_check(p, self->format, self->entry[4], top | PTE_A);
+		probe_name(p, "top, round", i);
+	}
+	EXPECT_EQ(0, probe_run(p));
+}
+
 /* ---- reserved bits ---- */
 
 /* Setting it in this entry would make it another address, or another kind of entry. */

@@ -369,4 +369,49 @@ TEST_F(pdpte, set_sregs_loads_them)
 	}
 }
 
+/* They are loaded together or not at all, and then nothing is present, the code neither. */
+static void check_not_loaded(struct __test_metadata *_metadata, SELF *self, u64 root,
+			     const char *why)
+{
+	struct probe *p = self->p;
+	struct paging other = { self->vm, FORMAT_PAE, root };
+	struct shvm_sregs sregs;
+	int i;
+
+	probe_set_state(p, &other, p->env.cr0, p->env.cr4, 0);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(SHVM_EXIT_SHUTDOWN, probe_run_raw(p)) TH_LOG("%s, run %d", why, i);
+		vcpu_ioctl(p->vcpu, SHVM_GET_SREGS, &sregs);
+		EXPECT_EQ(root, sregs.cr3);
+	}
+	probe_set_state(p, self->paging, p->env.cr0, p->env.cr4, 0);
+	probe_add_read(p, GVA, 0);
+	EXPECT_EQ(0, probe_run(p)) TH_LOG("after %s", why);
+}
+
+TEST_F(pdpte, set_sregs_that_cannot_load_them)
+{
+	u64 reserved = pdpte_reserved(self), other = self->paging->root + 0x80;
+	char why[32];
+	int i, j, bit;
+
+	if (!test_is_shvm())
+		SKIP(return, "KVM keeps the old ones");
+	for (i = 0; i < NR_PDPTES; i++) {
+		for (bit = i; bit < 64; bit += 7) {
+			for (j = 0; j < NR_PDPTES; j++)
+				format_set(self->vm, FORMAT_PAE, other + j * 8,
+					   format_get(self->vm, FORMAT_PAE,
+						      self->paging->root + j * 8));
+			if (!(reserved >> bit & 1))
+				continue;
+			format_set(self->vm, FORMAT_PAE, other + i * 8,
+				   (self->pd[0] & ~reserved) | PTE_P | 1ull << bit);
+			snprintf(why, sizeof(why), "PDPTE %d, bit %d", i, bit);
+			check_not_loaded(_metadata, self, other, why);
+		}
+	}
+	check_not_loaded(_metadata, self, HOLE_BASE, "no memory");
+}
+
 SHVM_TEST_MAIN

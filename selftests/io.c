@@ -229,6 +229,41 @@ TEST_F(io, mmio_write_of_each_size)
 	EXPECT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
 }
 
+GUEST_CODE static void guest_mmio_xmm(void)
+{
+	asm volatile("movq %0, %%xmm3; movq %1, %%xmm9; punpcklqdq %%xmm9, %%xmm3"
+		     : : "r"(0x1122334455667788), "r"(0x99aabbccddeeff00));
+	asm volatile("movups %%xmm3, 4(%0)" : : "r"(MMIO) : "memory");
+	asm volatile("movhps %%xmm3, 32(%0)" : : "r"(MMIO) : "memory");
+	asm volatile("movss %%xmm9, 40(%0)" : : "r"(MMIO) : "memory");
+	GUEST_DONE();
+}
+
+/* A vector comes as quadwords, whatever user space does with such registers of its own. */
+TEST_F(io, mmio_write_of_xmm_registers)
+{
+	static const u64 want[] = { 0x1122334455667788, 0x99aabbccddeeff00, 0x99aabbccddeeff00,
+				    0xddeeff00 };
+	static const u32 offset[] = { 4, 12, 32, 40 };
+	u64 got;
+	int i;
+
+	if (!test_is_shvm())
+		SKIP(return, "KVM does not emulate all of them");
+	enter(self->vcpu, guest_mmio_xmm);
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(SHVM_EXIT_MMIO, vcpu_run(self->vcpu));
+		asm volatile("pcmpeqb %xmm3, %xmm3; pcmpeqb %xmm9, %xmm9");
+		EXPECT_EQ(1, self->run->mmio.is_write);
+		EXPECT_EQ(MMIO + offset[i], self->run->mmio.phys_addr);
+		EXPECT_EQ(i == 3 ? 4 : 8, self->run->mmio.len);
+		got = 0;
+		memcpy(&got, self->run->mmio.data, self->run->mmio.len & 15);
+		EXPECT_EQ(want[i], got);
+	}
+	EXPECT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
+}
+
 GUEST_CODE static void guest_mmio_read(void)
 {
 	u64 rax = 0xaaaaaaaaaaaaaaaa;

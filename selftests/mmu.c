@@ -24,7 +24,7 @@ enum { READ, WRITE, FETCH, NR_KINDS };
 #define MODE_PGE	(1u << 5)
 #define MODE_AD		(1u << 6)	/* entries start with A and D set */
 
-#define NR_LEVELS	3		/* that vary: PDPTE, PDE, PTE */
+#define NR_LEVELS	4
 
 #define MAX_REPORTS	8
 
@@ -99,10 +99,12 @@ GUEST_CODE static u64 reserved_bits(u64 entry, int level, u32 mode)
 		rsvd |= PTE_NX;
 	if (level == 2 && (entry & PTE_PS))
 		rsvd |= 0x1fe000;
+	if (level == 4)
+		rsvd |= PTE_PS;
 	return rsvd;
 }
 
-/* The error code that SDM 4.7 gives, or NO_FAULT; entries of levels 3, 2, 1. */
+/* The error code that SDM 4.7 gives, or NO_FAULT; entries from the top level down. */
 GUEST_CODE static u64 model_walk(const u64 *entries, u64 kind, u32 user, u32 mode)
 {
 	u64 why = kind == WRITE ? PF_W : 0, all = PTE_W | PTE_U, nx = 0;
@@ -112,8 +114,8 @@ GUEST_CODE static u64 model_walk(const u64 *entries, u64 kind, u32 user, u32 mod
 		why |= PF_U;
 	if (kind == FETCH && (!(mode & MODE_NO_NXE) || (mode & MODE_SMEP)))
 		why |= PF_I;
-	for (level = 3; ; level--) {
-		u64 entry = entries[3 - level];
+	for (level = NR_LEVELS; ; level--) {
+		u64 entry = entries[NR_LEVELS - level];
 
 		if (!(entry & PTE_P))
 			return why;
@@ -258,23 +260,24 @@ GUEST_CODE static void zoo_case(u32 n, u64 kind, u32 user, u32 mode)
 	bool large = n & 256;
 	u64 entries[NR_LEVELS], want_a = PTE_A, want_d = kind == WRITE ? PTE_D : 0;
 
-	entries[0] = region.pd | (large ? above : PTE_TABLE | ad);
-	entries[1] = large ? leaf | PTE_PS : region.pt | above;
-	entries[2] = leaf;
-	*entry_of(region.pdpt, 0) = entries[0];
-	*entry_of(region.pd, 0) = entries[1];
-	*entry_of(region.pt, 0) = entries[2];
+	entries[0] = PTE_TABLE;
+	entries[1] = region.pd | (large ? above : PTE_TABLE | ad);
+	entries[2] = large ? leaf | PTE_PS : region.pt | above;
+	entries[3] = leaf;
+	*entry_of(region.pdpt, 0) = entries[1];
+	*entry_of(region.pd, 0) = entries[2];
+	*entry_of(region.pt, 0) = entries[3];
 	guest_invlpg(REGION);
 	if (access_check(n, REGION, entries, kind, user, mode)) {
 		want_a = 0;
 		want_d = 0;
 	}
-	entry_check(n | 3ull << 32, entries[0] | want_a, *entry_of(region.pdpt, 0));
-	entry_check(n | 2ull << 32, entries[1] | want_a | (large ? want_d : 0),
+	entry_check(n | 3ull << 32, entries[1] | want_a, *entry_of(region.pdpt, 0));
+	entry_check(n | 2ull << 32, entries[2] | want_a | (large ? want_d : 0),
 		    *entry_of(region.pd, 0));
 	if (large)
 		want_a = 0;
-	entry_check(n | 1ull << 32, entries[2] | want_a | (large ? 0 : want_d),
+	entry_check(n | 1ull << 32, entries[3] | want_a | (large ? 0 : want_d),
 		    *entry_of(region.pt, 0));
 }
 
@@ -313,6 +316,59 @@ TEST_ZOO(zoo_smap, MODE_WP | MODE_SMAP)
 TEST_ZOO(zoo_smap_smep_no_wp, MODE_SMAP | MODE_SMEP)
 TEST_ZOO(zoo_smap_ac, MODE_WP | MODE_SMAP | MODE_AC)
 
+/* ---- the same for the top level, where no entry maps a page ---- */
+
+/* n: bits 0-2 rights, 3 P, 4 a reserved address bit, 5 bit 7, 6 A. */
+GUEST_CODE static void top_case(u32 n, u64 kind, u32 user, u32 mode)
+{
+	u64 top = region.pdpt | rights(n) | (n & 8 ? PTE_P : 0) | (n & 32 ? PTE_PS : 0) |
+		  (n & 64 ? PTE_A : 0), want_a = PTE_A;
+	u64 entries[NR_LEVELS] = { };
+
+	if (n & 16 && maxphyaddr < 52)
+		top |= 1ull << 51;
+	entries[0] = top;
+	entries[1] = region.pd | PTE_TABLE;
+	entries[2] = region.pt | PTE_TABLE;
+	entries[3] = FRAME | PTE_TABLE;
+	*entry_of(region.root, REGION_SLOT) = top;
+	*entry_of(region.pdpt, 0) = entries[1];
+	guest_invlpg(REGION);
+	if (access_check(n, REGION, entries, kind, user, mode))
+		want_a = 0;
+	entry_check(n | 4ull << 32, top | want_a, *entry_of(region.root, REGION_SLOT));
+	entry_check(n | 3ull << 32, entries[1] | want_a, *entry_of(region.pdpt, 0));
+}
+
+GUEST_CODE static void guest_top(u64 mode)
+{
+	u32 n, user;
+	u64 kind;
+
+	*entry_of(region.pd, 0) = region.pt | PTE_TABLE;
+	*entry_of(region.pt, 0) = FRAME | PTE_TABLE;
+	mode_enter(mode);
+	for (n = 0; n < 128; n++)
+		for (user = 0; user < (mode & MODE_SMAP ? 1 : 2); user++)
+			for (kind = 0; kind < NR_KINDS; kind++)
+				top_case(n, kind, user, mode);
+	mode_enter(MODE_WP);
+	GUEST_DONE();
+}
+
+TEST_F(mmu, top_level)
+{
+	static const u32 modes[] = {
+		MODE_WP, 0, MODE_WP | MODE_NO_NXE, MODE_WP | MODE_SMEP, MODE_SMAP | MODE_WP,
+	};
+	u32 i;
+
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (mode_possible(modes[i]))
+			EXPECT_EQ(0, run_checks(self->vcpu, guest_top, modes[i], 0))
+				TH_LOG("mode %#x", modes[i]);
+}
+
 /* ---- control bits change over mappings that are there ---- */
 
 /* 64 pages: PTE n in each of 8 tables that PDE n leads to; n are rights. */
@@ -322,10 +378,11 @@ GUEST_CODE static void flip_round(u64 mode, u64 id)
 	u32 user;
 
 	entries[0] = PTE_TABLE;
+	entries[1] = PTE_TABLE;
 	for (i = 0; i < 64; i++) {
 		page = i * 29 % 64;	/* another order than that of the tables */
-		entries[1] = PTE_P | rights(page >> 3);
-		entries[2] = PTE_P | rights(page);
+		entries[2] = PTE_P | rights(page >> 3);
+		entries[3] = PTE_P | rights(page);
 		for (user = 0; user < (mode & MODE_SMAP ? 1 : 2); user++)
 			for (kind = 0; kind < NR_KINDS; kind++)
 				access_check(page | id << 8,
@@ -461,7 +518,9 @@ GUEST_CODE static void guest_diamond(u64 mode, u64 level)
 				entries[side][0] = PTE_TABLE;
 				entries[side][1] = PTE_TABLE;
 				entries[side][2] = PTE_TABLE;
-				entries[side][3 - level] = PTE_P | rights(side ? pair >> 3 : pair);
+				entries[side][3] = PTE_TABLE;
+				entries[side][NR_LEVELS - level] =
+					PTE_P | rights(side ? pair >> 3 : pair);
 			}
 			side = first & 1;
 			access_check(pair | 0x1000, REGION + side * step, entries[side], first / 2,

@@ -144,13 +144,18 @@ TEST_F(mmu_write, stores_of_other_units)
 	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_sse_stores, 0, 0));
 }
 
+enum own_store { OWN_MOV, OWN_MOVUPS, OWN_MMX };
+
 /* An address behind the table itself: giving the table up does not help for long. */
-GUEST_CODE static void guest_own_table(u64 with_sse)
+GUEST_CODE static void guest_own_table(u64 store)
 {
 	*entry_of(region.pt, 9) = region.pt | PTE_P | PTE_W;
 	prepare(0x45);
-	if (with_sse)
+	if (store == OWN_MOVUPS)
 		asm volatile("movq %0, %%xmm0; movups %%xmm0, (%1)"
+			     : : "r"(MAPS(5)), "r"(AT(9) + 64) : "memory");
+	else if (store == OWN_MMX)
+		asm volatile("movq %0, %%mm0; movq %%mm0, (%1); emms"
 			     : : "r"(MAPS(5)), "r"(AT(9) + 64) : "memory");
 	else
 		guest_write64(AT(9) + 64, MAPS(5));
@@ -162,9 +167,269 @@ TEST_F(mmu_write, store_through_the_table_itself)
 {
 	int exit;
 
-	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_own_table, 0, 0));
-	exit = vcpu_call(self->vcpu, guest_own_table, 1, 0);
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_own_table, OWN_MOV, 0));
+	if (test_is_shvm())
+		EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_own_table, OWN_MOVUPS, 0));
+	exit = vcpu_call(self->vcpu, guest_own_table, OWN_MMX, 0);
 	EXPECT_TRUE(exit == EXIT_DONE || exit == SHVM_EXIT_INTERNAL_ERROR) TH_LOG("%#x", exit);
+}
+
+/* ---- stores of XMM registers, on tables of every level ---- */
+
+#define NR_TREES	5
+
+/* Tables to choose from for an entry of each level: through tree n, PAGE(n) is seen. */
+static GUEST_DATA struct {
+	u64 entry[3][NR_TREES];
+} trees;
+
+enum trees_level { LEVEL_PT, LEVEL_PD, LEVEL_TOP };
+
+static void trees_make(struct test_vm *vm)
+{
+	typeof(trees) *t = vm_sym(vm, trees);
+	u64 n, pt, pd, pdpt;
+
+	for (n = 0; n < NR_TREES; n++) {
+		pt = vm_alloc_pages(vm, 1);
+		pd = vm_alloc_pages(vm, 1);
+		pdpt = vm_alloc_pages(vm, 1);
+		t->entry[LEVEL_PT][n] = MAPS(n);
+		t->entry[LEVEL_PD][n] = pt | PTE_TABLE | PTE_A;
+		t->entry[LEVEL_TOP][n] = pdpt | PTE_TABLE | PTE_A;
+		*(u64 *)vm_hva(vm, pt) = MAPS(n);
+		*(u64 *)vm_hva(vm, pd) = pt | PTE_TABLE | PTE_A;
+		*(u64 *)vm_hva(vm, pdpt) = pd | PTE_TABLE | PTE_A;
+	}
+}
+
+/* With lo and hi in the register, store it at "at". */
+typedef void (*xmm_store_fn)(u64 at, u64 lo, u64 hi);
+
+#define XMM_STORE(name, reg, insn)					\
+	static GUEST_CODE void name(u64 at, u64 lo, u64 hi)		\
+	{								\
+		asm volatile("movq %1, %%" reg "; movq %2, %%xmm1; punpcklqdq %%xmm1, %%" reg ";" \
+			     insn " %%" reg ", (%0)" : : "r"(at), "r"(lo), "r"(hi) : "memory"); \
+	}
+
+XMM_STORE(store_movups, "xmm0", "movups");
+XMM_STORE(store_movupd, "xmm8", "movupd");
+XMM_STORE(store_movdqu, "xmm15", "movdqu");
+XMM_STORE(store_movaps, "xmm2", "movaps");
+XMM_STORE(store_movapd, "xmm9", "movapd");
+XMM_STORE(store_movdqa, "xmm7", "movdqa");
+XMM_STORE(store_movntps, "xmm3", "movntps");
+XMM_STORE(store_movntpd, "xmm10", "movntpd");
+XMM_STORE(store_movntdq, "xmm4", "movntdq");
+XMM_STORE(store_movsd, "xmm5", "movsd");
+XMM_STORE(store_movlps, "xmm6", "movlps");
+XMM_STORE(store_movlpd, "xmm11", "movlpd");
+XMM_STORE(store_movhps, "xmm12", "movhps");
+XMM_STORE(store_movhpd, "xmm0", "movhpd");
+XMM_STORE(store_movq, "xmm13", "movq");
+XMM_STORE(store_movss, "xmm2", "movss");
+XMM_STORE(store_movd, "xmm3", "movd");
+
+/* The form with REX.W, which assemblers do not choose. */
+GUEST_CODE static void store_movq_w(u64 at, u64 lo, u64 hi)
+{
+	asm volatile("movq %1, %%xmm14; .byte 0x66, 0x4c, 0x0f, 0x7e, 0x37"
+		     : : "D"(at), "r"(lo), "r"(hi) : "memory");
+}
+
+GUEST_CODE static void store_movnti(u64 at, u64 lo, u64 hi)
+{
+	asm volatile("movnti %1, (%0)" : : "r"(at), "r"(lo), "r"(hi) : "memory");
+}
+
+#define XMM_ALIGNED	1	/* faults elsewhere */
+#define XMM_HIGH	2	/* the upper half */
+
+static GUEST_DATA struct xmm_form {
+	xmm_store_fn store;
+	u64 bytes, what;
+} xmm_forms[] = {
+	{ store_movups, 16, 0 },
+	{ store_movupd, 16, 0 },
+	{ store_movdqu, 16, 0 },
+	{ store_movaps, 16, XMM_ALIGNED },
+	{ store_movapd, 16, XMM_ALIGNED },
+	{ store_movdqa, 16, XMM_ALIGNED },
+	{ store_movntps, 16, XMM_ALIGNED },
+	{ store_movntpd, 16, XMM_ALIGNED },
+	{ store_movntdq, 16, XMM_ALIGNED },
+	{ store_movsd, 8, 0 },
+	{ store_movlps, 8, 0 },
+	{ store_movlpd, 8, 0 },
+	{ store_movhps, 8, XMM_HIGH },
+	{ store_movhpd, 8, XMM_HIGH },
+	{ store_movq, 8, 0 },
+	{ store_movq_w, 8, 0 },
+	{ store_movss, 4, 0 },
+	{ store_movd, 4, 0 },
+	{ store_movnti, 8, 0 },
+};
+
+#define NR_XMM_FORMS	(sizeof(xmm_forms) / sizeof(xmm_forms[0]))
+
+/* Neighbouring entries of a table, and the addresses that they are for. */
+struct xmm_place {
+	u64 level, table, index, gva, span;
+};
+
+GUEST_INLINE void xmm_set(const struct xmm_place *p, u64 i, u64 tree)
+{
+	*entry_of(p->table, p->index + i) = trees.entry[p->level][tree];
+}
+
+GUEST_INLINE void xmm_expect(const struct xmm_place *p, u64 i, u64 tree)
+{
+	u64 gva = p->gva + (p->index + i) * p->span;
+
+	GUEST_ASSERT_EQ(trees.entry[p->level][tree], *entry_of(p->table, p->index + i));
+	guest_invlpg(gva);
+	GUEST_ASSERT_EQ(PAGE(tree), guest_read64(gva));
+}
+
+/* One store of this form at entry "first", of entries that are all in use. */
+GUEST_CODE static void xmm_try(const struct xmm_place *p, const struct xmm_form *f, u64 first)
+{
+	u64 i;
+
+	for (i = 0; i < 3; i++) {
+		xmm_set(p, i, i);
+		xmm_expect(p, i, i);
+	}
+	f->store((u64)entry_of(p->table, p->index + first), trees.entry[p->level][3],
+		 trees.entry[p->level][4]);
+	for (i = 0; i < 3; i++) {
+		if (i == first)
+			xmm_expect(p, i, f->what == XMM_HIGH ? 4 : 3);
+		else
+			xmm_expect(p, i, i == first + 1 && f->bytes == 16 ? 4 : i);
+	}
+}
+
+/* 16 bytes from the middle of an entry on: all of the next one, and half of the one behind. */
+GUEST_INLINE void xmm_try_straddle(const struct xmm_place *p)
+{
+	u64 one = trees.entry[p->level][3], two = trees.entry[p->level][4], i;
+
+	for (i = 0; i < 3; i++) {
+		xmm_set(p, i, i);
+		xmm_expect(p, i, i);
+	}
+	store_movups((u64)entry_of(p->table, p->index) + 4, one << 32, one >> 32 | two << 32);
+	xmm_expect(p, 0, 0);
+	xmm_expect(p, 1, 3);
+	xmm_expect(p, 2, 4);
+}
+
+GUEST_CODE static void xmm_try_all(u64 level, u64 table, u64 index, u64 gva, u64 span)
+{
+	struct xmm_place p = { level, table, index, gva, span };
+	u64 i, round;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < NR_XMM_FORMS; i++) {
+			xmm_try(&p, &xmm_forms[i], 0);
+			if (xmm_forms[i].what != XMM_ALIGNED)
+				xmm_try(&p, &xmm_forms[i], 1);
+		}
+		xmm_try_straddle(&p);
+	}
+	GUEST_SYNC(level);
+}
+
+GUEST_CODE static void guest_xmm_stores(void)
+{
+	xmm_try_all(LEVEL_PT, region.pt, 8, REGION, PAGE_SIZE);
+	xmm_try_all(LEVEL_PD, region.pd, 8, REGION, 1ull << 21);
+	xmm_try_all(LEVEL_TOP, region.root, REGION_SLOT + 8, 0, 1ull << 39);
+	GUEST_DONE();
+}
+
+/* The top level is always in use: a store to it that is not emulated cannot be made. */
+TEST_F(mmu_write, xmm_stores_on_every_level)
+{
+	u64 level;
+
+	if (!test_is_shvm())
+		SKIP(return, "KVM does not emulate all of them");
+	trees_make(self->vm);
+	vcpu_set_entry(self->vcpu, guest_xmm_stores, 0, 0);
+	for (level = LEVEL_PT; level <= LEVEL_TOP; level++) {
+		ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu)) TH_LOG("level %lu", level);
+		EXPECT_EQ(level, self->vcpu->uc[0]);
+	}
+	EXPECT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
+}
+
+/* 16 bytes over the edge between two tables, and between a table and RAM. */
+GUEST_CODE static void guest_xmm_edges(u64 next)
+{
+	u64 i;
+
+	for (i = 0; i < 10; i++) {
+		*entry_of(region.pd, 511) = trees.entry[LEVEL_PD][0];
+		*entry_of(region.pt, 0) = MAPS(1);
+		*entry_of(region.pt, 511) = MAPS(2);
+		guest_write_cr3(region.root);
+		GUEST_ASSERT_EQ(PAGE(0), guest_read64(REGION + (511ull << 21)));
+		GUEST_ASSERT_EQ(PAGE(1), guest_read64(AT(0)));
+		GUEST_ASSERT_EQ(PAGE(2), guest_read64(AT(511)));
+		store_movups(region.pt - 8, trees.entry[LEVEL_PD][3], MAPS(i));
+		store_movups(next - 8, MAPS(i + 10), i);
+		guest_write_cr3(region.root);
+		GUEST_ASSERT_EQ(PAGE(3), guest_read64(REGION + (511ull << 21)));
+		GUEST_ASSERT_EQ(PAGE(i), guest_read64(AT(0)));
+		GUEST_ASSERT_EQ(PAGE(i + 10), guest_read64(AT(511)));
+		GUEST_ASSERT_EQ(i, guest_read64(next));
+	}
+	GUEST_DONE();
+}
+
+TEST_F(mmu_write, xmm_stores_over_an_edge)
+{
+	u64 next = vm_alloc_pages(self->vm, 1);
+
+	ASSERT_EQ(vm_sym(self->vm, region)->pt + PAGE_SIZE, next);
+	ASSERT_EQ(vm_sym(self->vm, region)->pd + PAGE_SIZE, vm_sym(self->vm, region)->pt);
+	trees_make(self->vm);
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_xmm_edges, next, 0));
+}
+
+#define XMM_VECTOR(insn, at)						\
+	(GUEST_TRY(insn " %%xmm0, (%[p])", /* none */, [p] "r"(at)).vector)
+
+/* A store that faults on its way: the exception, and the old entry. */
+GUEST_CODE static void guest_xmm_faults(void)
+{
+	volatile u64 *pte = prepare(5);
+	u64 i;
+
+	asm volatile("movq %0, %%xmm0" : : "r"(MAPS(6)));
+	for (i = 0; i < 5; i++) {
+		guest_write_cr0(guest_read_cr0() | CR0_TS);
+		GUEST_ASSERT_EQ(7, XMM_VECTOR("movups", pte));
+		GUEST_ASSERT_EQ(7, XMM_VECTOR("movaps", pte + 1));
+		asm volatile("movnti %1, (%0)" : : "r"(pte), "r"(MAPS(5)) : "memory");
+		asm volatile("clts");
+		GUEST_ASSERT_EQ(13, XMM_VECTOR("movaps", pte + 1));
+		GUEST_ASSERT_EQ(13, XMM_VECTOR("movntdq", pte + 1));
+		GUEST_ASSERT_EQ(MAPS(5), *pte);
+		GUEST_ASSERT_EQ(0, pte[1]);
+		EXPECT_PAGE(5);
+	}
+	asm volatile("movups %%xmm0, (%0)" : : "r"(pte) : "memory");
+	EXPECT_PAGE(6);
+	GUEST_DONE();
+}
+
+TEST_F(mmu_write, xmm_stores_that_fault)
+{
+	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_xmm_faults, 0, 0));
 }
 
 /* Whole tables at once, as fork and exit do it. */

@@ -49,6 +49,22 @@ int shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len)
 	return err;
 }
 
+/* A vector: each quadword of memory that it covers in one store, for that is a table entry. */
+static int store_vector(void __user *to, const void *buf, u32 len)
+{
+	u32 done, part;
+	int err = 0;
+
+	for (done = 0; !err && done < len; done += part) {
+		part = min_t(u32, len - done, 8 - ((unsigned long)(to + done) & 7));
+		if (part == 8)
+			err = __put_user(*(const u64 *)(buf + done), (u64 __user *)(to + done));
+		else
+			err = __copy_to_user_inatomic(to + done, buf + done, part) ? -EFAULT : 0;
+	}
+	return err;
+}
+
 /* One store for each natural width, so that no other CPU sees half a page-table entry. */
 static int store_user(void __user *to, const void *buf, u32 len)
 {
@@ -61,6 +77,8 @@ static int store_user(void __user *to, const void *buf, u32 len)
 		return __put_user(*(const u32 *)buf, (u32 __user *)to);
 	case 8:
 		return __put_user(*(const u64 *)buf, (u64 __user *)to);
+	case 9 ... 16:
+		return store_vector(to, buf, len);
 	}
 	return __copy_to_user_inatomic(to, buf, len) ? -EFAULT : 0;
 }

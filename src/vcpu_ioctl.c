@@ -214,12 +214,16 @@ static long vcpu_get_fpu(struct shvm_vcpu *vcpu, void __user *arg)
 static long vcpu_set_fpu(struct shvm_vcpu *vcpu, void __user *arg)
 {
 	struct shvm_fpu fpu;
+	long ret;
 
 	if (copy_from_user(&fpu, arg, sizeof(fpu)))
 		return -EFAULT;
 	if (fpu.pad1 || fpu.pad2)
 		return -EINVAL;
-	return shvm_fpu_set(vcpu, &fpu);
+	ret = shvm_fpu_set(vcpu, &fpu);
+	if (!ret)
+		shvm_insn_forget(vcpu);
+	return ret;
 }
 
 static long vcpu_get_events(struct shvm_vcpu *vcpu, void __user *arg)

@@ -96,7 +96,7 @@ static void change_commit_pdptes(struct shvm_vcpu *vcpu, const struct cr_change 
  * shvm_cr_sync_mmu - hand the whole paging state to the shadow MMU
  * @vcpu: its cr0, cr3, cr4, efer and CPUID are final
  *
- * All cached translations of the vCPU are dropped. PDPTEs that cannot be loaded are not present.
+ * All cached translations of the vCPU are dropped. If PDPTEs cannot be loaded, none is present.
  */
 void shvm_cr_sync_mmu(struct shvm_vcpu *vcpu)
 {

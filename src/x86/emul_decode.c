@@ -156,10 +156,20 @@ static void decode_sizes(struct shvm_emul *e)
 		d->opsize = max_t(u8, d->opsize, 4);
 }
 
+static enum emul_prefix decode_prefix_choice(const struct emul_insn *d)
+{
+	if (d->rep)
+		return d->rep == 0xf3 ? PREFIX_F3 : PREFIX_F2;
+	return d->opsize_prefix ? PREFIX_66 : PREFIX_NONE;
+}
+
 static const struct emul_opcode *decode_lookup(const struct emul_insn *d)
 {
-	if (d->two_byte)
-		return &emul_table_0f[d->opcode];
+	if (d->two_byte) {
+		const struct emul_opcode *op = &emul_table_0f[d->opcode];
+
+		return op->prefix ? &op->prefix[decode_prefix_choice(d)] : op;
+	}
 	if (d->opcode < 0x40 && (d->opcode & 7) < 6) {
 		u8 column = array_index_nospec(d->opcode & 7, 6);
 
@@ -332,8 +342,12 @@ static u8 decode_mem_size(const struct emul_insn *d)
 		return 1;
 	if (flags & (INSN_SRC16 | INSN_MEM16))
 		return 2;
-	if (flags & INSN_SRC32)
+	if (flags & (INSN_SRC32 | INSN_MEM32))
 		return 4;
+	if (flags & INSN_MEM64)
+		return 8;
+	if (flags & INSN_MEM128)
+		return 16;
 	if (flags & INSN_PAIR)
 		return d->opsize == 8 ? 16 : 8;
 	return d->opsize;

@@ -33,10 +33,12 @@
 #define EFL_ARITH	(EFL_CF | EFL_PF | EFL_AF | EFL_ZF | EFL_SF | EFL_OF)
 
 #define CR0_PE_BIT	BIT_ULL(0)
+#define CR0_EM_BIT	BIT_ULL(2)
 #define CR0_TS_BIT	BIT_ULL(3)
 #define CR0_AM_BIT	BIT_ULL(18)
 #define CR4_PVI_BIT	BIT_ULL(1)
 #define CR4_DE_BIT	BIT_ULL(3)
+#define CR4_OSFXSR_BIT	BIT_ULL(9)
 #define CR4_UMIP_BIT	BIT_ULL(11)
 #define CR4_LA57_BIT	BIT_ULL(12)
 
@@ -51,6 +53,7 @@
 enum emul_vector {
 	VEC_DE = 0,
 	VEC_UD = 6,
+	VEC_NM = 7,
 	VEC_SS = 12,
 	VEC_GP = 13,
 	VEC_PF = 14,
@@ -80,6 +83,15 @@ enum emul_imm {
 	IMM_V,		/* 16, 32 or 64 bits */
 };
 
+/* The prefix that tells SSE instructions with one opcode apart. F2 and F3 outdo 66. */
+enum emul_prefix {
+	PREFIX_NONE,
+	PREFIX_66,
+	PREFIX_F3,
+	PREFIX_F2,
+	NR_PREFIX,
+};
+
 #define INSN_BYTE	BIT_ULL(0)	/* byte operands */
 #define INSN_W		BIT_ULL(1)	/* writes its first operand */
 #define INSN_LOCK	BIT_ULL(2)	/* LOCK is legal with a memory destination */
@@ -104,12 +116,18 @@ enum emul_imm {
 #define INSN_BRANCH	BIT_ULL(22)	/* CPUs differ on 66h in 64-bit mode: refuse it */
 #define INSN_MAX32	BIT_ULL(23)	/* there is no 64-bit form */
 #define INSN_MIN32	BIT_ULL(24)	/* there is no 16-bit form */
+#define INSN_MEM32	BIT_ULL(25)	/* memory operand has 32 bits */
+#define INSN_MEM64	BIT_ULL(26)	/* memory operand has 64 bits */
+#define INSN_MEM128	BIT_ULL(27)	/* memory operand has 128 bits */
+#define INSN_ALIGNED	BIT_ULL(28)	/* #GP(0) unless the memory operand is 16-byte aligned */
+#define INSN_HIGH	BIT_ULL(29)	/* stores the upper half of an XMM register */
 
 typedef enum shvm_emul_result (*emul_exec_fn)(struct shvm_emul *e);
 
 struct emul_opcode {
 	emul_exec_fn exec;			/* NULL: not modelled */
 	const struct emul_opcode *group;	/* eight entries chosen by ModRM.reg */
+	const struct emul_opcode *prefix;	/* entries chosen by a prefix: enum emul_prefix */
 	u32 flags;
 	u8 form;
 	u8 imm;
@@ -241,5 +259,8 @@ enum shvm_emul_result emul_exec_hlt(struct shvm_emul *e);
 enum shvm_emul_result emul_exec_cli(struct shvm_emul *e);
 enum shvm_emul_result emul_exec_sti(struct shvm_emul *e);
 enum shvm_emul_result emul_exec_store_table(struct shvm_emul *e);
+
+/* emul_simd.c */
+enum shvm_emul_result emul_exec_store_xmm(struct shvm_emul *e);
 
 #endif /* SHVM_X86_EMUL_INTERNAL_H */

@@ -94,7 +94,10 @@ static enum shvm_emul_result linear_64(struct shvm_emul *e, u8 seg, u64 off, uns
 	return last < *la ? EMUL_UNHANDLED : EMUL_OK;
 }
 
-/* A 16-byte operand has a check of its own, which comes first. */
+/*
+ * A 16-byte operand has a check of its own, which comes first. MOVUPS and MOVDQU have none, and
+ * only some CPUs raise #AC for them: there the instruction never gets here.
+ */
 static bool misaligned(const struct shvm_emul *e, u64 la, unsigned int size)
 {
 	return e->cpl == 3 && e->cr0 & CR0_AM_BIT && e->regs.rflags & EFL_AC && size < 16 &&

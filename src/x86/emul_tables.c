@@ -230,22 +230,82 @@ static const struct emul_opcode group9_c7[8] = {
 		.flags = RMW | INSN_PAIR | INSN_MEM | INSN_NOREP },
 };
 
+/* One with the register form is a move between registers, one with INSN_MEM does not have it. */
+#define STORE_XMM(bits)						\
+	{ .exec = emul_exec_store_xmm, .form = FORM_E, .flags = INSN_W | (bits) }
+
+/* movups, movupd, movss, movsd */
+static const struct emul_opcode store_11[NR_PREFIX] = {
+	[PREFIX_NONE] = STORE_XMM(INSN_MEMREF | INSN_MEM128),
+	[PREFIX_66] = STORE_XMM(INSN_MEMREF | INSN_MEM128),
+	[PREFIX_F3] = STORE_XMM(INSN_MEMREF | INSN_MEM32),
+	[PREFIX_F2] = STORE_XMM(INSN_MEMREF | INSN_MEM64),
+};
+
+/* movlps, movlpd */
+static const struct emul_opcode store_13[NR_PREFIX] = {
+	[PREFIX_NONE ... PREFIX_66] = STORE_XMM(INSN_MEM | INSN_MEM64),
+};
+
+/* movhps, movhpd */
+static const struct emul_opcode store_17[NR_PREFIX] = {
+	[PREFIX_NONE ... PREFIX_66] = STORE_XMM(INSN_MEM | INSN_MEM64 | INSN_HIGH),
+};
+
+/* movaps, movapd */
+static const struct emul_opcode store_29[NR_PREFIX] = {
+	[PREFIX_NONE ... PREFIX_66] = STORE_XMM(INSN_MEMREF | INSN_MEM128 | INSN_ALIGNED),
+};
+
+/* movntps, movntpd */
+static const struct emul_opcode store_2b[NR_PREFIX] = {
+	[PREFIX_NONE ... PREFIX_66] = STORE_XMM(INSN_MEM | INSN_MEM128 | INSN_ALIGNED),
+};
+
+/* movd, movq; without a prefix from an MMX register, with F3 a load */
+static const struct emul_opcode store_7e[NR_PREFIX] = {
+	[PREFIX_66] = STORE_XMM(INSN_MEMREF | INSN_MIN32),
+};
+
+/* movdqa, movdqu; without a prefix from an MMX register */
+static const struct emul_opcode store_7f[NR_PREFIX] = {
+	[PREFIX_66] = STORE_XMM(INSN_MEMREF | INSN_MEM128 | INSN_ALIGNED),
+	[PREFIX_F3] = STORE_XMM(INSN_MEMREF | INSN_MEM128),
+};
+
+/* movq */
+static const struct emul_opcode store_d6[NR_PREFIX] = {
+	[PREFIX_66] = STORE_XMM(INSN_MEMREF | INSN_MEM64),
+};
+
+/* movntdq; without a prefix from an MMX register */
+static const struct emul_opcode store_e7[NR_PREFIX] = {
+	[PREFIX_66] = STORE_XMM(INSN_MEM | INSN_MEM128 | INSN_ALIGNED),
+};
+
 const struct emul_opcode emul_table_0f[256] = {
 	[0x00] = { .group = group6_00, .form = FORM_E },
 	[0x01] = { .group = group7_01, .form = FORM_E },
 	[0x06] = { .exec = emul_exec_clts, .flags = INSN_PRIV },
 	[0x08 ... 0x09] = { .flags = INSN_PRIV | INSN_NOREP },	/* invd, wbinvd */
 	[0x0d] = { .exec = emul_exec_nop, .form = FORM_E, .flags = INSN_MEMREF | INSN_NOACC },
+	[0x11] = { .prefix = store_11 },
+	[0x13] = { .prefix = store_13 },
+	[0x17] = { .prefix = store_17 },
 	[0x18] = { .exec = emul_exec_nop, .form = FORM_E, .flags = INSN_NOACC },
 	[0x1f] = { .exec = emul_exec_nop, .form = FORM_E, .flags = INSN_NOACC },
 	[0x20] = { .exec = emul_exec_mov_from_cr, .form = FORM_CRDR },
 	[0x21] = { .exec = emul_exec_mov_from_dr, .form = FORM_CRDR },
 	[0x22] = { .exec = emul_exec_mov_to_cr, .form = FORM_CRDR },
 	[0x23] = { .exec = emul_exec_mov_to_dr, .form = FORM_CRDR },
+	[0x29] = { .prefix = store_29 },
+	[0x2b] = { .prefix = store_2b },
 	[0x30] = { .flags = INSN_PRIV },	/* wrmsr */
 	[0x32] = { .flags = INSN_PRIV },	/* rdmsr */
 	[0x35] = { .flags = INSN_PRIV },	/* sysexit */
 	[0x40 ... 0x4f] = { .exec = emul_exec_cmov, .form = FORM_G_E },
+	[0x7e] = { .prefix = store_7e },
+	[0x7f] = { .prefix = store_7f },
 	[0x80 ... 0x8f] = { .exec = emul_exec_jcc, .imm = IMM_Z, .flags = INSN_D64 | INSN_BRANCH },
 	[0x90 ... 0x9f] = { .exec = emul_exec_setcc, .form = FORM_E, .flags = INSN_W | INSN_BYTE },
 	[0xa3] = { .exec = emul_exec_bt, .form = FORM_E_G, .flags = INSN_BITREG },
@@ -272,4 +332,6 @@ const struct emul_opcode emul_table_0f[256] = {
 		   .flags = INSN_W | INSN_MEM | INSN_NO66 | INSN_NOREP | INSN_MIN32 }, /* movnti */
 	[0xc7] = { .group = group9_c7, .form = FORM_E },
 	[0xc8 ... 0xcf] = { .exec = emul_exec_bswap, .form = FORM_R },
+	[0xd6] = { .prefix = store_d6 },
+	[0xe7] = { .prefix = store_e7 },
 };

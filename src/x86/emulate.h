@@ -7,8 +7,9 @@
  * nothing, keeps no global state and may be called wherever its operations may be called.
  *
  * It is exact for what it accepts and refuses the rest (EMUL_UNHANDLED). Not modelled, so always
- * refused: real and virtual-8086 mode, far transfers, loading of segment registers, x87, SSE and
- * AVX. Not done here, left to the caller: data breakpoints, the RF image of a fault.
+ * refused: real and virtual-8086 mode, far transfers, loading of segment registers, x87, MMX, AVX,
+ * and of SSE all but the stores of a register. Not done here, left to the caller: data breakpoints,
+ * the RF image of a fault.
  */
 #ifndef SHVM_X86_EMULATE_H
 #define SHVM_X86_EMULATE_H
@@ -102,6 +103,7 @@ struct shvm_emul;
  * @set_cr:	  write one, with all checks of the value.
  * @get_dr:	  read debug register 0-3, 6 or 7.
  * @set_dr:	  write one, with all checks of the value and of DR7.GD.
+ * @read_xmm:	  read XMM register 0-15.
  * @invlpg:	  drop the translation of a linear address.
  * @halt:	  wait for an interrupt, once the instruction is committed.
  * @commit:	  may be NULL. An iteration of a repeated string instruction is committed:
@@ -129,6 +131,7 @@ struct shvm_emul_ops {
 	enum shvm_emul_result (*set_cr)(struct shvm_emul *e, unsigned int nr, u64 val);
 	enum shvm_emul_result (*get_dr)(struct shvm_emul *e, unsigned int nr, u64 *val);
 	enum shvm_emul_result (*set_dr)(struct shvm_emul *e, unsigned int nr, u64 val);
+	enum shvm_emul_result (*read_xmm)(struct shvm_emul *e, unsigned int nr, u8 val[16]);
 	enum shvm_emul_result (*invlpg)(struct shvm_emul *e, u64 linear);
 	enum shvm_emul_result (*halt)(struct shvm_emul *e);
 	void (*commit)(struct shvm_emul *e);
@@ -181,8 +184,8 @@ struct emul_insn {
  *
  * @regs:	   in and out.
  * @seg:	   in. In 64-bit mode only the bases of FS and GS count.
- * @cr0:	   in: PE and AM.
- * @cr4:	   in: DE, PVI, UMIP, LA57.
+ * @cr0:	   in: PE, EM, TS and AM.
+ * @cr4:	   in: DE, PVI, OSFXSR, UMIP, LA57.
  * @mode:	   in.
  * @cpl:	   in.
  * @insn_cached:   in. Do not fetch, insn[] and insn_len are those of the run before: the answer

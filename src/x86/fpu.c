@@ -59,13 +59,34 @@ void shvm_fpu_unload(struct shvm_vcpu *vcpu)
 /**
  * shvm_fpu_restore - the registers hold the thread's FPU state again
  *
- * Interrupts off, right before the entry, between shvm_fpu_load() and shvm_fpu_unload(): the host
- * may have used the registers since (scheduling, kernel_fpu_begin()), and loads them lazily.
+ * Interrupts off or in fpregs_lock(), between shvm_fpu_load() and shvm_fpu_unload(): the host may
+ * have used the registers since (scheduling, kernel_fpu_begin()), and loads them lazily.
  */
 void shvm_fpu_restore(void)
 {
 	if (test_thread_flag(TIF_NEED_FPU_LOAD))
 		switch_fpu_return();
+}
+
+/**
+ * shvm_fpu_read_xmm - an XMM register of the guest
+ * @nr: 0 to 15
+ * @val: filled in
+ *
+ * Between shvm_fpu_load() and shvm_fpu_unload(); preemption may be on.
+ */
+void shvm_fpu_read_xmm(unsigned int nr, u8 val[16])
+{
+	u8 all[16][16];
+
+	fpregs_lock();
+	shvm_fpu_restore();
+	asm volatile(".irp reg, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
+		     "movups %%xmm\\reg, \\reg * 16(%1)\n"
+		     ".endr"
+		     : "=m" (all) : "r" (all));
+	fpregs_unlock();
+	memcpy(val, all[nr & 15], sizeof(all[0]));
 }
 
 /**

@@ -148,6 +148,12 @@ static enum shvm_emul_result op_set_dr(struct shvm_emul *e, unsigned int nr, u64
 	return fault_unless(e, !shvm_dr_write(emul_vcpu(e), nr, val));
 }
 
+static enum shvm_emul_result op_read_xmm(struct shvm_emul *e, unsigned int nr, u8 val[16])
+{
+	shvm_fpu_read_xmm(nr, val);
+	return EMUL_OK;
+}
+
 static enum shvm_emul_result op_invlpg(struct shvm_emul *e, u64 linear)
 {
 	shvm_mmu_invlpg(&emul_vcpu(e)->mmu, gva(linear));
@@ -178,6 +184,7 @@ static const struct shvm_emul_ops insn_ops = {
 	.set_cr = op_set_cr,
 	.get_dr = op_get_dr,
 	.set_dr = op_set_dr,
+	.read_xmm = op_read_xmm,
 	.invlpg = op_invlpg,
 	.halt = op_halt,
 	.commit = op_commit,

@@ -62,6 +62,7 @@ void shvm_fpu_destroy(struct shvm_vcpu *vcpu);
 void shvm_fpu_load(struct shvm_vcpu *vcpu);	/* guest FPU into the registers, from RUN */
 void shvm_fpu_unload(struct shvm_vcpu *vcpu);
 void shvm_fpu_restore(void);		/* IRQs off, right before the entry */
+void shvm_fpu_read_xmm(unsigned int nr, u8 val[16]);	/* 0-15, of the guest, from RUN */
 int shvm_fpu_get(struct shvm_vcpu *vcpu, struct shvm_fpu *out);
 int shvm_fpu_set(struct shvm_vcpu *vcpu, const struct shvm_fpu *in);
 int shvm_xcr0_write(struct shvm_vcpu *vcpu, u64 val);	/* XSETBV; 0 or 1 = #GP(0) */

@@ -98,6 +98,14 @@ static enum shvm_emul_result op_cmpxchg(struct shvm_emul *e, u64 la, const void 
 	return op_write(e, la, new, len);
 }
 
+static enum shvm_emul_result op_read_xmm(struct shvm_emul *e, unsigned int nr, u8 val[16])
+{
+	const struct sample *s = e->ctx;
+
+	memcpy(val, s->xmm[nr], 16);
+	return EMUL_OK;
+}
+
 static enum shvm_emul_result op_io_allowed(struct shvm_emul *e, u16 port, unsigned int size)
 {
 	return shvm_emul_fault(e, VEC_GP, true, 0);
@@ -109,6 +117,7 @@ static const struct shvm_emul_ops diff_ops = {
 	.read = op_read,
 	.write = op_write,
 	.cmpxchg = op_cmpxchg,
+	.read_xmm = op_read_xmm,
 	.io_allowed = op_io_allowed,
 };
 
@@ -121,8 +130,10 @@ static enum shvm_emul_result run_emulator(const struct sample *s, struct outcome
 	setup_segments(&e, s->setup);
 	e.regs = s->regs;
 	e.cr0 = CR0_PE_BIT | CR0_AM_BIT;
+	e.cr4 = CR4_OSFXSR_BIT;
 	e.cpl = 3;
 	e.ops = &diff_ops;
+	e.ctx = (void *)s;
 	outside = false;
 	do {
 		r = shvm_emul_run(&e);
@@ -266,7 +277,7 @@ static void compare_one(const struct sample *s, struct tally *t)
 		t->skipped++;
 		return;
 	}
-	native_run(s->setup, &s->regs, &cpu);
+	native_run(s->setup, &s->regs, s->xmm, &cpu);
 	t->compared++;
 	t->faults += emul.vector != 3;
 	if (!s->no_compare && !same(s, &cpu, &emul))

@@ -45,6 +45,21 @@ static bool test_store_widths(void)
 		{ "8c 1f", OP_WRITE, 0, 2 },
 		{ "48 8c 1f", OP_WRITE, 0, 2 },
 		{ "0f 01 27", OP_WRITE, 0, 2 },
+		{ "0f 11 07", OP_WRITE, 0, 16 },
+		{ "66 0f 11 47 01", OP_WRITE, 1, 16 },
+		{ "f3 0f 11 07", OP_WRITE, 0, 4 },
+		{ "f2 0f 11 07", OP_WRITE, 0, 8 },
+		{ "66 f2 48 0f 11 07", OP_WRITE, 0, 8 },
+		{ "0f 13 07", OP_WRITE, 0, 8 },
+		{ "66 0f 17 47 04", OP_WRITE, 4, 8 },
+		{ "0f 29 47 10", OP_WRITE, 16, 16 },
+		{ "66 0f 2b 07", OP_WRITE, 0, 16 },
+		{ "66 0f 7e 07", OP_WRITE, 0, 4 },
+		{ "66 48 0f 7e 07", OP_WRITE, 0, 8 },
+		{ "66 0f 7f 07", OP_WRITE, 0, 16 },
+		{ "f3 0f 7f 47 08", OP_WRITE, 8, 16 },
+		{ "66 0f d6 07", OP_WRITE, 0, 8 },
+		{ "66 0f e7 07", OP_WRITE, 0, 16 },
 	};
 	unsigned int i;
 
@@ -61,6 +76,87 @@ static bool test_store_widths(void)
 			tap_fail("%s: wrong store", cases[i].insn);
 		if (m->count[OP_WRITE] + m->count[OP_CMPXCHG] != 1)
 			tap_fail("%s: more than one store", cases[i].insn);
+		free(m);
+	}
+	return true;
+}
+
+/* Which register, which half of it, and what of it is stored. */
+static bool test_xmm_values(void)
+{
+	static const struct {
+		const char *insn;
+		u8 reg, first, len;
+	} cases[] = {
+		{ "0f 11 1f", 3, 0, 16 },
+		{ "44 0f 11 1f", 11, 0, 16 },
+		{ "f3 44 0f 11 07", 8, 0, 4 },
+		{ "f2 0f 11 3f", 7, 0, 8 },
+		{ "0f 13 17", 2, 0, 8 },
+		{ "0f 17 17", 2, 8, 8 },
+		{ "66 44 0f 17 3f", 15, 8, 8 },
+		{ "66 44 0f 7e 37", 14, 0, 4 },
+		{ "66 4c 0f 7e 37", 14, 0, 8 },
+		{ "66 0f d6 0f", 1, 0, 8 },
+		{ "66 44 0f e7 2f", 13, 0, 16 },
+	};
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct model *m = model_new(EMUL_MODE64, 0);
+		u8 want[32] = { 0 };
+
+		for (j = 0; j < sizeof(m->xmm); j++)
+			m->xmm[j / 16][j % 16] = j + 1;
+		memcpy(want, m->xmm[cases[i].reg] + cases[i].first, cases[i].len);
+		GPR(RDI) = MEM_BASE;
+		if (model_run(m, cases[i].insn) != EMUL_OK || memcmp(want, m->mem, sizeof(want)))
+			tap_fail("%s: wrong value", cases[i].insn);
+		free(m);
+	}
+	return true;
+}
+
+/* SDM vol. 3, 2.5, and the exceptions of each instruction in vol. 2; earlier ones win. */
+static bool test_xmm_faults(void)
+{
+	static const struct {
+		const char *insn;
+		u64 cr0, cr4, at;
+		u8 vector;
+	} cases[] = {
+		{ "0f 11 07", CR0_EM_BIT, CR4_OSFXSR_BIT, 0, VEC_UD },
+		{ "0f 11 07", 0, 0, 0, VEC_UD },
+		{ "0f 11 07", CR0_EM_BIT | CR0_TS_BIT, CR4_OSFXSR_BIT, 0, VEC_UD },
+		{ "0f 11 07", CR0_TS_BIT, 0, 0, VEC_UD },
+		{ "0f 11 07", CR0_TS_BIT, CR4_OSFXSR_BIT, 0, VEC_NM },
+		{ "f0 0f 11 07", CR0_TS_BIT, CR4_OSFXSR_BIT, 0, VEC_UD },
+		{ "0f 13 c1", CR0_TS_BIT, CR4_OSFXSR_BIT, 0, VEC_UD },
+		{ "66 0f d6 07", CR0_TS_BIT, CR4_OSFXSR_BIT, BIT_ULL(47), VEC_NM },
+		{ "66 0f 7f 07", CR0_TS_BIT, CR4_OSFXSR_BIT, 4, VEC_NM },
+		{ "0f 29 07", 0, CR4_OSFXSR_BIT, 8, VEC_GP },
+		{ "0f 2b 07", 0, CR4_OSFXSR_BIT, 1, VEC_GP },
+		{ "66 0f 7f 07", 0, CR4_OSFXSR_BIT, 4, VEC_GP },
+		{ "66 0f e7 07", 0, CR4_OSFXSR_BIT, 15, VEC_GP },
+		{ "36 66 0f 7f 45 00", 0, CR4_OSFXSR_BIT, 4, VEC_GP },
+		{ "66 0f 7f 07", 0, CR4_OSFXSR_BIT, MEM_BYTES + 4, VEC_GP },
+		{ "66 0f 7f 07", 0, CR4_OSFXSR_BIT, MEM_BYTES, VEC_PF },
+		{ "0f 11 07", 0, CR4_OSFXSR_BIT, MEM_BYTES - 8, VEC_PF },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct model *m = model_new(EMUL_MODE64, 0);
+
+		m->e.cr0 |= cases[i].cr0;
+		m->e.cr4 = cases[i].cr4;
+		memset(m->xmm, 0x77, sizeof(m->xmm));
+		GPR(RDI) = MEM_BASE + cases[i].at;
+		GPR(RBP) = GPR(RDI);
+		if (!model_fault(m, model_run(m, cases[i].insn), cases[i].vector))
+			tap_fail("%s, case %u: not vector %u", cases[i].insn, i, cases[i].vector);
+		CHECK(!m->count[OP_WRITE] || cases[i].vector == VEC_PF);
+		CHECK(!memchr(m->mem, 0x77, sizeof(m->mem)));
 		free(m);
 	}
 	return true;
@@ -260,7 +356,7 @@ static bool test_must_write(void)
 	};
 	static const char * const same[] = {
 		"48 89 07", "88 47 07", "48 01 07", "f0 0f ba 2f 00", "48 89 47 fc", "48 87 07",
-		"48 0f c7 0f", "8f 07",
+		"48 0f c7 0f", "8f 07", "0f 11 47 f9", "66 0f d6 47 f9",
 	};
 	unsigned int i;
 
@@ -589,6 +685,9 @@ static bool test_unhandled(void)
 	static const char * const insns[] = {
 		"0f a2", "0f 05", "c5 f8 77", "0f 28 07", "f3 0f b8 c0", "8e d8", "cf", "cc", "9b",
 		"d9 07", "0f 01 f8", "62 f1 7c 48 11 07", "0f 01 17", "0f 30", "66 e8 00 00",
+		"0f 11 c1", "66 0f 7f c1", "66 0f d6 c1", "66 0f 7e c1", "0f 10 07", "66 0f 6f 07",
+		"0f 7e 07", "0f 7f 07", "0f e7 07", "f3 0f 7e 07", "f2 0f 7f 07", "f3 0f 29 07",
+		"f3 0f 2b 07", "f2 0f 13 07", "f3 0f d6 c1", "c5 f8 11 07", "c5 fe 7f 07",
 	};
 	unsigned int i;
 
@@ -624,6 +723,8 @@ static bool test_modes(void)
 void add_directed_tests(void)
 {
 	tap_plan_add("stores: address, width, one operation each", test_store_widths);
+	tap_plan_add("XMM registers and their halves", test_xmm_values);
+	tap_plan_add("faults of XMM stores and their order", test_xmm_faults);
 	tap_plan_add("operands across pages are all or nothing", test_page_split);
 	tap_plan_add("bit offsets up to 2^63", test_bit_offsets);
 	tap_plan_add("LOCK over the whole opcode map", test_lock_map);

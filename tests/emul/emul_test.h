@@ -75,7 +75,8 @@ struct outcome {
 bool native_init(void);
 bool native_has(enum cpu_setup setup);
 u64 native_rflags(void);
-void native_run(enum cpu_setup setup, const struct shvm_emul_regs *in, struct outcome *out);
+void native_run(enum cpu_setup setup, const struct shvm_emul_regs *in, const u8 xmm[16][16],
+		struct outcome *out);
 void setup_segments(struct shvm_emul *e, enum cpu_setup setup);
 
 /* An instruction for the comparison. */
@@ -85,6 +86,7 @@ struct sample {
 	u8 insn[24];
 	unsigned int len;
 	struct shvm_emul_regs regs;
+	u8 xmm[16][16];
 	u64 undefined;		/* flags that are not compared */
 	bool no_compare;	/* the result is undefined */
 	bool any_fault;		/* CPUs differ on which of several faults comes first */

@@ -38,6 +38,12 @@ enum form_undef { U_NONE, U_ALU, U_LOGIC, U_SHIFT, U_SHIFTD, U_MUL, U_DIV, U_BT 
 #define F_CMPXCHG	BIT_ULL(19)	/* often equal */
 #define F_ANY_FAULT	BIT_ULL(21)	/* CPUs differ on which of several faults comes first */
 #define F_OP32		BIT_ULL(22)	/* there is no 16-bit form */
+#define F_P66		BIT_ULL(23)	/* this prefix belongs to the opcode */
+#define F_PF3		BIT_ULL(24)	/* likewise; 66h makes no difference */
+#define F_PF2		BIT_ULL(25)
+#define F_XMM		BIT_ULL(26)	/* ModRM.reg names an XMM register */
+#define F_ALIGN16	BIT_ULL(27)	/* memory operand is mostly aligned to 16 bytes */
+#define F_NOAC		BIT_ULL(28)	/* CPUs differ on alignment checking */
 #define F_MEM16		BIT_ULL(20)	/* 66h may be used, memory operand has 16 bits */
 
 #define REG_ANY		(-1)	/* ModRM.reg is an operand */

@@ -147,6 +147,13 @@ static enum shvm_emul_result op_io_allowed(struct shvm_emul *e, u16 port, unsign
 	return answer(e);
 }
 
+static enum shvm_emul_result op_read_xmm(struct shvm_emul *e, unsigned int nr, u8 val[16])
+{
+	CHECK(nr < (e->mode == EMUL_MODE64 ? 16 : 8));
+	memset(val, 0x3c, 16);
+	return answer(e);
+}
+
 static enum shvm_emul_result op_get(struct shvm_emul *e, unsigned int nr, u64 *val)
 {
 	CHECK(nr <= 8);
@@ -193,6 +200,7 @@ static const struct shvm_emul_ops fuzz_ops = {
 	.set_cr = op_set,
 	.get_dr = op_get,
 	.set_dr = op_set,
+	.read_xmm = op_read_xmm,
 	.invlpg = op_invlpg,
 	.halt = op_halt,
 	.commit = op_commit,

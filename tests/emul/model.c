@@ -160,6 +160,12 @@ static enum shvm_emul_result op_set_dr(struct shvm_emul *e, unsigned int nr, u64
 	return r;
 }
 
+static enum shvm_emul_result op_read_xmm(struct shvm_emul *e, unsigned int nr, u8 val[16])
+{
+	memcpy(val, model_of(e)->xmm[nr], 16);
+	return note(e, OP_READ_XMM, nr, 0, NULL, 0);
+}
+
 static enum shvm_emul_result op_invlpg(struct shvm_emul *e, u64 la)
 {
 	return note(e, OP_INVLPG, la, 0, NULL, 0);
@@ -188,12 +194,13 @@ static const struct shvm_emul_ops model_ops = {
 	.set_cr = op_set_cr,
 	.get_dr = op_get_dr,
 	.set_dr = op_set_dr,
+	.read_xmm = op_read_xmm,
 	.invlpg = op_invlpg,
 	.halt = op_halt,
 	.commit = op_commit,
 };
 
-/* Flat segments, DPL as CPL, all memory zero. */
+/* Flat segments, DPL as CPL, all memory zero, SSE enabled. */
 void model_reset(struct model *m, enum shvm_emul_mode mode, u8 cpl)
 {
 	static const u32 code_ar[] = { 0x009b, 0xc09b, 0xa09b };
@@ -206,6 +213,7 @@ void model_reset(struct model *m, enum shvm_emul_mode mode, u8 cpl)
 	m->e.mode = mode;
 	m->e.cpl = cpl;
 	m->e.cr0 = CR0_PE_BIT;
+	m->e.cr4 = CR4_OSFXSR_BIT;
 	m->cr[0] = 0x80000011;
 	for (i = 0; i < EMUL_NR_SEG; i++)
 		m->e.seg[i] = (struct shvm_emul_seg){ 0, ~0u, 0xc093 | cpl << 5, i << 3 | cpl };

@@ -16,6 +16,7 @@
 enum op_kind {
 	OP_FETCH, OP_READ, OP_WRITE, OP_CMPXCHG, OP_CHECK_WRITE, OP_PIO_IN, OP_PIO_OUT,
 	OP_IO_ALLOWED, OP_GET_CR, OP_SET_CR, OP_GET_DR, OP_SET_DR, OP_INVLPG, OP_HALT, OP_COMMIT,
+	OP_READ_XMM,
 	NR_OPS,
 };
 
@@ -33,6 +34,7 @@ struct model {
 	u8 code[2 * PAGE_BYTES];
 	u64 cr[9];
 	u64 dr[8];
+	u8 xmm[16][16];
 	struct op_log log[LOG_MAX];
 	unsigned int nr_log;
 	unsigned int count[NR_OPS];

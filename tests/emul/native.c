@@ -186,7 +186,9 @@ static u16 stack_selector(enum cpu_setup setup)
 	return setup == SETUP_16 ? SEL_LDT(LDT_DATA16) : SEL_DATA;
 }
 
-void native_run(enum cpu_setup setup, const struct shvm_emul_regs *in, struct outcome *out)
+/* The breakpoint's frame keeps the XMM registers for the test. */
+void native_run(enum cpu_setup setup, const struct shvm_emul_regs *in, const u8 xmm[16][16],
+		struct outcome *out)
 {
 	u16 data = data_selector(setup);
 
@@ -195,7 +197,14 @@ void native_run(enum cpu_setup setup, const struct shvm_emul_regs *in, struct ou
 	run_cs = code_selector(setup);
 	run_ss = stack_selector(setup);
 	phase = PHASE_ENTER;
-	asm volatile("movw %0, %%ds; movw %0, %%es; int3" : : "r" (data) : "memory", "cc");
+	asm volatile(".irp reg, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
+		     "movups \\reg * 16(%1), %%xmm\\reg\n"
+		     ".endr\n"
+		     "movw %0, %%ds; movw %0, %%es; int3"
+		     : : "r" (data), "r" (xmm)
+		     : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
+		       "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+		       "xmm15");
 }
 
 static const struct shvm_emul_seg null_segment = { .ar = SEG_AR_UNUSABLE };

@@ -265,6 +265,10 @@ static void pick_prefixes(struct build *b)
 		b->rep = rnd_percent(60) ? 0xf2 + rnd_below(2) : 0;
 	else if (rnd_percent(4) && !(f->flags & F_NOREP))
 		b->rep = 0xf2 + rnd_below(2);
+	if (f->flags & F_P66)
+		b->p66 = true;
+	if (f->flags & (F_P66 | F_PF3 | F_PF2))
+		b->rep = f->flags & F_PF3 ? 0xf3 : f->flags & F_PF2 ? 0xf2 : 0;
 	b->seg = pick_segment(b);
 	if (b->is64 && rnd_percent(60))
 		b->rex = 0x40 | (rnd() & 0xf);
@@ -514,11 +518,13 @@ static void build_registers(struct build *b)
 		if (!b->is64)
 			b->gpr[i] = i < 8 ? (u32)b->gpr[i] : 0;
 	}
+	for (i = 0; b->f->flags & F_XMM && i < sizeof(b->s->xmm); i++)
+		b->s->xmm[i / 16][i % 16] = rnd();
 	b->s->regs.rip = CODE_OFFSET + (b->s->setup == SETUP_16 ? 0 : CODE_BASE);
 	b->s->regs.rflags = native_rflags() | (rnd() & EFL_ARITH);
 	if (rnd_percent(b->f->flags & F_STRING ? 40 : 5))
 		b->s->regs.rflags |= EFL_DF;
-	if (rnd_percent(5))
+	if (rnd_percent(5) && !(b->f->flags & F_NOAC))
 		b->s->regs.rflags |= EFL_AC;
 }
 
@@ -535,6 +541,8 @@ bool sample_make(struct sample *s, unsigned int form, enum cpu_setup setup)
 	s->any_fault = b.f->flags & F_ANY_FAULT;
 	s->setup = setup;
 	b.target = pick_target(setup);
+	if (b.f->flags & F_ALIGN16 && rnd_percent(70))
+		b.target &= ~15ull;
 	b.rip_disp_at = -1;
 	build_opcode(&b);
 	build_registers(&b);
