@@ -216,7 +216,9 @@ enum shvm_map_result shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *p
 		entry_update(mmu, sptep, spte);
 		return SHVM_MAP_DONE;
 	}
-	shvm_entry_drop(mmu, parent, index, shvm_spte_trap);
+	/* What was large stays so for size_is_settled(), which sees to all that were. */
+	if (spte_is_live(old))
+		shvm_entry_drop(mmu, parent, index, shvm_spte_trap);
 	if (!size_is_settled(mmu, parent, index, false))
 		return SHVM_MAP_FLUSH;
 	shvm_lock_sp_child(child);

@@ -277,6 +277,29 @@ static void size_toggles_outside_long_mode(void)
 	story_end();
 }
 
+/* The host takes a page that is mapped large in many places; then tables come there. */
+static void one_flush_for_all(void)
+{
+	struct vcpu *v;
+	u64 i, before;
+
+	huge_begin(2);
+	v = machine->vcpu;
+	poke(L3, 10, 100 << 12 | ALL);
+	for (i = 0; i < BLOCK; i++)
+		poke(100, i, LARGE << 12 | PS | ALL);
+	for (i = 0; i < BLOCK; i++)
+		use(v, WRITE, at(0, 10, i, 0), 0);
+	CHECK(large_leaves() == BLOCK, "%u large leaves", large_leaves());
+	CHECK(host_split(LARGE_BLOCK), "split");
+	before = atomic64_read(&machine->mmu.stats.tlb_flushes);
+	for (i = 0; i < BLOCK; i++)
+		use(&v[i & 1], WRITE, at(0, 10, i, 0), 0);
+	before = atomic64_read(&machine->mmu.stats.tlb_flushes) - before;
+	CHECK(before < 8, "%llu flushes", before);
+	story_end();
+}
+
 /* A large entry that the module took away without a flush, as its chain was full; then a table. */
 static void table_after_a_full_chain(void)
 {
@@ -314,6 +337,7 @@ static const struct directed stories[] = {
 	{ "one-page-readonly", one_page_readonly },
 	{ "size-toggles", size_toggles },
 	{ "size-toggles-outside-long-mode", size_toggles_outside_long_mode },
+	{ "one-flush-for-all", one_flush_for_all },
 	{ "table-after-a-full-chain", table_after_a_full_chain },
 };
 

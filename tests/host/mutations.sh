@@ -50,7 +50,7 @@ wp-not-in-key	mmu/root.c	s/role\.wp = wp;/role.wp = 1;/
 smap-form-without-wp	mmu/fault.c	s/ \|\| fault_defies_smap\(mv, f\)//
 executable-without-wp	mmu/entry.c	s/if \(role\.smep_nowp\)/if (0)/
 not-untracked	mmu/sp.c	s/(->tracked) - 1\)/$1)/
-parents-not-unlinked	mmu/sp.c	s/\tsp_unlink_parents\(mmu, sp\);\n//
+parents-not-unlinked	mmu/sp.c	s/\tshvm_sp_unlink\(mmu, sp\);\n//
 freed-before-flush	mmu/sp.c	s/\tshvm_mmu_settle\(mmu\);\n//
 roots-not-told	mmu/sp.c	s/WRITE_ONCE\(mmu->root_gen, mmu->root_gen \+ 1\);/;/
 key-without-role	mmu/sp.c	s/ && sp->role\.word == role\.word//
@@ -112,7 +112,7 @@ table-does-not-wait	mmu/entry.c	s/return large \|\| shvm_tlb_is_settled\(mmu, sp
 large-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /sp->role.level > 2 \&\& !large \&\& /
 table-of-tables-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /large \&\& /
 table-owes-nothing	mmu/entry.c	s/sp->table_owed = owe_flush\(mmu\);/owe_flush(mmu);/
-large-owes-nothing	mmu/entry.c	s/sp->large_owed = owe_flush\(mmu\);/owe_flush(mmu);/
+large-owes-nothing	mmu/entry.c	s/sp->large_owed = owe_flush\(mmu\);/owe_flush(mmu);/g
 large-over-a-table	mmu/entry.c	s/if \(spte_is_table\(old\)\)\n\t\treturn true;/if (0)\n\t\treturn true;/
 large-host-frame-of-the-fault	mmu/fault.c	s/\tleaf->host\.hfn\.v &= [^;]*;\n//
 large-guest-frame-of-the-fault	mmu/fault.c	s/leaf->frame = level_first\(f->walk\.frame, level\);/leaf->frame = f->walk.frame;/
@@ -130,10 +130,10 @@ large-age-lost-by-tables	mmu/large.c	s/&large->head, &large->age\)/&large->head,
 large-age-not-asked	mmu/host.c	s/young \+= head_age\(&large->head[^;]*;/;/
 large-stays-mapped	mmu/host.c	s/head_zap\(mmu, &large->head, &large->age\);/;/
 large-of-the-first-group-only	mmu/host.c	s/f = level_next\(f, level\)/f = end/g
-never-put-together	mmu/sp.c	s/\t\t\tshvm_large_merge\([^;]*;/;/
-put-together-on-paper	mmu/large.c	s/\tshvm_sp_kill\(mmu, sp, dead, false\);/;/
-torn-for-ever	mmu/large.c	s/return mmu_clock\(mmu\) < READ_ONCE\(large->rest\);/return READ_ONCE(large->rest);/
-torn-without-rest	mmu/large.c	s/return mmu_clock\(mmu\) < READ_ONCE\(large->rest\);/return false;/
+never-put-together	mmu/reclaim.c	s/\t\tshvm_large_merge\([^;]*;/;/
+put-together-on-paper	mmu/large.c	s/\tshvm_sp_unlink\(mmu, sp\);/;/
+torn-for-ever	mmu/large.c	s/return \(s64\)\(READ_ONCE\(large->rest\)[^;]*;/return READ_ONCE(large->rest);/
+torn-without-rest	mmu/large.c	s/return \(s64\)\(READ_ONCE\(large->rest\)[^;]*;/return false;/
 large-rights-of-a-table	mmu/fault.c	s/acc = gpte_access\(f->walk\.gpte\[level\], sp->role\.nx\);/acc = level > 1 ? GPT_ACC_ALL : gpte_access(f->walk.gpte[level], sp->role.nx);/
 large-writable-though-clean	mmu/fault.c	s/dirty = f->walk\.dirty;/dirty = level > 1 || f->walk.dirty;/
 large-direct-though-clean	mmu/fault.c	s/bool dirty = !sp->role\.clean;/bool dirty = level > 1 || !sp->role.clean;/
@@ -171,7 +171,7 @@ race-table-leaves-large	mmu/large.c	s/gone = shvm_rmap_zap\([^;]*;/gone = 0;/	la
 race-large-zapped-after-the-debt	mmu/sp.c	s/\tshvm_large_forbid\(mmu, slot, sp->gfn\);\n(\tshvm_lock_rmap\(head\);.*?\tshvm_unlock_rmap\(head\);\n)/$1\tshvm_large_forbid(mmu, slot, sp->gfn);\n/s	large-table-tlb
 race-host-level-as-it-was	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\) &&/ok = (home.large || !shvm_inval_is_stale(mmu, leaf->seq)) \&\&/	large-split
 race-large-leaves-no-mark	rmap/rmap.c	s/spte_gone\(READ_ONCE\(\*sptep\)\)/shvm_spte_trap/g	large-to-table
-debt-of-whoever-took-it	mmu/entry.c	s/sp->large_owed = owe_flush\(mmu\);/sp->large_owed = atomic64_read(&mmu->tlb.owed);/	large-to-table
+debt-of-whoever-took-it	mmu/entry.c	s/sp->large_owed = owe_flush\(mmu\);/sp->large_owed = atomic64_read(&mmu->tlb.owed);/g	large-torn-to-table
 race-large-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /sp->role.level > 2 \&\& !large \&\& /	table-to-large
 reload-owes-nothing	mmu/sp.c	s/(it was asked to reload still runs on the root. This flush comes after.\n\t\t \*\/\n)\t\tshvm_tlb_owe[^;]*;/$1/	root-debt
 END

@@ -24,7 +24,7 @@
 #define BIG_PAGES	(0x80 + 2 * BLOCK + 0x40)
 #define BIG_PAGE	(3 * BLOCK + 0x180)
 #define BIG_TABLES	0x1200
-#define BIG_BLOCK	4		/* of the VMM's memory: that of the tables, then the other */
+#define BIG_BLOCK	4		/* of the VMM's memory: with tables; then without */
 #define BIG_RO		0x2000
 #define BIG_RO_BLOCK	7
 

@@ -384,6 +384,21 @@ static void huge_touched(void)
 	CHECK(atomic64_read(&machine->mmu.stats.large_maps), "no large page");
 }
 
+/* The same, and no new table will need a flush. */
+static void huge_and_table_touched(void)
+{
+	int i;
+
+	huge_begin();
+	for (i = 0; i < machine->nr_vcpus; i++)
+		store(vcpu_of(i), VIA_T(0), 1 + i);
+	for (i = 0; i < machine->nr_vcpus; i++) {
+		store(vcpu_of(i), VIA_LARGE(1), 1 + i);
+		vcpu_exit(vcpu_of(i));
+		load_part(vcpu_of(i), VIA_LARGE(1));
+	}
+}
+
 /* Small, and everybody has pieces. */
 static void small_touched(void)
 {
@@ -426,6 +441,12 @@ static void v1_use_table_inside(void)
 	load(vcpu_of(1), VIA_LT(0));
 	store(vcpu_of(1), VIA_LT(0), 0x73);
 	linger(vcpu_of(1));
+}
+
+static void v2_use_table_inside(void)
+{
+	load(vcpu_of(2), VIA_LT(0));
+	linger(vcpu_of(2));
 }
 
 static void v1_edit_table_inside(void)
@@ -618,7 +639,9 @@ const struct scenario scenarios[] = {
 	{ "large-collapse", "pieces and a large page are mapped while the host collapses", 2,
 	  small_touched, { v0_use_large, v1_use_large, large_collapse } },
 	{ "large-to-table", "the guest makes a table where the host takes a large page", 2,
-	  huge_touched, { v0_use_large, v1_small_by_guest, large_migrate } },
+	  huge_and_table_touched, { v0_use_large, v1_small_by_guest, large_migrate } },
+	{ "large-torn-to-table", "the same where a frame of the large page becomes a table", 3,
+	  huge_and_table_touched, { v0_use_large, v1_small_by_guest, v2_use_table_inside } },
 	{ "table-to-large", "the guest makes a large page where a table was in use", 2,
 	  small_by_guest, { v0_use_large, v1_large_by_guest } },
 	{ "large-root", "large pages and their tables go away", 1,
