@@ -3,6 +3,8 @@
  * The registers of a vCPU through GET and SET: what goes in comes out, the guest sees it, and what
  * a CPU cannot have is refused and changes nothing.
  */
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -383,6 +385,51 @@ TEST_F(one_vcpu, fpu_is_not_shared_with_the_host)
 	if (self->is_shvm)	/* see above */
 		EXPECT_EQ(0, memcmp(out.xmm[7], in.xmm[7], 16));
 	EXPECT_NE(0, memcmp(after, in.xmm[7], 16));
+}
+
+#define XMM_STORES	10000
+#define XMM_LOW		0x1122334455667788	/* entries that are not present */
+#define XMM_HIGH	0x99aabbccddeeff00
+
+/* Every store meets a table that is in use, so it is the host that reads the register. */
+GUEST_CODE static void guest_xmm_stores(void)
+{
+	u64 *entries = (u64 *)(guest_read_cr3() & PTE_ADDR) + 200, i;
+
+	asm volatile("movq %0, %%xmm12; movq %1, %%xmm1; punpcklqdq %%xmm1, %%xmm12"
+		     : : "r"(XMM_LOW), "r"(XMM_HIGH));
+	for (i = 0; i < XMM_STORES; i++) {
+		asm volatile("movups %%xmm12, (%0)" : : "r"(entries) : "memory");
+		GUEST_ASSERT_EQ(XMM_LOW, entries[0]);
+		GUEST_ASSERT_EQ(XMM_HIGH, entries[1]);
+		entries[0] = 0;
+		entries[1] = 0;
+	}
+	GUEST_DONE();
+}
+
+static void *other_user_of_xmm12(void *stop)
+{
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED))
+		asm volatile("pcmpeqb %xmm12, %xmm12");
+	return NULL;
+}
+
+/* Another thread of the same CPU takes turns with RUN: with preempt=full at any point of it. */
+TEST_F(regs, xmm_stores_beside_another_thread)
+{
+	pthread_t thread;
+	cpu_set_t cpu;
+	bool stop = false;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpu), &cpu));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, other_user_of_xmm12, &stop));
+	vcpu_set_entry(self->vcpu, guest_xmm_stores, 0, 0);
+	EXPECT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
 }
 
 /* ---- debug registers ---- */
