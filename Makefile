@@ -16,7 +16,7 @@ machine_kdir = /usr/src/linux-headers-$(shell cat build/kernel/release)
 flavour := $(if $(DEBUG),debug,release)
 objdir := build/$(flavour)
 
-.PHONY: all module userspace selftests run check check-full bench lint clean distclean help
+.PHONY: all module userspace selftests run check check-full check-debug bench lint clean distclean help
 .PHONY: machine-modules prepared test-programs
 
 all: module userspace
@@ -65,6 +65,12 @@ check: test-programs
 check-full: test-programs
 	testbed/check check full
 
+# The debug module against the debug kernel, in a directory of its own, and the tests on it.
+check-debug: prepared selftests
+	testbed/prepare debug-kernel
+	$(MAKE) module KDIR=$(top)/build/debug-kernel/obj DEBUG=1 objdir=build/debug-kernel/module
+	testbed/check debug
+
 bench:
 	bench/run $(if $(KVM),--kvm)
 
@@ -74,7 +80,7 @@ lint:
 
 clean:
 	rm -rf build/release build/debug build/lint build/userspace build/selftests build/tests \
-		build/check build/machine.*
+		build/check build/machine.* build/debug-kernel/module
 
 distclean:
 	rm -rf build
@@ -88,6 +94,8 @@ help:
 	@echo '  GUEST=NAME     amd64 (default), i386 (two-level paging) or i386-pae'
 	@echo 'make check       all tests, on the emulated computer where they need VT-x'
 	@echo 'make check-full  also the long ones'
+	@echo 'make check-debug tests on a kernel with lockdep, kmemleak and failing allocations;'
+	@echo '                 builds that kernel first (once)'
 	@echo 'make bench       measurements, shvm beside kvm_intel ept=0'
 	@echo '  KVM=1          measure KVM anew instead of taking the stored figures'
 	@echo 'make lint        source checks: checkpatch, sparse, warnings, headers, shell'

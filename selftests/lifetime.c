@@ -309,7 +309,10 @@ TEST_F(lifetime, a_signal_wakes_a_halted_vcpu)
 	s = sleeper_create(guest_sleeps);
 	for (i = 0; i < 10; i++) {
 		vcpu_start(s.vcpu);
-		usleep(1000 * i);
+		if (i < 9)
+			usleep(1000 * i);
+		else
+			vcpu_wait_asleep(s.vcpu);
 		vcpu_kick(s.vcpu);
 		ASSERT_EQ(SHVM_EXIT_INTR, vcpu_join(s.vcpu));
 	}
@@ -328,7 +331,7 @@ TEST_F(lifetime, audit_of_a_halted_vcpu)
 		SKIP(return, "not a debug module");
 	s = sleeper_create(guest_sleeps);
 	vcpu_start(s.vcpu);
-	usleep(5000);
+	vcpu_wait_asleep(s.vcpu);
 	EXPECT_EQ(0, vm_audit(s.vm));
 	EXPECT_EQ(0, vm_audit(s.vm));
 	vcpu_kick(s.vcpu);
@@ -383,7 +386,7 @@ TEST_F(lifetime, no_interrupt_is_slept_through)
 	s = sleeper_create(guest_counts_interrupts);
 	count = &s.vcpu->cpu->count[IRQ_VECTOR];
 	vcpu_start(s.vcpu);
-	usleep(20000);
+	vcpu_wait_asleep(s.vcpu);
 	/* Each comes while the vCPU is about to sleep again. */
 	for (i = 1; i <= 300; i++) {
 		for (line.level = 1; (int)line.level >= 0; line.level--)

@@ -27,11 +27,21 @@ static void __user *user_ptr(hva_t at)
 	return (void __user *)(unsigned long)at.v;
 }
 
-int shvm_arch_read_user(hva_t at, void *buf, u32 len)
+static int read_user(hva_t at, void *buf, u32 len)
 {
 	if (len == sizeof(u64))
 		return get_user(*(u64 *)buf, (u64 __user *)user_ptr(at));
 	return copy_from_user(buf, user_ptr(at), len) ? -EFAULT : 0;
+}
+
+/* A copy that fails does not say why. */
+int shvm_arch_read_user(hva_t at, void *buf, u32 len)
+{
+	int err = read_user(at, buf, len);
+
+	if (!err)
+		return 0;
+	return shvm_arch_fault_in(at, false) ?: read_user(at, buf, len);
 }
 
 int shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len)
@@ -93,15 +103,26 @@ int shvm_arch_write_user_atomic(hva_t at, const void *buf, u32 len)
 	return err;
 }
 
+/* Sleeps. 0, -ENOMEM, -EINTR, or -EFAULT for all that user space has to mend. */
+static int page_get(hva_t at, bool write, struct page **page)
+{
+	long n = get_user_pages_unlocked(at.v, 1, page, write ? FOLL_WRITE : 0);
+
+	if (n == 1)
+		return 0;
+	if (n == -EINTR || n == -ERESTARTSYS)
+		return -EINTR;
+	return n == -ENOMEM ? -ENOMEM : -EFAULT;
+}
+
 int shvm_arch_fault_in(hva_t at, bool write)
 {
 	struct page *page;
-	long n = get_user_pages_unlocked(at.v, 1, &page, write ? FOLL_WRITE : 0);
+	int err = page_get(at, write, &page);
 
-	if (n != 1)
-		return -EFAULT;
-	put_page(page);
-	return 0;
+	if (!err)
+		put_page(page);
+	return err;
 }
 
 /* CMPXCHG16B on user memory; the caller opened it. A fault leaves ret as it is. */
@@ -206,15 +227,13 @@ bool shvm_arch_host_frame_atomic(hva_t at, bool write, struct shvm_host_frame *o
 int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out)
 {
 	struct page *page;
-	long n;
+	int err;
 
 	if (shvm_arch_host_frame_atomic(at, write, out))
 		return 0;
-	n = get_user_pages_unlocked(at.v, 1, &page, write ? FOLL_WRITE : 0);
-	if (n == -EINTR || n == -ERESTARTSYS)
-		return -EINTR;
-	if (n != 1)
-		return n == -ENOMEM ? -ENOMEM : -EFAULT;
+	err = page_get(at, write, &page);
+	if (err)
+		return err;
 	if (write)
 		set_page_dirty_lock(page);
 	frame_take(page, write, out);

@@ -2,9 +2,12 @@
 /*
  * Running vCPUs: reports of the guest told from other exits, and vCPUs in threads of their own.
  */
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shvm_test.h"
 
@@ -78,6 +81,7 @@ static void *vcpu_thread(void *arg)
 {
 	struct test_vcpu *vcpu = arg;
 
+	vcpu->tid = gettid();
 	do {
 		vcpu->thread_result = vcpu_run(vcpu);
 	} while (vcpu->thread_result == EXIT_SYNC);
@@ -92,6 +96,7 @@ void vcpu_start(struct test_vcpu *vcpu)
 	sigaction(KICK_SIGNAL, &action, NULL);
 	vcpu->run->immediate_exit = 0;
 	vcpu->thread_ended = false;
+	vcpu->tid = 0;
 	if (pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu))
 		test_die("cannot start a thread");
 }
@@ -100,6 +105,29 @@ int vcpu_join(struct test_vcpu *vcpu)
 {
 	pthread_join(vcpu->thread, NULL);
 	return vcpu->thread_result;
+}
+
+/* The state is the letter after the name of the thread, which stands in parentheses. */
+static char thread_state(pid_t tid)
+{
+	char path[64], stat[128] = "", *name_end;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, stat, sizeof(stat) - 1) <= 0)
+		test_die("cannot read %s", path);
+	close(fd);
+	name_end = strrchr(stat, ')');
+	return name_end ? name_end[2] : 0;
+}
+
+void vcpu_wait_asleep(struct test_vcpu *vcpu)
+{
+	while (!vcpu->tid)
+		sched_yield();
+	while (thread_state(vcpu->tid) != 'S')
+		sched_yield();
 }
 
 void vcpu_kick(struct test_vcpu *vcpu)

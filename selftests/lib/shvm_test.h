@@ -106,6 +106,7 @@ struct test_vcpu {
 	struct guest_cpu *cpu;	/* the guest's own per-CPU area */
 	/* vcpu_start() .. vcpu_join() */
 	pthread_t thread;
+	volatile pid_t tid;
 	int thread_result;
 	volatile bool thread_ended;	/* by itself or by vcpu_kick() */
 };
@@ -205,6 +206,8 @@ int vcpu_call(struct test_vcpu *vcpu, const void *fn, u64 arg0, u64 arg1);
 /* vcpu_run() in a thread of its own, again and again until it returns something but EXIT_SYNC. */
 void vcpu_start(struct test_vcpu *vcpu);
 int vcpu_join(struct test_vcpu *vcpu);
+/* Until its thread waits in SHVM_RUN, in a sleep that a signal ends: the guest is halted. */
+void vcpu_wait_asleep(struct test_vcpu *vcpu);
 /* Gets a vCPU that vcpu_start() runs out of the guest: SHVM_EXIT_INTR. */
 void vcpu_kick(struct test_vcpu *vcpu);
 /* An IN or MMIO read is pending: what it returns. */

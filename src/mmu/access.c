@@ -35,6 +35,8 @@ int shvm_mmu_translate(struct shvm_mmu_vcpu *mv, gva_t addr, u32 access, gpa_t *
 		return 1;
 	case GPT_WALK_RETRY:
 		return -EAGAIN;
+	case GPT_WALK_NOMEM:
+		return -ENOMEM;
 	case GPT_WALK_HOST:
 		break;
 	}
@@ -51,21 +53,30 @@ static enum shvm_mem_result mem_slot(struct shvm_mmu *mmu, gpa_t at, bool write,
 	return READ_ONCE((*slot)->invalid) ? SHVM_MEM_RETRY : SHVM_MEM_OK;
 }
 
+/* The host has no page for the access; interrupted: RUN looks at signals before it comes back. */
+static enum shvm_mem_result mem_host_failed(int err)
+{
+	if (err == -EINTR)
+		return SHVM_MEM_RETRY;
+	return err == -ENOMEM ? SHVM_MEM_NOMEM : SHVM_MEM_FAULT;
+}
+
 enum shvm_mem_result shvm_mmu_read(struct shvm_mmu *mmu, gpa_t at, void *buf, u32 len)
 {
 	enum shvm_mem_result ret;
 	struct shvm_slot *slot;
 	hva_t from = hva(0);
-	int idx;
+	int idx, err;
 
 	idx = srcu_read_lock(&mmu->srcu);
 	ret = mem_slot(mmu, at, false, &slot);
 	if (ret == SHVM_MEM_OK)
 		from = slot_hva(slot, at);
 	srcu_read_unlock(&mmu->srcu, idx);
-	if (ret == SHVM_MEM_OK && shvm_arch_read_user(from, buf, len))
-		return SHVM_MEM_FAULT;
-	return ret;
+	if (ret != SHVM_MEM_OK)
+		return ret;
+	err = shvm_arch_read_user(from, buf, len);
+	return err ? mem_host_failed(err) : SHVM_MEM_OK;
 }
 
 /* -EFAULT: make it resident and come back; 1: compare lost. */
@@ -250,8 +261,10 @@ static enum shvm_mem_result mem_store(struct shvm_mmu_vcpu *mv, const struct shv
 		srcu_read_unlock(&mmu->srcu, idx);
 		if (ret != SHVM_MEM_OK || err != -EFAULT)
 			break;
-		if (shvm_arch_fault_in(to, true))
-			return SHVM_MEM_FAULT;
+		err = shvm_arch_fault_in(to, true);
+		if (err)
+			return mem_host_failed(err);
+		err = -EFAULT;
 	}
 	if (ret != SHVM_MEM_OK || !err)
 		return ret;

@@ -10,10 +10,11 @@
 
 /* --- the VMM's memory; the calling thread runs in the VMM's address space --- */
 
-/* 0 or -EFAULT. May sleep, except _atomic, which fails where it would have to. */
-int shvm_arch_read_user(hva_t at, void *buf, u32 len);
+/* 0 or -EFAULT: not resident. */
 int shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len);
 int shvm_arch_write_user_atomic(hva_t at, const void *buf, u32 len);
+/* 0; -EFAULT: no memory there, or not for this; -ENOMEM; -EINTR. May sleep. */
+int shvm_arch_read_user(hva_t at, void *buf, u32 len);
 int shvm_arch_fault_in(hva_t at, bool write);	/* make the page resident */
 
 /*

@@ -340,6 +340,8 @@ static enum shvm_pf_result fault_steps(struct shvm_mmu_vcpu *mv, struct shvm_pf 
 		return SHVM_PF_RETRY;
 	case GPT_WALK_HOST:
 		return SHVM_PF_USER;
+	case GPT_WALK_NOMEM:
+		return SHVM_PF_NOMEM;
 	}
 	if (!quiet)
 		return SHVM_PF_RETRY;

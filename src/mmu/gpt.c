@@ -136,21 +136,36 @@ static __always_inline enum gpt_walk_result place_find(const struct shvm_slots *
 	return READ_ONCE(slot->invalid) ? GPT_WALK_RETRY : GPT_WALK_OK;
 }
 
-/* Set A (and D) in one entry if it still is what was read. False: it changed, walk again. */
-static bool gpte_mark(const struct gpt_place *place, u64 *gpte, u64 bits, u32 bytes)
+/* The host could not make a table readable or writable. */
+static enum gpt_walk_result walk_host_failed(int err)
+{
+	if (err == -EINTR)
+		return GPT_WALK_RETRY;
+	return err == -ENOMEM ? GPT_WALK_NOMEM : GPT_WALK_HOST;
+}
+
+/*
+ * Set A (and D) in one entry if it still is what was read. RETRY: it changed, walk again. OK also
+ * if the table lies in memory that the VMM itself cannot write: like the guest's read-only memory.
+ */
+static enum gpt_walk_result gpte_mark(const struct gpt_place *place, u64 *gpte, u64 bits, u32 bytes)
 {
 	u64 new = *gpte | bits;
 	int ret;
 
 	if (new == *gpte || !place->writable)
-		return true;
+		return GPT_WALK_OK;
 	ret = shvm_arch_cmpxchg_user_atomic(place->at, gpte, &new, bytes);
-	if (ret == -EFAULT)	/* not resident or copy-on-write: the next round finds it there */
-		return shvm_arch_fault_in(place->at, true) != 0;
+	if (ret == -EFAULT) {	/* not resident or copy-on-write: the next round finds it there */
+		ret = shvm_arch_fault_in(place->at, true);
+		if (ret == -EFAULT)
+			return GPT_WALK_OK;
+		return ret ? walk_host_failed(ret) : GPT_WALK_RETRY;
+	}
 	if (ret)
-		return false;
+		return GPT_WALK_RETRY;
 	*gpte = new;
-	return true;
+	return GPT_WALK_OK;
 }
 
 static int place_read(const struct gpt_place *place, u64 *val, u32 bytes)
@@ -177,10 +192,11 @@ static bool root_table(const struct shvm_mmu_vcpu *mv, const struct shvm_gpt *g,
 	return pdpte & GPTE_P;
 }
 
-/* Set A on the whole path, D in the leaf of a write. False: the tables moved under us. */
-static bool walk_mark(struct shvm_mmu *mmu, struct shvm_gpt_walk *w, const struct shvm_gpt *g,
-		      const struct gpt_place *place)
+/* Set A on the whole path, D in the leaf of a write. RETRY: the tables moved under us. */
+static enum gpt_walk_result walk_mark(struct shvm_mmu *mmu, struct shvm_gpt_walk *w,
+				      const struct shvm_gpt *g, const struct gpt_place *place)
 {
+	enum gpt_walk_result ret;
 	int level;
 
 	for (level = g->levels; level >= w->leaf; level--) {
@@ -188,14 +204,15 @@ static bool walk_mark(struct shvm_mmu *mmu, struct shvm_gpt_walk *w, const struc
 
 		if (level == w->leaf && (w->access & SHVM_ACCESS_WRITE))
 			bits |= GPTE_D;
-		if (!gpte_mark(&place[level], &w->gpte[level], bits, g->entry_bytes))
-			return false;
+		ret = gpte_mark(&place[level], &w->gpte[level], bits, g->entry_bytes);
+		if (ret != GPT_WALK_OK)
+			return ret;
 		if (w->gpte[level] != seen && g->entry_bytes == sizeof(u32))
 			shvm_table_marked(mmu, w->table[level], gpt_index(g, w->addr, level));
 	}
 	/* A table in read-only memory keeps D = 0, and the CPU lets the store through. */
 	w->dirty = (w->gpte[w->leaf] & GPTE_D) || (w->access & SHVM_ACCESS_WRITE);
-	return true;
+	return GPT_WALK_OK;
 }
 
 static gfn_t leaf_frame(const struct shvm_gpt_walk *w, const struct shvm_gpt *g)
@@ -284,7 +301,7 @@ enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 	const struct shvm_gpt *g = &shvm_gpt_formats[format];
 	struct gpt_place place[GPT_TOP + 1];
 	enum gpt_walk_result ret;
-	int tries;
+	int tries, err;
 	u64 any;
 
 	if (format == SHVM_GPT_NONE)
@@ -294,11 +311,16 @@ enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 		ret = walk_once(mv, w, g, place);
 		if (ret == GPT_WALK_HOST) {
 			/* Here it may sleep; what is read may be old when the walk comes again. */
-			if (shvm_arch_read_user(place[w->leaf].at, &any, g->entry_bytes))
-				return GPT_WALK_HOST;
-		} else if (ret != GPT_WALK_OK || walk_mark(mv->mmu, w, g, place)) {
-			return ret;
+			err = shvm_arch_read_user(place[w->leaf].at, &any, g->entry_bytes);
+			if (err)
+				return walk_host_failed(err);
+			continue;
 		}
+		if (ret != GPT_WALK_OK)
+			return ret;
+		ret = walk_mark(mv->mmu, w, g, place);
+		if (ret != GPT_WALK_RETRY)
+			return ret;
 	}
 	return GPT_WALK_RETRY;
 }
@@ -315,7 +337,7 @@ int shvm_mmu_read_pdptes(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p, 
 	gpa_t at = gpa(cr3 & shvm_gpt_formats[SHVM_GPT_PAE].root);
 	enum gpt_walk_result ret;
 	struct gpt_place place;
-	int i, idx;
+	int i, idx, err;
 
 	idx = srcu_read_lock(&mv->mmu->srcu);
 	ret = place_find(mmu_slots(mv->mmu), at, &place);
@@ -324,8 +346,9 @@ int shvm_mmu_read_pdptes(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p, 
 		return -EAGAIN;
 	if (place.absent)
 		return 1;
-	if (shvm_arch_read_user(place.at, pdpte, SHVM_PAE_ROOTS * sizeof(*pdpte)))
-		return -EFAULT;
+	err = shvm_arch_read_user(place.at, pdpte, SHVM_PAE_ROOTS * sizeof(*pdpte));
+	if (err)
+		return err == -EINTR ? -EAGAIN : err;
 	for (i = 0; i < SHVM_PAE_ROOTS; i++)
 		if ((pdpte[i] & GPTE_P) && (pdpte[i] & pdpte_reserved(p)))
 			return 1;

@@ -50,6 +50,7 @@ enum gpt_walk_result {
 	GPT_WALK_OK,
 	GPT_WALK_FAULT,		/* the guest's own fault: error */
 	GPT_WALK_HOST,		/* the host cannot provide a table: -EFAULT */
+	GPT_WALK_NOMEM,		/* not now: -ENOMEM */
 	GPT_WALK_RETRY,		/* the tables kept changing */
 };
 

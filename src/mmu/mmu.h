@@ -74,8 +74,8 @@ bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush);
 /*
  * PAE paging keeps the four entries above the page directories in registers (SDM 4.4.1). Read them
  * from memory as p, which need not be the current mode, and CR3 say. 0; 1: a present one has a
- * reserved bit, #GP; -EFAULT: the host cannot provide the memory; -EAGAIN: a slot change is under
- * way. May sleep; changes nothing.
+ * reserved bit, #GP; -EFAULT, -ENOMEM: the host cannot provide the memory; -EAGAIN: a slot change
+ * is under way, or a signal. May sleep; changes nothing.
  */
 int shvm_mmu_read_pdptes(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p, u64 cr3,
 			 u64 pdpte[SHVM_PAE_ROOTS]);

@@ -210,7 +210,7 @@ enum shvm_emul_result emul_replace(struct shvm_emul *e, const void *old, const v
 	r = emul_linear(e, e->d.seg, e->d.ea, size, true, &la);
 	if (r != EMUL_OK)
 		return r;
-	r = e->ops->cmpxchg(e, la, old, new, size, &done);
+	r = e->ops->compare_exchange(e, la, old, new, size, &done);
 	if (r == EMUL_OK && !done)
 		return EMUL_RETRY;
 	return r;

@@ -92,8 +92,10 @@ struct shvm_emul;
  * @read:	  read data at a linear address; @access is EMUL_ACC_*. May cross a page, as may
  *		  the next three.
  * @write:	  write data: all of it or, if the result is not EMUL_OK, nothing.
- * @cmpxchg:	  replace @old by @new as one atomic step, 1 to 16 bytes. Sets @done if memory
- *		  held @old. May refuse (EMUL_UNHANDLED) what it cannot do atomically.
+ * @compare_exchange: replace @old by @new as one atomic step, 1 to 16 bytes. Sets @done if
+ *		  memory held @old. May refuse (EMUL_UNHANDLED) what it cannot do atomically.
+ *		  Not named as the instruction, which some kernels have as a macro of three
+ *		  arguments.
  * @check_write:  would @write fault? Used before something that cannot be done twice.
  * @pio_in:	  read @count times @size bytes from a port.
  * @pio_out:	  likewise, write.
@@ -119,8 +121,8 @@ struct shvm_emul_ops {
 				      u64 access);
 	enum shvm_emul_result (*write)(struct shvm_emul *e, u64 linear, const void *buf,
 				       unsigned int len);
-	enum shvm_emul_result (*cmpxchg)(struct shvm_emul *e, u64 linear, const void *old,
-					 const void *new, unsigned int len, bool *done);
+	enum shvm_emul_result (*compare_exchange)(struct shvm_emul *e, u64 linear, const void *old,
+						  const void *new, unsigned int len, bool *done);
 	enum shvm_emul_result (*check_write)(struct shvm_emul *e, u64 linear, unsigned int len);
 	enum shvm_emul_result (*pio_in)(struct shvm_emul *e, u16 port, unsigned int size,
 					unsigned int count, void *buf);

@@ -116,7 +116,7 @@ static const struct shvm_emul_ops diff_ops = {
 	.fetch = op_fetch,
 	.read = op_read,
 	.write = op_write,
-	.cmpxchg = op_cmpxchg,
+	.compare_exchange = op_cmpxchg,
 	.read_xmm = op_read_xmm,
 	.io_allowed = op_io_allowed,
 };
