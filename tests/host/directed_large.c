@@ -149,6 +149,52 @@ static void large_torn_often(void)
 		check_all();
 	}
 	CHECK(i > 64, "no rest: %llu", i);
+	/* Whole for a long time: as if it had never been torn. */
+	shvm_mmu_zap_all(&machine->mmu);
+	for (i = 0; i < 5000; i++)
+		expect(v, READ, false, at(0, 0, 30, i % BLOCK), FAULT);
+	expect_level(v, WRITE, addr, 2);
+	for (i = 0; i < 9000; i++)
+		expect(v, READ, false, at(0, 0, 30, i % BLOCK), FAULT);
+	table_comes(v, 7);
+	expect_level(v, WRITE, addr, 1);
+	table_goes(v, 7);
+	expect_level(v, WRITE, addr, 2);
+	story_end();
+}
+
+/* The module's own audit sees what is wrong with a large leaf and its group. */
+static void large_audit(void)
+{
+	struct shvm_slot *slot;
+	struct shvm_large *large;
+	struct shvm_sp *sp;
+	u64 *spte, good;
+
+	huge_begin(1);
+	map_large();
+	expect_level(machine->vcpu, WRITE, large_addr(O_64), 2);
+	slot = shvm_slots_find(machine->mmu.slots, gfn(LARGE));
+	large = slot_large(slot, gfn(LARGE), 2);
+	spte = shvm_chain_first(large->head);
+	sp = shvm_arch_table_owner(shvm_arch_table_hpa(spte));
+	good = *spte;
+	CHECK(sp->gfn.v == L2 && !shvm_mmu_audit(&machine->mmu), "audit");
+	*spte = good & ~PS;
+	CHECK(shvm_mmu_audit(&machine->mmu), "a large leaf without its bit");
+	*spte = good ^ 1ULL << 21;
+	CHECK(shvm_mmu_audit(&machine->mmu), "a large leaf of another host frame");
+	*spte = good;
+	sp->gfns[4] += BLOCK;
+	CHECK(shvm_mmu_audit(&machine->mmu), "a large leaf of another guest frame");
+	sp->gfns[4] -= BLOCK;
+	large->tracked++;
+	CHECK(shvm_mmu_audit(&machine->mmu), "a group without a table that counts one");
+	large->tracked--;
+	machine->huge[LARGE_BLOCK] = false;
+	CHECK(shvm_mmu_audit(&machine->mmu), "a large leaf over small host pages");
+	machine->huge[LARGE_BLOCK] = true;
+	CHECK(!shvm_mmu_audit(&machine->mmu), "audit");
 	story_end();
 }
 
@@ -652,6 +698,7 @@ static const struct directed stories[] = {
 	{ "large-with-table-inside", large_with_table_inside },
 	{ "large-with-tables-inside", large_with_tables_inside },
 	{ "large-torn-often", large_torn_often },
+	{ "large-audit", large_audit },
 	{ "host-collapses-and-splits", host_collapses_and_splits },
 	{ "slot-edges", slot_edges },
 	{ "block-of-two-slots", block_of_two_slots },
