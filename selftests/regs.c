@@ -416,7 +416,7 @@ static void *other_user_of_xmm12(void *stop)
 }
 
 /* Another thread of the same CPU takes turns with RUN: with preempt=full at any point of it. */
-TEST_F(regs, xmm_stores_beside_another_thread)
+TEST_F(one_vcpu, xmm_stores_beside_another_thread)
 {
 	pthread_t thread;
 	cpu_set_t cpu;
