@@ -445,7 +445,8 @@ TEST_F(large, giant_page)
 		      (GIANT_GPA + (8 + i) * HUGE_SIZE) | PTE_P | PTE_W);
 		guest(self->vcpu, guest_flush, ALIAS + i * PAGE_SIZE, 0);
 		guest(self->vcpu, guest_write, ALIAS + i * PAGE_SIZE, 77 + i);
-		EXPECT_EQ(77 + i, guest(self->vcpu, guest_read, GIANT_GVA + (8 + i) * HUGE_SIZE, 0));
+		EXPECT_EQ(77 + i, guest(self->vcpu, guest_read,
+					GIANT_GVA + (8 + i) * HUGE_SIZE, 0));
 	}
 	if (test_is_shvm())
 		EXPECT_LE(maps + 4, stats(self->vm).large_maps);

@@ -12,7 +12,8 @@ void *huge_area(size_t size)
 	size_t i;
 	char *p;
 
-	p = mmap(NULL, size + HUGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	p = mmap(NULL, size + HUGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		 -1, 0);
 	if (p == MAP_FAILED)
 		test_die("no memory");
 	p = (char *)(((u64)p + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1));

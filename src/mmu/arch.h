@@ -36,8 +36,8 @@ bool shvm_arch_host_frame_atomic(hva_t at, bool write, struct shvm_host_frame *o
 
 /*
  * How large is the host's own mapping of at: 1, 2 or 3, not more than the CPU can do. More than 1
- * only if it still maps host->hfn there, and all of it is writable if host->writable. A sample: good
- * for nothing unless no invalidation has begun since host was looked up. No sleep.
+ * only if it still maps host->hfn there, and all of it is writable if host->writable. A sample:
+ * good for nothing unless no invalidation has begun since host was looked up. No sleep.
  */
 int shvm_arch_host_level(struct shvm_mmu *mmu, hva_t at, const struct shvm_host_frame *host);
 

@@ -154,7 +154,7 @@ static void audit_leaf(struct audit *a, struct shvm_sp *sp, unsigned int index, 
 		audit_fail(a, "A1", "leaf without a slot", sp, index);
 		return;
 	}
-	if (!(spte & SPTE_PS) != (sp->role.level == 1))
+	if (sp->role.level > 1 ? !(spte & SPTE_PS) : spte & SPTE_PS)
 		audit_fail(a, "A8", "size does not fit the level", sp, index);
 	spte = audit_leaf_locked(a, sp, index, slot, f);
 	at = slot_hva(slot, gfn_to_gpa(f));

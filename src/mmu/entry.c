@@ -135,8 +135,8 @@ void shvm_entry_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int inde
 	else if (spte_is_table(old))
 		drop_table(mmu, sp, index);
 	/*
-	 * Who dropped a large page may not have raised the debt yet, nor held sp->lock: a debt of our
-	 * own is younger than the drop.
+	 * Who dropped a large page may not have raised the debt yet, nor held sp->lock: a debt of
+	 * our own is younger than the drop.
 	 */
 	if (spte_was_large(READ_ONCE(*sptep)))
 		sp->large_owed = owe_flush(mmu);

@@ -165,9 +165,9 @@ static struct shvm_sp *fault_root(struct shvm_mmu_vcpu *mv, const struct shvm_fa
 	return sp;
 }
 
-/* Find or make every table down to that of the leaf first, so that one flush serves all new ones. */
+/* Find or make all tables down to that of the leaf first, so that one flush serves all new ones. */
 static enum shvm_map_result map_collect(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
-				   struct shvm_sp *path[])
+					struct shvm_sp *path[])
 {
 	struct shvm_sp *sp = fault_root(mv, f);
 	enum shvm_map_result ret = SHVM_MAP_DONE;

@@ -105,8 +105,8 @@ bool shvm_sp_was_used(struct shvm_sp *sp);		/* A bits of parents since the last 
 void shvm_entry_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 new);
 bool shvm_entry_read_gpte(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 *gpte);
 /* Point an entry at a child table; child is filled here if it has to be. */
-enum shvm_map_result shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *parent, unsigned int index,
-				     struct shvm_sp *child, u64 spte);
+enum shvm_map_result shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *parent,
+				     unsigned int index, struct shvm_sp *child, u64 spte);
 
 /* What a leaf should be; everything but the tracked check and the address-space races. */
 struct shvm_leaf {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reverse map: for every guest frame the leaf SPTEs that map it, for every group of frames the large
- * ones. The only code that edits chains.
+ * Reverse map: for every guest frame the leaf SPTEs that map it, for every group of frames the
+ * large ones. The only code that edits chains.
  *
  * A head is one word: bit 0 is its lock, bit 1 says that the rest points to a chain of
  * blocks instead of a single SPTE; 0 is empty and unlocked. A leaf SPTE becomes present only with
