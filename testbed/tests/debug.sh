@@ -51,14 +51,15 @@ nothing_left()
 	! grep shvm /proc/slabinfo /proc/misc /proc/modules
 }
 
-# Allocations with reclaim and single pages fail too, and say nothing.
+# Allocations with reclaim, single pages and those for user space fail too, and say nothing.
 prepare_failures()
 {
 	for attr in failslab fail_page_alloc; do
 		echo N >"$debugfs/$attr/ignore-gfp-wait" || return
 		echo 0 >"$debugfs/$attr/verbose" || return
 	done
-	echo 0 >"$debugfs/fail_page_alloc/min-order"
+	echo N >"$debugfs/fail_page_alloc/ignore-gfp-highmem" &&
+		echo 0 >"$debugfs/fail_page_alloc/min-order"
 }
 
 echo 256M >/sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0 || exit
