@@ -23,9 +23,16 @@ result()
 	fi
 }
 
+# With KASAN a scan takes minutes of machine time.
+has_kmemleak()
+{
+	! grep -qw kmemleak=off /proc/cmdline
+}
+
 # An allocation is a leak when it is older than 5 s and nothing points to it, twice.
 scan_leaks()
 {
+	has_kmemleak || return
 	sleep 7
 	echo scan >"$debugfs/kmemleak"
 	sleep 7
@@ -63,8 +70,7 @@ prepare_failures()
 }
 
 echo 256M >/sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0 || exit
-scan_leaks
-echo clear >"$debugfs/kmemleak"
+scan_leaks && echo clear >"$debugfs/kmemleak"
 prepare_failures || exit
 insmod /payload/shvm.ko || exit
 for test in /payload/*; do
@@ -73,9 +79,9 @@ for test in /payload/*; do
 	"$test" --dev /dev/shvm || status=1
 done
 echo TAP version 13
-echo 1..4
 result "the module can be taken out" rmmod shvm
 result "nothing of it is left" nothing_left
-result "nothing leaked" no_leaks
+if has_kmemleak; then result "nothing leaked" no_leaks; fi
 result "the lock checks are on to the end" lock_checks_on
+echo "1..$count"
 exit $status
