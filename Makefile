@@ -13,10 +13,13 @@ KDIR ?= $(if $(wildcard $(running)/Makefile),$(running),$(newest))
 # The kernel of the test machine; known once testbed/prepare has run.
 machine_kdir = /usr/src/linux-headers-$(shell cat build/kernel/release)
 
+debug_kdir := $(top)/build/debug-kernel/obj
+kasan_kdir := $(top)/build/kasan-kernel/obj
+
 flavour := $(if $(DEBUG),debug,release)
 objdir := build/$(flavour)
 
-.PHONY: all module userspace selftests run check check-full check-debug bench lint clean distclean help
+.PHONY: all module userspace selftests run check check-full check-debug check-kasan bench lint clean distclean help
 .PHONY: machine-modules prepared test-programs
 
 all: module userspace
@@ -65,11 +68,18 @@ check: test-programs
 check-full: test-programs
 	testbed/check check full
 
-# The debug module against the debug kernel, in a directory of its own, and the tests on it.
+# Both modules for the debug kernel, in directories of their own, and the tests on it.
 check-debug: prepared selftests
 	testbed/prepare debug-kernel
-	$(MAKE) module KDIR=$(top)/build/debug-kernel/obj DEBUG=1 objdir=build/debug-kernel/module
+	$(MAKE) module KDIR=$(debug_kdir) DEBUG= objdir=build/debug-kernel/modules/release
+	$(MAKE) module KDIR=$(debug_kdir) DEBUG=1 objdir=build/debug-kernel/modules/debug
 	testbed/check debug
+
+# The release module, whose memory goes back at once when it is freed.
+check-kasan: prepared selftests
+	testbed/prepare kasan-kernel
+	$(MAKE) module KDIR=$(kasan_kdir) DEBUG= objdir=build/kasan-kernel/modules/release
+	testbed/check kasan
 
 bench:
 	bench/run $(if $(KVM),--kvm)
@@ -80,7 +90,7 @@ lint:
 
 clean:
 	rm -rf build/release build/debug build/lint build/userspace build/selftests build/tests \
-		build/check build/machine.* build/debug-kernel/module
+		build/check build/machine.* build/debug-kernel/modules build/kasan-kernel/modules
 
 distclean:
 	rm -rf build
@@ -96,6 +106,7 @@ help:
 	@echo 'make check-full  also the long ones'
 	@echo 'make check-debug tests on a kernel with lockdep, kmemleak and failing allocations;'
 	@echo '                 builds that kernel first (once)'
+	@echo 'make check-kasan tests on that kernel with KASAN; builds it first (once)'
 	@echo 'make bench       measurements, shvm beside kvm_intel ept=0'
 	@echo '  KVM=1          measure KVM anew instead of taking the stored figures'
 	@echo 'make lint        source checks: checkpatch, sparse, warnings, headers, shell'
