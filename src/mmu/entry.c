@@ -110,11 +110,6 @@ static void drop_leaf(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int ind
 	shvm_unlock_rmap(home.head);
 }
 
-static u64 owe_flush(struct shvm_mmu *mmu)
-{
-	return atomic64_inc_return(&mmu->tlb.owed);
-}
-
 static void drop_table(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index)
 {
 	u64 old = xchg(&sp->spt[index], shvm_spte_trap);
@@ -123,7 +118,7 @@ static void drop_table(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int in
 	shvm_lock_sp_child(child);
 	SHVM_MMU_BROKEN_IF(mmu, !shvm_chain_del(&child->parents, &sp->spt[index]));
 	shvm_unlock_sp(child);
-	sp->table_owed = owe_flush(mmu);
+	sp->table_owed = shvm_tlb_owe(&mmu->tlb);
 }
 
 void shvm_entry_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 new)
@@ -139,7 +134,7 @@ void shvm_entry_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int inde
 	 * our own is younger than the drop.
 	 */
 	if (spte_was_large(READ_ONCE(*sptep)))
-		sp->large_owed = owe_flush(mmu);
+		sp->large_owed = shvm_tlb_owe(&mmu->tlb);
 	/* Only sp->lock holders turn non-live into anything, so a plain store is enough. */
 	if (!spte_is_live(READ_ONCE(*sptep)))
 		WRITE_ONCE(*sptep, new);
@@ -153,7 +148,7 @@ static void forget_large(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
 		if (spte_was_large(READ_ONCE(sp->spt[i])))
 			WRITE_ONCE(sp->spt[i], shvm_spte_trap);
-	sp->large_owed = owe_flush(mmu);
+	sp->large_owed = shvm_tlb_owe(&mmu->tlb);
 }
 
 /*

@@ -60,10 +60,11 @@ static inline void shvm_unlock_rmap(unsigned long *head)
 /**
  * shvm_tlb_owe - note that an SPTE lost rights; the lock that guards the SPTE is still held
  * @tlb: of the VM
+ * Return: what tlb->done has to reach until no TLB holds them.
  */
-static inline void shvm_tlb_owe(struct shvm_tlb *tlb)
+static inline u64 shvm_tlb_owe(struct shvm_tlb *tlb)
 {
-	atomic64_inc(&tlb->owed);
+	return atomic64_inc_return(&tlb->owed);
 }
 
 /* --- chain.c: words without their own lock; also used for the parents of a shadow page --- */

@@ -111,8 +111,8 @@ large-leaves-no-mark	rmap/rmap.c	s/spte_gone\(READ_ONCE\(\*sptep\)\)/shvm_spte_t
 table-does-not-wait	mmu/entry.c	s/return large \|\| shvm_tlb_is_settled\(mmu, sp->large_owed\);/return true;/
 large-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /sp->role.level > 2 \&\& !large \&\& /
 table-of-tables-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /large \&\& /
-table-owes-nothing	mmu/entry.c	s/sp->table_owed = owe_flush\(mmu\);/owe_flush(mmu);/
-large-owes-nothing	mmu/entry.c	s/sp->large_owed = owe_flush\(mmu\);/owe_flush(mmu);/g
+table-owes-nothing	mmu/entry.c	s/sp->table_owed = shvm_tlb_owe\(&mmu->tlb\);/shvm_tlb_owe(&mmu->tlb);/
+large-owes-nothing	mmu/entry.c	s/sp->large_owed = shvm_tlb_owe\(&mmu->tlb\);/shvm_tlb_owe(&mmu->tlb);/g
 large-over-a-table	mmu/entry.c	s/if \(spte_is_table\(old\)\)\n\t\treturn true;/if (0)\n\t\treturn true;/
 large-host-frame-of-the-fault	mmu/fault.c	s/\tleaf->host\.hfn\.v &= [^;]*;\n//
 large-guest-frame-of-the-fault	mmu/fault.c	s/leaf->frame = level_first\(f->walk\.frame, level\);/leaf->frame = f->walk.frame;/
@@ -171,7 +171,7 @@ race-table-leaves-large	mmu/large.c	s/gone = shvm_rmap_zap\([^;]*;/gone = 0;/	la
 race-large-zapped-after-the-debt	mmu/sp.c	s/\tshvm_large_forbid\(mmu, slot, sp->gfn\);\n(\tshvm_lock_rmap\(head\);.*?\tshvm_unlock_rmap\(head\);\n)/$1\tshvm_large_forbid(mmu, slot, sp->gfn);\n/s	large-table-tlb
 race-host-level-as-it-was	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\) &&/ok = (home.large || !shvm_inval_is_stale(mmu, leaf->seq)) \&\&/	large-split
 race-large-leaves-no-mark	rmap/rmap.c	s/spte_gone\(READ_ONCE\(\*sptep\)\)/shvm_spte_trap/g	large-to-table
-debt-of-whoever-took-it	mmu/entry.c	s/sp->large_owed = owe_flush\(mmu\);/sp->large_owed = atomic64_read(&mmu->tlb.owed);/g	large-torn-to-table
+debt-of-whoever-took-it	mmu/entry.c	s/sp->large_owed = shvm_tlb_owe\(&mmu->tlb\);/sp->large_owed = atomic64_read(&mmu->tlb.owed);/g	large-torn-to-table
 race-large-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /sp->role.level > 2 \&\& !large \&\& /	table-to-large
 reload-owes-nothing	mmu/sp.c	s/(it was asked to reload still runs on the root. This flush comes after.\n\t\t \*\/\n)\t\tshvm_tlb_owe[^;]*;/$1/	root-debt
 END
