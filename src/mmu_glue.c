@@ -103,6 +103,41 @@ int shvm_arch_write_user_atomic(hva_t at, const void *buf, u32 len)
 	return err;
 }
 
+/* By fours: this is most of what a table out of sync costs at a flush. */
+int shvm_arch_diff_user_atomic(hva_t at, const u64 *known, u32 from, u32 len)
+{
+	const u64 __user *user = user_ptr(at);
+	u64 a, b, c, d;
+	u32 i, n = len / sizeof(u64);
+	int ret = -EFAULT;
+
+	pagefault_disable();
+	if (!user_access_begin(user, len))
+		goto out;
+	for (i = from / sizeof(u64); i < n; i++) {
+		for (; i % 4 == 0 && i < n; i += 4) {
+			unsafe_get_user(a, &user[i], fault);
+			unsafe_get_user(b, &user[i + 1], fault);
+			unsafe_get_user(c, &user[i + 2], fault);
+			unsafe_get_user(d, &user[i + 3], fault);
+			if ((a ^ known[i]) | (b ^ known[i + 1]) | (c ^ known[i + 2]) |
+			    (d ^ known[i + 3]))
+				break;
+		}
+		if (i == n)
+			break;
+		unsafe_get_user(a, &user[i], fault);
+		if (a != known[i])
+			break;
+	}
+	ret = i * sizeof(u64);
+fault:
+	user_access_end();
+out:
+	pagefault_enable();
+	return ret;
+}
+
 /* Sleeps. 0, -ENOMEM, -EINTR, or -EFAULT for all that user space has to mend. */
 static int page_get(hva_t at, bool write, struct page **page)
 {
@@ -353,6 +388,17 @@ void shvm_arch_flush(struct shvm_mmu *mmu)
 	 */
 	smp_mb();
 	on_each_cpu_cond(cpu_is_in_guest, flush_ack, mmu_vm(mmu), true);
+}
+
+bool shvm_arch_flush_is_free(struct shvm_mmu *mmu)
+{
+	struct shvm *vm = mmu_vm(mmu);
+	int i, nr = smp_load_acquire(&vm->nr_vcpus);	/* pairs with the release at creation */
+
+	for (i = 0; i < nr; i++)
+		if (READ_ONCE(vm->vcpus[i]->mode) == SHVM_IN_GUEST)
+			return false;
+	return true;
 }
 
 void shvm_arch_reload_roots(struct shvm_mmu *mmu)

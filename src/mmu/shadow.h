@@ -22,6 +22,7 @@ enum shvm_map_result {
 	SHVM_MAP_DONE,
 	SHVM_MAP_RETRY,		/* something moved: let the guest fault again */
 	SHVM_MAP_FLUSH,		/* possible after a flush of all vCPUs */
+	SHVM_MAP_SYNC,		/* possible when no page is out of date */
 };
 
 /* Most shadow pages and chain blocks that one fault, root load or trapped store can use. */
@@ -126,6 +127,8 @@ enum shvm_map_result shvm_entry_install(struct shvm_mmu_vcpu *mv, struct shvm_sp
  */
 void shvm_entry_prefetch(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
 			 u64 gpte);
+/* The guest's entry behind a leaf is another now: follow it, if it still maps the same page. */
+bool shvm_entry_adapt(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index, u64 gpte);
 u64 shvm_spte_table(const struct shvm_sp *child, u8 acc);
 u64 shvm_spte_leaf(union shvm_role role, u8 acc, bool dirty, const struct shvm_host_frame *host,
 		   u32 access);
@@ -142,6 +145,23 @@ void shvm_large_allow(struct shvm_slot *slot, gfn_t f);	/* f is a table less */
  * shadow pages that map their pieces, so that the next access maps them large. Flush before unlock.
  */
 void shvm_large_merge(struct shvm_mmu *mmu, gfn_t f);
+
+/* --- oos.c --- */
+/*
+ * A store to a table faulted: should this and the next ones go through without? SRCU held. True:
+ * SPTEs of the frame may be writable now.
+ */
+bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f);
+/* The vCPU flushes: follow the guest's tables in all pages that have changed after since (a value
+ * of mmu->oos_notes); 0: all, and have stores trapped again. May sleep, nothing locked. */
+void shvm_oos_sync(struct shvm_mmu_vcpu *mv, u64 since);
+void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr);	/* the same for one address */
+/* sp->lock: a live entry rests on gpte. Does nothing in a page that is in sync. */
+void shvm_oos_note(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 gpte);
+u64 shvm_oos_known(const struct shvm_sp *sp, unsigned int index);
+/* The page is in sync or dies. mmu->lock for writing, or oos_lock and sp->lock. */
+void shvm_oos_put(struct shvm_mmu *mmu, struct shvm_sp *sp);
+void shvm_oos_free(struct shvm_mmu *mmu);
 
 /* --- reclaim.c --- */
 int shvm_make_room(struct shvm_mmu_vcpu *mv);	/* SHVM_FAULT_SPS fit the budget; or -ENOMEM */

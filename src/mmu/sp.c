@@ -37,6 +37,7 @@ static void sp_track(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_slot 
 	shvm_lock_rmap(head);
 	SHVM_MMU_BROKEN_IF(mmu, state->tracked == U16_MAX);
 	WRITE_ONCE(state->tracked, state->tracked + 1);
+	WRITE_ONCE(state->loose, false);
 	shvm_rmap_write_protect(&mmu->tlb, head);
 	/* Also what others took away and have not flushed yet: "not writable" is not "no entry". */
 	WRITE_ONCE(sp->tlb_owed, atomic64_read(&mmu->tlb.owed));
@@ -46,14 +47,17 @@ static void sp_track(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_slot 
 static void sp_untrack(struct shvm_mmu *mmu, struct shvm_sp *sp)
 {
 	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), sp->gfn);
+	struct shvm_gfn_state *state;
 	unsigned long *head;
 
 	if (SHVM_MMU_BROKEN_IF(mmu, !slot))
 		return;
 	head = slot_rmap_head(slot, sp->gfn);
+	state = slot_gfn_state(slot, sp->gfn);
 	shvm_lock_rmap(head);
-	WRITE_ONCE(slot_gfn_state(slot, sp->gfn)->tracked,
-		   slot_gfn_state(slot, sp->gfn)->tracked - 1);
+	WRITE_ONCE(state->tracked, state->tracked - 1);
+	if (!state->tracked)
+		WRITE_ONCE(state->loose, false);
 	shvm_unlock_rmap(head);
 	shvm_large_allow(slot, sp->gfn);
 }
@@ -237,6 +241,7 @@ static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_ki
 	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i++)
 		if (spte_is_live(READ_ONCE(sp->spt[i])))
 			shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
+	shvm_oos_put(mmu, sp);
 	if (!sp->role.direct)
 		sp_untrack(mmu, sp);
 	hlist_del_rcu(&sp->hash);

@@ -126,7 +126,8 @@ static void check_leaf(const struct shvm_sp *sp, int i)
 	if (!(spte & SPTE_W))
 		return;
 	SP_CHECK(!sp->role.direct || !sp->role.clean, sp, i, "writable below a clean entry");
-	SP_CHECK(!slot_gfn_state(slot, gfn(f))->tracked, sp, i, "a tracked frame is writable");
+	SP_CHECK(!slot_gfn_state(slot, gfn(f))->tracked || slot_gfn_state(slot, gfn(f))->loose, sp, i,
+		 "a tracked frame is writable");
 	for (n = 0; n < pages_of(level); n++)
 		SP_CHECK(host_writable(f + n), sp, i, "writable, but not for the host");
 	SP_CHECK(spte & SPTE_HOSTW, sp, i, "writable without HOSTW");
@@ -272,7 +273,8 @@ static void check_entry(const struct shvm_sp *sp, int i)
 	u64 spte = sp->spt[i];
 
 	if (spte == SPTE_NOTRAP) {
-		SP_CHECK(!sp->role.direct, sp, i, "notrap in a direct page");
+		SP_CHECK(!sp->role.direct && !sp->oos, sp, i,
+			 "notrap in a direct page or out of sync");
 		return;
 	}
 	if (spte == shvm_spte_trap)
@@ -304,6 +306,12 @@ static u32 hash_count(const struct shvm_sp *want)
 	return n;
 }
 
+/* Out of sync a page rests on what the table was; where its part of the table would begin. */
+static const u8 *known_table(const struct shvm_sp *sp)
+{
+	return (const u8 *)sp->oos->known - sp->role.quadrant * (SHVM_PAGE_SIZE / 2);
+}
+
 static void check_sp(struct shvm_sp *sp)
 {
 	struct shvm_tlb *tlb = &machine->mmu.tlb;
@@ -330,7 +338,7 @@ static void check_sp(struct shvm_sp *sp)
 		return;
 	host_peek(page_of(sp->gfn.v), 0, table, sizeof(table));
 	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
-		check_gpte(sp, i, table, frozen);
+		check_gpte(sp, i, sp->oos ? known_table(sp) : table, frozen);
 }
 
 /* What the PDPTE of the hardware must lead to. False: nothing, it must be 0. */
@@ -521,12 +529,13 @@ void check_all(void)
 		check_tlbs();
 }
 
+/* One whose stores must trap. */
 static bool has_filled_shadow(u64 f)
 {
 	struct shvm_sp *sp;
 
 	hlist_for_each_entry(sp, &machine->mmu.hash[hash_64(f, SHVM_HASH_BITS)].head, hash)
-		if (sp->gfn.v == f && !sp->role.direct && sp->filled)
+		if (sp->gfn.v == f && !sp->role.direct && sp->filled && !sp->oos)
 			return true;
 	return false;
 }

@@ -39,6 +39,8 @@ typedef long long s64;
 
 #define U16_MAX		UINT16_MAX
 #define U32_MAX		UINT32_MAX
+#define U64_MAX		UINT64_MAX
+#define U8_MAX		UINT8_MAX
 #define BITS_PER_LONG	64
 
 #ifndef EUCLEAN
