@@ -126,11 +126,19 @@ static enum shvm_map_result map_link(struct shvm_mmu_vcpu *mv, struct shvm_fault
 static void map_neighbours(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index)
 {
 	unsigned int i = index & ~(PREFETCH - 1), end = i + PREFETCH;
+	u64 gpte = 0;
 
 	/* The blocks of the cache are for the fault itself, too: leave one. */
-	for (; i < end && mv->cache.nr_chain > 1; i++)
-		if (READ_ONCE(sp->spt[i]) == shvm_spte_trap)
-			shvm_entry_prefetch(mv, sp, i, 0);
+	for (; i < end && mv->cache.nr_chain > 1; i++) {
+		if (READ_ONCE(sp->spt[i]) != shvm_spte_trap)
+			continue;
+		if (!sp->role.direct && !shvm_entry_read_gpte(mv->mmu, sp, i, &gpte))
+			continue;
+		if (!sp->role.direct && !(gpte & GPTE_A))
+			continue;
+		shvm_oos_note(mv->mmu, sp, i, gpte);
+		shvm_entry_prefetch(mv, sp, i, gpte);
+	}
 }
 
 /* Under the lock of sp, in which the leaf will be. */
@@ -164,7 +172,7 @@ static enum shvm_map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault
 		ret = shvm_entry_install(mv, sp, index, &f->leaf);
 	if (ret == SHVM_MAP_DONE)
 		shvm_oos_note(mv->mmu, sp, index, f->walk.gpte[sp->role.level]);
-	if (ret == SHVM_MAP_DONE && sp->role.direct && f->level == 1)
+	if (ret == SHVM_MAP_DONE && f->level == 1)
 		map_neighbours(mv, sp, index);
 	WRITE_ONCE(sp->writes, 0);
 	shvm_unlock_sp(sp);

@@ -213,17 +213,50 @@ static enum root_result root_missing(struct shvm_mmu *mmu, gfn_t f)
 	return shvm_slots_find(mmu_slots(mmu), f) ? ROOT_WAIT : ROOT_ABSENT;
 }
 
+/*
+ * A new address space shares most tables with others, those of the guest's kernel: link what is
+ * there, instead of one fault for each. Their own A is clear, as nobody has used them yet.
+ */
+static void root_link_known(struct shvm_mmu_vcpu *mv, struct shvm_sp *root)
+{
+	union shvm_role role = root->role;
+	struct shvm_sp *child;
+	u64 gpte;
+	int i;
+
+	role.level--;
+	/* What is out of sync has to be brought up to date for new addresses: a fault will. */
+	if (!role.wp || atomic_read(&mv->mmu->nr_oos))
+		return;
+	for (i = 0; i < SHVM_SPT_ENTRIES && mv->cache.nr_chain > 1; i++) {
+		if (root->spt[i] != shvm_spte_trap ||
+		    !shvm_entry_read_gpte(mv->mmu, root, i, &gpte) ||
+		    (gpte & (GPTE_P | GPTE_A)) != (GPTE_P | GPTE_A) ||
+		    (gpte & mv->gpt_mode.reserved[role.level + 1][false]))
+			continue;
+		child = shvm_sp_find(mv->mmu, gpte_frame(&shvm_gpt_formats[role.format], gpte,
+							 role.level + 1, false), role);
+		if (child && READ_ONCE(child->filled))
+			shvm_entry_link(mv, root, i, child,
+					shvm_spte_table(child, gpte_access(gpte, role.nx)) &
+					~SPTE_A);
+	}
+}
+
 /* One root table, ready for the hardware. mmu->lock for reading, SRCU. */
 static enum root_result root_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role role,
 				 struct shvm_sp **out)
 {
 	struct shvm_sp *sp = shvm_sp_get(mv, f, role);
-	bool filled;
+	bool filled, is_new;
 
 	if (!sp)
 		return root_missing(mv->mmu, f);
 	shvm_lock_sp(sp);
+	is_new = !sp->filled;
 	filled = shvm_sp_fill(mv->mmu, sp);
+	if (filled && is_new && sp->role.level == 4)
+		root_link_known(mv, sp);
 	sp->is_root = true;
 	WRITE_ONCE(sp->writes, 0);
 	sp_stamp(mv->mmu, sp);

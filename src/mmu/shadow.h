@@ -84,6 +84,8 @@ bool shvm_inval_is_stale(struct shvm_mmu *mmu, u64 seq);	/* rmap lock of the fra
 
 /* --- sp.c --- */
 struct hlist_head *shvm_sp_bucket(struct shvm_mmu *mmu, gfn_t f);
+/* mmu->lock for reading. NULL: there is none. */
+struct shvm_sp *shvm_sp_find(struct shvm_mmu *mmu, gfn_t f, union shvm_role role);
 /* mmu->lock for reading, SRCU. NULL: no slot for the table, or the cache is empty. */
 struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role role);
 bool shvm_sp_fill(struct shvm_mmu *mmu, struct shvm_sp *sp);	/* sp->lock; false: retry */

@@ -15,7 +15,7 @@ struct hlist_head *shvm_sp_bucket(struct shvm_mmu *mmu, gfn_t f)
 	return &mmu->hash[hash_64(f.v, SHVM_HASH_BITS)].head;
 }
 
-static struct shvm_sp *sp_find(struct shvm_mmu *mmu, gfn_t f, union shvm_role role)
+struct shvm_sp *shvm_sp_find(struct shvm_mmu *mmu, gfn_t f, union shvm_role role)
 {
 	struct shvm_sp *sp;
 
@@ -79,7 +79,7 @@ static struct shvm_sp *sp_insert(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	struct shvm_sp *other;
 
 	shvm_lock_leaf(&bucket->lock);
-	other = sp_find(mmu, sp->gfn, sp->role);
+	other = shvm_sp_find(mmu, sp->gfn, sp->role);
 	if (!other)
 		hlist_add_head_rcu(&sp->hash, &bucket->head);
 	shvm_unlock_leaf(&bucket->lock);
@@ -89,7 +89,7 @@ static struct shvm_sp *sp_insert(struct shvm_mmu *mmu, struct shvm_sp *sp)
 struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role role)
 {
 	struct shvm_mmu *mmu = mv->mmu;
-	struct shvm_sp *sp = sp_find(mmu, f, role), *other;
+	struct shvm_sp *sp = shvm_sp_find(mmu, f, role), *other;
 	struct shvm_slot *slot = NULL;
 
 	if (sp)
