@@ -111,7 +111,7 @@ struct shvm_mmu_stats {
 	atomic64_t reclaimed;		/* shadow pages recycled for the budget */
 	atomic64_t zap_all;
 	atomic64_t tlb_flushes;		/* flush rounds over all vCPUs */
-	atomic64_t cr3_fast, cr3_slow;	/* CR3 loads served by a cached root, and not */
+	atomic64_t cr3_slow;		/* CR3 loads that no cached root served */
 	atomic64_t inv_calls, age_calls;	/* notifier callbacks */
 	atomic64_t aged_young;
 	atomic64_t rmap_entries;	/* present leaf SPTEs */
@@ -154,9 +154,19 @@ struct shvm_mmu_cache {
 	int nr_chain;
 };
 
+/* Valid only while roots_gen is current. */
 struct shvm_cached_root {
-	u64 cr3;			/* as the guest loaded it, without bit 63 */
-	struct shvm_sp *sp;		/* NULL: free; valid only while roots_gen is current */
+	u64 table;			/* where CR3 points; SHVM_NO_TABLE: free */
+	struct shvm_sp *sp;
+	hpa_t hpa;			/* of its shadow table */
+};
+
+#define SHVM_NO_TABLE	(~0ULL)
+
+/* Counters of what is done with interrupts off: no atomic operation there. */
+struct shvm_mmu_vcpu_stats {
+	u64 cr3_fast;			/* CR3 loads served by a cached root */
+	u64 pf_reflect;			/* the guest's own faults handed back from the entry loop */
 };
 
 /* Everything is the vCPU thread's own, if not said otherwise. */
@@ -175,7 +185,9 @@ struct shvm_mmu_vcpu {
 	u64 *pae_root;			/* 4 PDPTEs in a page below 4 GiB; NULL until needed */
 	u64 roots_gen;			/* mmu->root_gen when root and roots[] were looked up */
 	struct shvm_cached_root roots[SHVM_NR_CACHED_ROOTS];
+	u8 root_hint[SHVM_NR_CACHED_ROOTS];	/* index into roots[], by a hash: look there first */
 	int next_root;			/* victim for the next miss */
+	struct shvm_mmu_vcpu_stats stats;
 
 	struct shvm_mmu_cache cache;
 };

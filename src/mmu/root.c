@@ -48,7 +48,8 @@ static void roots_forget(struct shvm_mmu_vcpu *mv)
 {
 	int i;
 
-	memset(mv->roots, 0, sizeof(mv->roots));
+	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++)
+		mv->roots[i].table = SHVM_NO_TABLE;
 	for (i = 0; i < SHVM_PAE_ROOTS; i++)
 		WRITE_ONCE(mv->pae_sp[i], NULL);
 	root_unload(mv);
@@ -67,51 +68,74 @@ void shvm_mmu_set_paging(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p)
 	roots_forget(mv);
 }
 
-static gfn_t cr3_gfn(u64 cr3)
+static u64 cr3_table(u64 cr3)
 {
-	return gfn((cr3 & GENMASK_ULL(51, SHVM_PAGE_SHIFT)) >> SHVM_PAGE_SHIFT);
+	return cr3 & GENMASK_ULL(51, SHVM_PAGE_SHIFT);
 }
 
-static struct shvm_sp *root_cached(const struct shvm_mmu_vcpu *mv, u64 cr3)
+/* Both tables of a process with page-table isolation, which lie side by side, have a place. */
+static u8 *root_hint(struct shvm_mmu_vcpu *mv, u64 cr3)
 {
+	BUILD_BUG_ON_NOT_POWER_OF_2(SHVM_NR_CACHED_ROOTS);
+	return &mv->root_hint[(cr3 >> SHVM_PAGE_SHIFT) % SHVM_NR_CACHED_ROOTS];
+}
+
+static struct shvm_cached_root *root_search(struct shvm_mmu_vcpu *mv, u64 cr3)
+{
+	u64 table = cr3_table(cr3);
 	int i;
 
-	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++)
-		if (mv->roots[i].sp && gfn_eq(cr3_gfn(mv->roots[i].cr3), cr3_gfn(cr3)))
-			return mv->roots[i].sp;
+	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++) {
+		if (mv->roots[i].table == table) {
+			*root_hint(mv, cr3) = i;
+			return &mv->roots[i];
+		}
+	}
 	return NULL;
 }
 
-static void root_remember(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
+static __always_inline struct shvm_cached_root *root_cached(struct shvm_mmu_vcpu *mv, u64 cr3)
 {
-	struct shvm_cached_root *slot = &mv->roots[mv->next_root];
+	struct shvm_cached_root *root = &mv->roots[*root_hint(mv, cr3)];
 
-	mv->next_root = (mv->next_root + 1) % SHVM_NR_CACHED_ROOTS;
-	slot->cr3 = mv->cr3;
-	slot->sp = sp;
+	return likely(root->table == cr3_table(cr3)) ? root : root_search(mv, cr3);
 }
 
-static void root_set(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
+static __always_inline void root_set(struct shvm_mmu_vcpu *mv, const struct shvm_cached_root *root)
 {
+	struct shvm_sp *sp = root->sp;
+
 	sp_stamp(mv->mmu, sp);
 	WRITE_ONCE(sp->writes, 0);	/* a sign of use; a racing store's count may be lost */
-	mv->root_hpa = shvm_arch_table_hpa(sp->spt);
+	mv->root_hpa = root->hpa;
 	mv->root_is_loaded = true;
 	WRITE_ONCE(mv->root, sp);
 }
 
+static struct shvm_cached_root *root_remember(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
+{
+	struct shvm_cached_root *root = &mv->roots[mv->next_root];
+
+	*root_hint(mv, mv->cr3) = mv->next_root;
+	mv->next_root = (mv->next_root + 1) % SHVM_NR_CACHED_ROOTS;
+	root->table = cr3_table(mv->cr3);
+	root->sp = sp;
+	root->hpa = shvm_arch_table_hpa(sp->spt);
+	return root;
+}
+
 bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
-	struct shvm_sp *sp;
+	struct shvm_cached_root *root;
 
-	if (mv->root_role.pae_host || mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
+	if (unlikely(mv->root_role.pae_host || mv->roots_gen != READ_ONCE(mv->mmu->root_gen)))
 		return false;
-	sp = root_cached(mv, cr3);
-	if (!sp)
+	root = root_cached(mv, cr3);
+	if (unlikely(!root))
 		return false;
 	mv->cr3 = cr3;
-	root_set(mv, sp);
-	atomic64_inc(&mv->mmu->stats.cr3_fast);
+	root_set(mv, root);
+	mv->stats.cr3_fast++;
 	return true;
 }
 
@@ -138,12 +162,32 @@ void shvm_mmu_set_pdptes(struct shvm_mmu_vcpu *mv, const u64 pdpte[SHVM_PAE_ROOT
 }
 
 /* Nothing is out of date, see above; the hardware's TLB is empty after every exit (no VPID). */
+bool shvm_mmu_try_flush_all(struct shvm_mmu_vcpu *mv)
+{
+	return true;
+}
+
 void shvm_mmu_flush_all(struct shvm_mmu_vcpu *mv)
 {
+	shvm_mmu_try_flush_all(mv);
+}
+
+bool shvm_mmu_try_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr)
+{
+	return true;
 }
 
 void shvm_mmu_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr)
 {
+	shvm_mmu_try_invlpg(mv, addr);
+}
+
+bool shvm_mmu_try_set_pge(struct shvm_mmu_vcpu *mv, u64 cr4)
+{
+	if (!shvm_mmu_try_flush_all(mv))
+		return false;
+	mv->paging.cr4 = cr4;
+	return true;
 }
 
 void shvm_mmu_root_obsolete(struct shvm_mmu_vcpu *mv)
@@ -237,11 +281,10 @@ static enum root_result root_load(struct shvm_mmu_vcpu *mv)
 		roots_forget(mv);
 	if (mv->root_role.pae_host)
 		return root_load_pae(mv);
-	ret = root_get(mv, cr3_gfn(mv->cr3), mv->root_role, &sp);
+	ret = root_get(mv, gpa_to_gfn(gpa(cr3_table(mv->cr3))), mv->root_role, &sp);
 	if (ret != ROOT_LOADED)
 		return ret;
-	root_set(mv, sp);
-	root_remember(mv, sp);
+	root_set(mv, root_remember(mv, sp));
 	atomic64_inc(&mmu->stats.cr3_slow);
 	return ROOT_LOADED;
 }
@@ -294,9 +337,4 @@ int shvm_mmu_prepare(struct shvm_mmu_vcpu *mv)
 	if (pae_root_prepare(mv))
 		return -ENOMEM;
 	return root_prepare(mv);
-}
-
-hpa_t shvm_mmu_root(const struct shvm_mmu_vcpu *mv)
-{
-	return mv->root_hpa;
 }

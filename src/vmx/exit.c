@@ -72,19 +72,6 @@ static enum shvm_next exit_triple_fault(struct shvm_vcpu *vcpu)
 	return user_exit(vcpu, SHVM_EXIT_SHUTDOWN);
 }
 
-static void cpuid_emulate(struct shvm_vcpu *vcpu)
-{
-	u32 eax = vcpu->gpr[SHVM_RAX], ecx = vcpu->gpr[SHVM_RCX];
-	u32 ebx, edx;
-
-	shvm_cpuid_query(vcpu, &eax, &ebx, &ecx, &edx);
-	vcpu->gpr[SHVM_RAX] = eax;
-	vcpu->gpr[SHVM_RBX] = ebx;
-	vcpu->gpr[SHVM_RCX] = ecx;
-	vcpu->gpr[SHVM_RDX] = edx;
-	shvm_vmx_skip_insn(vcpu);
-}
-
 /*
  * Whether the vCPU sleeps or user space hears of it is for the run loop to say. A single step over
  * HLT ends it at once.
@@ -186,12 +173,6 @@ static enum shvm_next exit_unknown(struct shvm_vcpu *vcpu)
 	return shvm_vmx_internal_error(vcpu, SHVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
 }
 
-static enum shvm_next exit_cpuid(struct shvm_vcpu *vcpu)
-{
-	cpuid_emulate(vcpu);
-	return SHVM_NEXT_ENTER;
-}
-
 static const exit_fn exit_table[] = {
 	[EXIT_REASON_EXCEPTION_NMI]	= shvm_vmx_exit_exception,
 	[EXIT_REASON_EXTERNAL_INTERRUPT] = exit_nothing,
@@ -199,7 +180,6 @@ static const exit_fn exit_table[] = {
 	[EXIT_REASON_INTERRUPT_WINDOW]	= exit_nothing,
 	[EXIT_REASON_NMI_WINDOW]	= exit_nothing,
 	[EXIT_REASON_TASK_SWITCH]	= exit_task_switch,
-	[EXIT_REASON_CPUID]		= exit_cpuid,
 	[EXIT_REASON_HLT]		= exit_hlt,
 	[EXIT_REASON_INVD]		= exit_cache,
 	[EXIT_REASON_INVLPG]		= exit_invlpg,
@@ -226,22 +206,67 @@ static bool exit_io_short(struct shvm_vcpu *vcpu)
 	       shvm_insn_port_in_short(vcpu, IO_PORT(q), IO_SIZE(q));
 }
 
-/* CPUID reads a table of the vCPU; an interrupt window is used up by what follows it. */
+static bool exit_cpuid_short(struct shvm_vcpu *vcpu)
+{
+	u64 *gpr = vcpu->gpr;
+	struct shvm_cpuid_result r = shvm_cpuid_query(vcpu, gpr[SHVM_RAX], gpr[SHVM_RCX]);
+
+	gpr[SHVM_RAX] = r.eax;
+	gpr[SHVM_RBX] = r.ebx;
+	gpr[SHVM_RCX] = r.ecx;
+	gpr[SHVM_RDX] = r.edx;
+	shvm_vmx_skip_insn_short(vcpu);
+	return true;
+}
+
+static bool exit_invlpg_short(struct shvm_vcpu *vcpu)
+{
+	if (unlikely(!shvm_mmu_try_invlpg(&vcpu->mmu, gva(vcpu->vmx.exit.qualification))))
+		return false;
+	shvm_vmx_skip_insn_short(vcpu);
+	return true;
+}
+
+/* What ends HLT is there already, so it is delivered behind it. */
+static bool exit_hlt_short(struct shvm_vcpu *vcpu)
+{
+	if ((shvm_vmx_rflags(vcpu) & X86_EFLAGS_TF) || vcpu->want_irq_window ||
+	    !shvm_event_is_due(vcpu))
+		return false;
+	shvm_vmx_skip_insn_short(vcpu);
+	shvm_vmx_inject(vcpu);
+	return true;
+}
+
+/* A window is used up by what follows it. */
+static bool exit_window_short(struct shvm_vcpu *vcpu)
+{
+	if (vcpu->want_irq_window)
+		return false;
+	shvm_vmx_inject(vcpu);
+	return true;
+}
+
 bool shvm_vmx_exit_short(struct shvm_vcpu *vcpu)
 {
-	switch ((u16)vcpu->vmx.exit.reason) {
+	u32 reason = (u16)vcpu->vmx.exit.reason;
+
+	/* First what page-table isolation does at each system call. */
+	if (likely(reason == EXIT_REASON_CR_ACCESS))
+		return shvm_vmx_exit_cr_short(vcpu);
+	switch (reason) {
+	case EXIT_REASON_EXCEPTION_NMI:
+		return shvm_vmx_exit_fault_short(vcpu);
+	case EXIT_REASON_INVLPG:
+		return exit_invlpg_short(vcpu);
 	case EXIT_REASON_CPUID:
-		cpuid_emulate(vcpu);
-		return true;
-	case EXIT_REASON_CR_ACCESS:
-		return shvm_vmx_exit_cr3_short(vcpu);
+		return exit_cpuid_short(vcpu);
 	case EXIT_REASON_IO_INSTRUCTION:
 		return exit_io_short(vcpu);
+	case EXIT_REASON_HLT:
+		return exit_hlt_short(vcpu);
 	case EXIT_REASON_INTERRUPT_WINDOW:
-		if (vcpu->want_irq_window)
-			return false;
-		shvm_vmx_inject(vcpu);
-		return true;
+		return exit_window_short(vcpu);
 	default:
 		return false;
 	}
