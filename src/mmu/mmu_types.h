@@ -185,7 +185,7 @@ struct shvm_mmu_vcpu {
 	u64 *pae_root;			/* 4 PDPTEs in a page below 4 GiB; NULL until needed */
 	u64 roots_gen;			/* mmu->root_gen when root and roots[] were looked up */
 	struct shvm_cached_root roots[SHVM_NR_CACHED_ROOTS];
-	u8 root_hint[SHVM_NR_CACHED_ROOTS];	/* index into roots[], by a hash: look there first */
+	struct shvm_cached_root *root_hint[SHVM_NR_CACHED_ROOTS];	/* by a hash: look first */
 	int next_root;			/* victim for the next miss */
 	struct shvm_mmu_vcpu_stats stats;
 

@@ -48,8 +48,10 @@ static void roots_forget(struct shvm_mmu_vcpu *mv)
 {
 	int i;
 
-	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++)
+	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++) {
 		mv->roots[i].table = SHVM_NO_TABLE;
+		mv->root_hint[i] = &mv->roots[i];
+	}
 	for (i = 0; i < SHVM_PAE_ROOTS; i++)
 		WRITE_ONCE(mv->pae_sp[i], NULL);
 	root_unload(mv);
@@ -74,31 +76,10 @@ static u64 cr3_table(u64 cr3)
 }
 
 /* Both tables of a process with page-table isolation, which lie side by side, have a place. */
-static u8 *root_hint(struct shvm_mmu_vcpu *mv, u64 cr3)
+static __always_inline struct shvm_cached_root **root_hint(struct shvm_mmu_vcpu *mv, u64 cr3)
 {
 	BUILD_BUG_ON_NOT_POWER_OF_2(SHVM_NR_CACHED_ROOTS);
 	return &mv->root_hint[(cr3 >> SHVM_PAGE_SHIFT) % SHVM_NR_CACHED_ROOTS];
-}
-
-static struct shvm_cached_root *root_search(struct shvm_mmu_vcpu *mv, u64 cr3)
-{
-	u64 table = cr3_table(cr3);
-	int i;
-
-	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++) {
-		if (mv->roots[i].table == table) {
-			*root_hint(mv, cr3) = i;
-			return &mv->roots[i];
-		}
-	}
-	return NULL;
-}
-
-static __always_inline struct shvm_cached_root *root_cached(struct shvm_mmu_vcpu *mv, u64 cr3)
-{
-	struct shvm_cached_root *root = &mv->roots[*root_hint(mv, cr3)];
-
-	return likely(root->table == cr3_table(cr3)) ? root : root_search(mv, cr3);
 }
 
 static __always_inline void root_set(struct shvm_mmu_vcpu *mv, const struct shvm_cached_root *root)
@@ -116,26 +97,46 @@ static struct shvm_cached_root *root_remember(struct shvm_mmu_vcpu *mv, struct s
 {
 	struct shvm_cached_root *root = &mv->roots[mv->next_root];
 
-	*root_hint(mv, mv->cr3) = mv->next_root;
 	mv->next_root = (mv->next_root + 1) % SHVM_NR_CACHED_ROOTS;
 	root->table = cr3_table(mv->cr3);
 	root->sp = sp;
 	root->hpa = shvm_arch_table_hpa(sp->spt);
+	*root_hint(mv, mv->cr3) = root;
 	return root;
+}
+
+static __always_inline void root_switch(struct shvm_mmu_vcpu *mv, u64 cr3,
+					const struct shvm_cached_root *root)
+{
+	mv->cr3 = cr3;
+	root_set(mv, root);
+	mv->stats.cr3_fast++;
+}
+
+static noinline bool root_search(struct shvm_mmu_vcpu *mv, u64 cr3)
+{
+	u64 table = cr3_table(cr3);
+	int i;
+
+	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++) {
+		if (mv->roots[i].table == table) {
+			*root_hint(mv, cr3) = &mv->roots[i];
+			root_switch(mv, cr3, &mv->roots[i]);
+			return true;
+		}
+	}
+	return false;
 }
 
 bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
-	struct shvm_cached_root *root;
+	struct shvm_cached_root *root = *root_hint(mv, cr3);
 
 	if (unlikely(mv->root_role.pae_host || mv->roots_gen != READ_ONCE(mv->mmu->root_gen)))
 		return false;
-	root = root_cached(mv, cr3);
-	if (unlikely(!root))
-		return false;
-	mv->cr3 = cr3;
-	root_set(mv, root);
-	mv->stats.cr3_fast++;
+	if (unlikely(root->table != cr3_table(cr3)))
+		return root_search(mv, cr3);
+	root_switch(mv, cr3, root);
 	return true;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What to do about a VM exit. One handler per reason, found by a const table; interrupts on, may
- * sleep. exit_short() is the exception: it runs inside the entry loop with interrupts off.
+ * What to do about a VM exit that the entry loop (loop.c) has not finished. One handler per reason,
+ * found by a const table; interrupts on, may sleep. CPUID has none: it never leaves the loop.
  * Exits that VT-x makes unconditional for VMX instructions become #UD: the guest has no VMX.
  */
 #include <linux/nospec.h>
@@ -9,6 +9,7 @@
 #include <asm/trapnr.h>
 
 #include "../x86/x86.h"
+#include "exit_fields.h"
 #include "vmx_internal.h"
 
 typedef enum shvm_next (*exit_fn)(struct shvm_vcpu *vcpu);
@@ -107,12 +108,6 @@ static enum shvm_next exit_cache(struct shvm_vcpu *vcpu)
 	return skip(vcpu);
 }
 
-/* SDM table 28-5. */
-#define IO_SIZE(q)	(((q) & 7) + 1)
-#define IO_IN		BIT(3)
-#define IO_STRING	BIT(4)
-#define IO_PORT(q)	((u16)((q) >> 16))
-
 static enum shvm_next exit_io(struct shvm_vcpu *vcpu)
 {
 	u64 q = vcpu->vmx.exit.qualification;
@@ -197,80 +192,6 @@ static const exit_fn exit_table[] = {
 	[EXIT_REASON_WBINVD]		= exit_cache,
 	[EXIT_REASON_XSETBV]		= exit_xsetbv,
 };
-
-static bool exit_io_short(struct shvm_vcpu *vcpu)
-{
-	u64 q = vcpu->vmx.exit.qualification;
-
-	return (q & (IO_IN | IO_STRING)) == IO_IN &&
-	       shvm_insn_port_in_short(vcpu, IO_PORT(q), IO_SIZE(q));
-}
-
-static bool exit_cpuid_short(struct shvm_vcpu *vcpu)
-{
-	u64 *gpr = vcpu->gpr;
-	struct shvm_cpuid_result r = shvm_cpuid_query(vcpu, gpr[SHVM_RAX], gpr[SHVM_RCX]);
-
-	gpr[SHVM_RAX] = r.eax;
-	gpr[SHVM_RBX] = r.ebx;
-	gpr[SHVM_RCX] = r.ecx;
-	gpr[SHVM_RDX] = r.edx;
-	shvm_vmx_skip_insn_short(vcpu);
-	return true;
-}
-
-static bool exit_invlpg_short(struct shvm_vcpu *vcpu)
-{
-	if (unlikely(!shvm_mmu_try_invlpg(&vcpu->mmu, gva(vcpu->vmx.exit.qualification))))
-		return false;
-	shvm_vmx_skip_insn_short(vcpu);
-	return true;
-}
-
-/* What ends HLT is there already, so it is delivered behind it. */
-static bool exit_hlt_short(struct shvm_vcpu *vcpu)
-{
-	if ((shvm_vmx_rflags(vcpu) & X86_EFLAGS_TF) || vcpu->want_irq_window ||
-	    !shvm_event_is_due(vcpu))
-		return false;
-	shvm_vmx_skip_insn_short(vcpu);
-	shvm_vmx_inject(vcpu);
-	return true;
-}
-
-/* A window is used up by what follows it. */
-static bool exit_window_short(struct shvm_vcpu *vcpu)
-{
-	if (vcpu->want_irq_window)
-		return false;
-	shvm_vmx_inject(vcpu);
-	return true;
-}
-
-bool shvm_vmx_exit_short(struct shvm_vcpu *vcpu)
-{
-	u32 reason = (u16)vcpu->vmx.exit.reason;
-
-	/* First what page-table isolation does at each system call. */
-	if (likely(reason == EXIT_REASON_CR_ACCESS))
-		return shvm_vmx_exit_cr_short(vcpu);
-	switch (reason) {
-	case EXIT_REASON_EXCEPTION_NMI:
-		return shvm_vmx_exit_fault_short(vcpu);
-	case EXIT_REASON_INVLPG:
-		return exit_invlpg_short(vcpu);
-	case EXIT_REASON_CPUID:
-		return exit_cpuid_short(vcpu);
-	case EXIT_REASON_IO_INSTRUCTION:
-		return exit_io_short(vcpu);
-	case EXIT_REASON_HLT:
-		return exit_hlt_short(vcpu);
-	case EXIT_REASON_INTERRUPT_WINDOW:
-		return exit_window_short(vcpu);
-	default:
-		return false;
-	}
-}
 
 enum shvm_next shvm_vmx_exit_handle(struct shvm_vcpu *vcpu)
 {

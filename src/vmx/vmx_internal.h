@@ -5,8 +5,6 @@
 #ifndef SHVM_VMX_INTERNAL_H
 #define SHVM_VMX_INTERNAL_H
 
-#include <asm/processor-flags.h>
-
 #include "../vm.h"
 #include "vmcs.h"
 #include "vmx.h"
@@ -64,15 +62,16 @@ void shvm_vmx_inject_done(struct shvm_vcpu *vcpu);	/* after an exit: take back w
 /* --- exit.c --- */
 enum shvm_next shvm_vmx_exit_handle(struct shvm_vcpu *vcpu);
 enum shvm_next shvm_vmx_internal_error(struct shvm_vcpu *vcpu, u32 suberror);
-/* True: done, enter again. IRQs off: takes no lock that is waited for, no FPU, no run page. */
-bool shvm_vmx_exit_short(struct shvm_vcpu *vcpu);
 
-/* --- exit_exception.c, exit_cr.c; *_short: as shvm_vmx_exit_short() --- */
+/* --- loop.c --- */
+/* Enters until an exit is not short: it is in vmx->exit, or vmx->failed is set. IRQs off. */
+void shvm_vmx_enter_loop(struct shvm_vcpu *vcpu);
+
+/* --- exit_exception.c, exit_cr.c --- */
 enum shvm_next shvm_vmx_exit_exception(struct shvm_vcpu *vcpu);
 enum shvm_next shvm_vmx_exit_cr(struct shvm_vcpu *vcpu);
 enum shvm_next shvm_vmx_exit_dr(struct shvm_vcpu *vcpu);
-bool shvm_vmx_exit_cr_short(struct shvm_vcpu *vcpu);
-bool shvm_vmx_exit_fault_short(struct shvm_vcpu *vcpu);
+bool shvm_vmx_exit_fault_short(struct shvm_vcpu *vcpu);	/* for loop.c; true: done */
 
 /* --- state.c --- */
 void shvm_vmx_regs_flush(struct shvm_vcpu *vcpu);	/* before an entry */
@@ -111,28 +110,6 @@ enum shvm_intr_type {
 	SHVM_INTR_PRIV_EXCEPTION = 5,
 	SHVM_INTR_SOFT_EXCEPTION = 6,
 };
-
-/*
- * shvm_vmx_skip_insn() for the entry loop: RIP and RFLAGS have been read, and RIP goes to the VMCS
- * at once.
- */
-static __always_inline void shvm_vmx_skip_insn_short(struct shvm_vcpu *vcpu)
-{
-	const u32 ends = SHVM_BLOCK_STI | SHVM_BLOCK_MOV_SS;
-	struct shvm_vmx_cached *c = &vcpu->vmx.regs;
-	u64 next = c->rip + vcpu->vmx.exit.insn_len;
-	u32 blocked;
-
-	if (unlikely((c->rflags & (X86_EFLAGS_RF | X86_EFLAGS_TF)) || (c->rip ^ next) >> 32)) {
-		shvm_vmx_skip_insn(vcpu);
-		return;
-	}
-	blocked = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
-	if (unlikely(blocked & ends))
-		vmcs_write32(GUEST_INTERRUPTIBILITY_INFO, blocked & ~ends);
-	c->rip = next;
-	vmcs_write_natural(GUEST_RIP, next);
-}
 
 #define SHVM_DR7_FIXED		0x400
 

@@ -182,6 +182,7 @@ static void cpuid_derive(struct shvm_cpuid *c)
 	c->maxphyaddr = derive_maxphyaddr(c);
 	c->xcr0_allowed = derive_xcr0(c, leaf1_ecx);
 	cr4 = derive_cr4(c, leaf1_ecx, leaf7_ebx, leaf7 ? leaf7->ecx : 0);
+	c->cr3_reserved = GENMASK_ULL(63, c->maxphyaddr);
 	c->cr4_reserved = ~cr4;
 	c->pge = true;
 	c->pcid = cr4 & X86_CR4_PCIDE;

@@ -226,7 +226,7 @@ int shvm_cr3_write(struct shvm_vcpu *vcpu, u64 val)
 		noflush = val & CR3_KEEP_PCID;
 		val &= ~CR3_KEEP_PCID;
 	}
-	if ((vcpu->efer & EFER_LMA) && (val >> vcpu->cpuid.maxphyaddr))
+	if ((vcpu->efer & EFER_LMA) && (val & vcpu->cpuid.cr3_reserved))
 		return 1;
 	change.cr3 = val;
 	err = change_read_pdptes(vcpu, &change);
