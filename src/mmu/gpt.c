@@ -325,6 +325,16 @@ enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 	return GPT_WALK_RETRY;
 }
 
+enum gpt_walk_result shvm_gpt_look(struct shvm_mmu_vcpu *mv, struct shvm_gpt_walk *w)
+{
+	enum shvm_gpt_format format = shvm_gpt_format(&mv->paging);
+	struct gpt_place place[GPT_TOP + 1];
+
+	if (format == SHVM_GPT_NONE)
+		return walk_none(w);
+	return walk_once(mv, w, &shvm_gpt_formats[format], place);
+}
+
 /* Bits of a present PDPTE that must be 0: SDM table 4-8. */
 static u64 pdpte_reserved(const struct shvm_paging *p)
 {

@@ -81,6 +81,9 @@ enum shvm_gpt_format shvm_gpt_format(const struct shvm_paging *p);
  */
 enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_walk *walk);
 
+/* The same without sleeping and without A and D: OK but says that there is no fault of the guest. */
+enum gpt_walk_result shvm_gpt_look(struct shvm_mmu_vcpu *mv, struct shvm_gpt_walk *walk);
+
 /*
  * A walk has set A or D in entry index of a table of 32-bit entries; access.c. Elsewhere that is
  * the same A or D of whoever uses the table, too.

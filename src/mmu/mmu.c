@@ -76,6 +76,9 @@ int shvm_mmu_vcpu_init(struct shvm_mmu *mmu, struct shvm_mmu_vcpu *mv)
 	const struct shvm_paging reset = { .maxphyaddr = 36 };
 
 	mv->mmu = mmu;
+	mv->pcid = mv->pcids;
+	mv->pcid->cr3 = SHVM_NO_TABLE;
+	shvm_mmu_flush_all(mv);
 	mv->root_role.word = U32_MAX;	/* no mode yet: set_paging() must take effect */
 	shvm_mmu_set_paging(mv, &reset);
 	return 0;

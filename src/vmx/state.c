@@ -81,11 +81,6 @@ void shvm_vmx_set_rflags(struct shvm_vcpu *vcpu, u64 val)
 	c->dirty |= SHVM_VMX_REG_RFLAGS;
 }
 
-void shvm_vmx_regs_forget(struct shvm_vcpu *vcpu)
-{
-	vcpu->vmx.regs.valid = 0;
-}
-
 void shvm_vmx_regs_flush(struct shvm_vcpu *vcpu)
 {
 	struct shvm_vmx_cached *c = &vcpu->vmx.regs;
@@ -157,6 +152,23 @@ void shvm_vmx_update_cr4(struct shvm_vcpu *vcpu)
 	vmcs_write_natural(GUEST_CR4, hw);
 	vmcs_write_natural(CR4_READ_SHADOW, vcpu->cr4);
 	vcpu->vmx.enterable = false;
+}
+
+/* What the checks before an entry look at is the same. */
+void shvm_vmx_update_ts(struct shvm_vcpu *vcpu)
+{
+	bool enterable = vcpu->vmx.enterable;
+
+	shvm_vmx_update_cr0(vcpu);
+	vcpu->vmx.enterable = enterable;
+}
+
+void shvm_vmx_update_pge(struct shvm_vcpu *vcpu)
+{
+	bool enterable = vcpu->vmx.enterable;
+
+	shvm_vmx_update_cr4(vcpu);
+	vcpu->vmx.enterable = enterable;
 }
 
 /* LMA becomes the VM-entry control; SCE is loaded with the user-return MSRs; NXE is the host's. */
