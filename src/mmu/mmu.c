@@ -74,11 +74,12 @@ void shvm_mmu_destroy(struct shvm_mmu *mmu)
 int shvm_mmu_vcpu_init(struct shvm_mmu *mmu, struct shvm_mmu_vcpu *mv)
 {
 	const struct shvm_paging reset = { .maxphyaddr = 36 };
+	int i;
 
 	mv->mmu = mmu;
+	for (i = 0; i < SHVM_NR_PCIDS; i++)
+		mv->pcids[i].cr3 = SHVM_NO_TABLE;
 	mv->pcid = mv->pcids;
-	mv->pcid->cr3 = SHVM_NO_TABLE;
-	shvm_mmu_flush_all(mv);
 	mv->root_role.word = U32_MAX;	/* no mode yet: set_paging() must take effect */
 	shvm_mmu_set_paging(mv, &reset);
 	return 0;
