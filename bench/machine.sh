@@ -25,7 +25,8 @@ else
 	echo "section native -"
 	# shellcheck disable=SC2086 # split at commas
 	(IFS=,; "$PWD/mmubench" $rows) || exit
-	insmod shvm.ko || exit
+	# shellcheck disable=SC2086 # none or one parameter
+	insmod shvm.ko $SHVM_ARGS || exit
 fi
 for guest in $guests; do
 	case $guest in

@@ -117,6 +117,7 @@ struct shvm_mmu_stats {
 	atomic64_t rmap_entries;	/* present leaf SPTEs */
 	atomic64_t large_maps;		/* large pages mapped */
 	atomic64_t large_splits;	/* groups torn because a frame became a table */
+	atomic64_t pf_rescued;		/* stale notrap entries that shvm_mmu_rescue() has found */
 	atomic64_t chain_blocks;	/* allocated, caches of vCPUs included */
 };
 
@@ -173,6 +174,7 @@ struct shvm_mmu_vcpu {
 	struct shvm_sp *root;		/* 4-level; NULL: none. Others look, too: is it in use? */
 	struct shvm_sp *pae_sp[SHVM_PAE_ROOTS];	/* PAE: directories; NULL: absent. The same */
 	u64 *pae_root;			/* 4 PDPTEs in a page below 4 GiB; NULL until needed */
+	u64 *pae_trap;			/* a directory of traps, for one that is not in memory */
 	u64 roots_gen;			/* mmu->root_gen when root and roots[] were looked up */
 	struct shvm_cached_root roots[SHVM_NR_CACHED_ROOTS];
 	int next_root;			/* victim for the next miss */

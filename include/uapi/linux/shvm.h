@@ -180,7 +180,9 @@ struct shvm_stats {
 	__u64 large_maps;	/* shadow entries of 2 MiB or 1 GiB made */
 	__u64 large_splits;	/* large pages torn because the guest made a page table in them */
 
-	__u64 reserved[39];
+	__u64 pf_rescued;	/* faults without an exit that the VMM's own stores had made stale */
+
+	__u64 reserved[38];
 };
 
 /* SHVM_DEBUG_CTL, struct shvm_debug_ctl.op */
