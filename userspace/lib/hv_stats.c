@@ -37,6 +37,7 @@ static const struct counter {
 	COUNTER(cr3_slow),
 	COUNTER(large_maps),
 	COUNTER(large_splits),
+	COUNTER(pf_rescued),
 };
 
 /* Basic exit reasons of the SDM (volume 3, appendix C) that a small guest meets. */
