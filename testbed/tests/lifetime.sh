@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 # shellcheck disable=SC2317,SC2154 # functions are called by check, which sets status
+# shellcheck disable=SC2086 # $SHVM_ARGS: none or one parameter
 #
 # The module in use, while CPUs and the module itself come and go.
 
