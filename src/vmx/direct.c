@@ -24,7 +24,7 @@
 static bool direct_faults = true;
 module_param(direct_faults, bool, 0444);
 MODULE_PARM_DESC(direct_faults,
-		 "deliver faults on entries that the guest has not made present without a VM exit (default: on)");
+		 "deliver faults on absent entries of the guest without a VM exit (default: on)");
 
 /* The self-test has passed: direct_faults counts. */
 static bool direct_is_proven;
@@ -36,8 +36,8 @@ static bool direct_is_proven;
 
 /*
  * With bit 14 of the exception bitmap clear and MATCH = 0 a #PF is delivered without an exit if
- * (error & MASK) == 0, else it exits (SDM 25.6.3). P = 0 comes of notrap entries alone. The hardware
- * sets I/D for every fetch; where the guest's CPU would not, fetches exit.
+ * (error & MASK) == 0, else it exits (SDM 25.6.3). P = 0 comes of notrap entries alone. The
+ * hardware sets I/D for every fetch; where the guest's CPU would not, fetches exit.
  */
 u32 shvm_vmx_pf_mask(const struct shvm_vcpu *vcpu)
 {
@@ -83,9 +83,7 @@ void __init shvm_vmx_direct_probe(void)
 	if (!has_reserved_address_bit()) {
 		shvm_spte_trap = SPTE_TRAP_BITS;
 		direct_off("no address bit is reserved on this CPU");
-	} else if (!direct_faults) {
-		direct_off("direct_faults=0");
-	} else if (tick_nohz_full_enabled()) {
+	} else if (direct_faults && tick_nohz_full_enabled()) {
 		direct_off("CPUs may run without a timer tick (nohz_full)");
 	}
 }
@@ -186,7 +184,8 @@ static void test_guest_fill(struct test_guest *g)
 static void test_segments(struct shvm_vcpu *vcpu)
 {
 	static const struct shvm_segment code = {
-		.selector = SEL_CODE, .limit = ~0u, .type = 0xb, .s = 1, .present = 1, .l = 1, .g = 1,
+		.selector = SEL_CODE, .limit = ~0u, .type = 0xb, .s = 1, .present = 1, .l = 1,
+		.g = 1,
 	};
 	static const struct shvm_segment data = {
 		.limit = ~0u, .type = 3, .s = 1, .present = 1, .db = 1, .g = 1,
@@ -308,9 +307,9 @@ static enum test_result test_all(struct test_guest *g)
 /**
  * shvm_vmx_direct_test - try out whether the CPU does what direct faults need
  *
- * VMX is on everywhere and no VM exists. Hypervisors that we run in may get the mask wrong, or have
- * another idea of reserved bits than their CPUID. If so, all #PF exit. Out of memory or interrupted:
- * they exit, too, and the next call tries again.
+ * VMX is on everywhere and no VM exists. Hypervisors that we run in may get the mask wrong, or
+ * have another idea of reserved bits than their CPUID. If so, all #PF exit. Out of memory or
+ * interrupted: they exit, too, and the next call tries again.
  */
 void shvm_vmx_direct_test(void)
 {
