@@ -54,6 +54,7 @@ static void stats_add_mmu(struct shvm_mmu *mmu, struct shvm_stats *out)
 	out->oos_tables = atomic_read(&mmu->nr_oos);
 	out->oos_opens = atomic64_read(&s->oos_opens);
 	out->oos_changes = atomic64_read(&s->oos_changes);
+	out->pf_rescued = atomic64_read(&s->pf_rescued);
 }
 
 void shvm_stats_sum(struct shvm *vm, struct shvm_stats *out)

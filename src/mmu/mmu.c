@@ -90,5 +90,8 @@ void shvm_mmu_vcpu_destroy(struct shvm_mmu_vcpu *mv)
 	shvm_cache_empty(&mv->cache);
 	if (mv->pae_root)
 		shvm_arch_table_free(mv->pae_root);
+	if (mv->pae_trap)
+		shvm_arch_table_free(mv->pae_trap);
 	mv->pae_root = NULL;
+	mv->pae_trap = NULL;
 }

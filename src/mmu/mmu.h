@@ -117,6 +117,23 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 bool shvm_mmu_try_reflect(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
 
 /*
+ * Faults without an exit. A #PF of the hardware with P = 0 is the guest's own, in every mode and
+ * at every moment, and its error code is the one that the guest must see, but for I/D: does a fetch
+ * set it in a guest with these registers (SDM 4.7)? The hardware runs with NXE, so it always does.
+ */
+bool shvm_mmu_fetch_is_told(u64 cr4, u64 efer);
+
+/**
+ * shvm_mmu_rescue - end a fault without an exit that is none any more
+ * @mv: a vCPU; its thread, nothing locked, may sleep
+ * @addr: of its last fault, or any other
+ *
+ * What the VMM or a device stores in a guest's table is not seen, so the shadow may say "not
+ * present" where the table does not any more. Then the next access exits. Called now and then.
+ */
+void shvm_mmu_rescue(struct shvm_mmu_vcpu *mv, gva_t addr);
+
+/*
  * Translate one linear address for software. access: SHVM_ACCESS_*. Sets guest A/D like the CPU.
  * 0 and *out; or 1 and *error = #PF error code; or -EFAULT when a guest table is unreachable.
  */

@@ -134,6 +134,7 @@ struct shvm_mmu_stats {
 	atomic64_t large_splits;	/* groups torn because a frame became a table */
 	atomic64_t oos_opens;		/* tables let go out of sync */
 	atomic64_t oos_changes;		/* entries that had changed when they were compared */
+	atomic64_t pf_rescued;		/* stale notrap entries that shvm_mmu_rescue() has found */
 	atomic64_t chain_blocks;	/* allocated, caches of vCPUs included */
 };
 
@@ -212,6 +213,7 @@ struct shvm_mmu_vcpu {
 	struct shvm_sp *root;		/* 4-level; NULL: none. Others look, too: is it in use? */
 	struct shvm_sp *pae_sp[SHVM_PAE_ROOTS];	/* PAE: directories; NULL: absent. The same */
 	u64 *pae_root;			/* 4 PDPTEs in a page below 4 GiB; NULL until needed */
+	u64 *pae_trap;			/* a directory of traps, for one that is not in memory */
 	u64 roots_gen;			/* mmu->root_gen when root and roots[] were looked up */
 	struct shvm_cached_root roots[SHVM_NR_CACHED_ROOTS];
 	struct shvm_cached_root *root_hint[SHVM_NR_CACHED_ROOTS];	/* by a hash: look first */

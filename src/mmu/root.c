@@ -334,9 +334,17 @@ static enum root_result root_get_quarter(struct shvm_mmu_vcpu *mv, int i, struct
 }
 
 /*
- * Every directory that the guest has, before it is needed: an absent PDPTE faults with an exit, but
- * a fault cannot load another one. One that is outside memory stays absent, the fault will tell.
+ * The PDPTE of the hardware. One that the guest does not have is absent: its fault is the guest's
+ * own. A directory that the guest has, but not in memory, is all traps: the fault will tell.
  */
+static u64 pae_entry(const struct shvm_mmu_vcpu *mv, int i, const struct shvm_sp *sp)
+{
+	if (!sp && !(mv->pdpte[i] & GPTE_P))
+		return 0;
+	return shvm_arch_table_hpa(sp ? sp->spt : mv->pae_trap).v | SPTE_P;
+}
+
+/* Every directory that the guest has, before it is needed: a fault cannot load another one. */
 static enum root_result root_load_pae(struct shvm_mmu_vcpu *mv)
 {
 	struct shvm_sp *sp[SHVM_PAE_ROOTS];
@@ -351,7 +359,7 @@ static enum root_result root_load_pae(struct shvm_mmu_vcpu *mv)
 	}
 	for (i = 0; i < SHVM_PAE_ROOTS; i++) {
 		WRITE_ONCE(mv->pae_sp[i], sp[i]);
-		mv->pae_root[i] = sp[i] ? shvm_arch_table_hpa(sp[i]->spt).v | SPTE_P : 0;
+		mv->pae_root[i] = pae_entry(mv, i, sp[i]);
 	}
 	mv->root_hpa = shvm_arch_table_hpa(mv->pae_root);
 	mv->root_is_loaded = true;
@@ -379,10 +387,20 @@ static enum root_result root_load(struct shvm_mmu_vcpu *mv)
 
 static int pae_root_prepare(struct shvm_mmu_vcpu *mv)
 {
-	if (!mv->root_role.pae_host || mv->pae_root)
+	int i;
+
+	if (!mv->root_role.pae_host)
 		return 0;
-	mv->pae_root = shvm_arch_table_alloc(true);
-	return mv->pae_root ? 0 : -ENOMEM;
+	if (!mv->pae_root)
+		mv->pae_root = shvm_arch_table_alloc(true);
+	if (!mv->pae_root)
+		return -ENOMEM;
+	if (mv->pae_trap)
+		return 0;
+	mv->pae_trap = shvm_arch_table_alloc(false);
+	for (i = 0; mv->pae_trap && i < SHVM_SPT_ENTRIES; i++)
+		mv->pae_trap[i] = shvm_spte_trap;
+	return mv->pae_trap ? 0 : -ENOMEM;
 }
 
 static enum root_result root_load_locked(struct shvm_mmu_vcpu *mv)

@@ -232,14 +232,18 @@ void shvm_sp_unlink(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	}
 }
 
-/* Take one page out of every structure; its live entries become traps. */
+/*
+ * Take one page out of every structure; its entries become traps. Also those that are not live:
+ * a CPU may still come here by its paging-structure caches, while stores to the guest's table are
+ * no longer seen as soon as it is untracked.
+ */
 static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_list *dead)
 {
 	int i;
 
 	shvm_sp_unlink(mmu, sp);
 	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i++)
-		if (spte_is_live(READ_ONCE(sp->spt[i])))
+		if (READ_ONCE(sp->spt[i]) != shvm_spte_trap)
 			shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
 	shvm_oos_put(mmu, sp);
 	if (!sp->role.direct)

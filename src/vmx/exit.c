@@ -62,7 +62,14 @@ static enum shvm_next skip(struct shvm_vcpu *vcpu)
 	return SHVM_NEXT_ENTER;
 }
 
-/* Taken when interrupts were switched on after the exit; windows are used at the next entry. */
+/* Taken when interrupts were switched on after the exit. */
+static enum shvm_next exit_interrupt(struct shvm_vcpu *vcpu)
+{
+	shvm_vmx_direct_tick(vcpu);
+	return SHVM_NEXT_ENTER;
+}
+
+/* Windows are used at the next entry. */
 static enum shvm_next exit_nothing(struct shvm_vcpu *vcpu)
 {
 	return SHVM_NEXT_ENTER;
@@ -170,7 +177,7 @@ static enum shvm_next exit_unknown(struct shvm_vcpu *vcpu)
 
 static const exit_fn exit_table[] = {
 	[EXIT_REASON_EXCEPTION_NMI]	= shvm_vmx_exit_exception,
-	[EXIT_REASON_EXTERNAL_INTERRUPT] = exit_nothing,
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = exit_interrupt,
 	[EXIT_REASON_TRIPLE_FAULT]	= exit_triple_fault,
 	[EXIT_REASON_INTERRUPT_WINDOW]	= exit_nothing,
 	[EXIT_REASON_NMI_WINDOW]	= exit_nothing,

@@ -59,10 +59,10 @@ static bool try_enter(struct shvm_vcpu *vcpu)
 }
 
 /*
- * Interrupts that ended the guest are taken where they are switched on, still inside the guest's
- * time slice, so that the tick is accounted to the guest.
+ * Interrupts are on before and after. Those that ended the guest are taken where they are switched
+ * on, still inside the guest's time slice, so that the tick is accounted to the guest.
  */
-static void enter_and_leave(struct shvm_vcpu *vcpu)
+void shvm_vmx_enter(struct shvm_vcpu *vcpu)
 {
 	bool entered;
 
@@ -93,6 +93,6 @@ static void enter_and_leave(struct shvm_vcpu *vcpu)
  */
 enum shvm_next shvm_vmx_run(struct shvm_vcpu *vcpu)
 {
-	enter_and_leave(vcpu);
+	shvm_vmx_enter(vcpu);
 	return shvm_vmx_exit_handle(vcpu);
 }

@@ -190,16 +190,20 @@ void shvm_vmx_update_dr7(struct shvm_vcpu *vcpu)
 }
 
 /*
- * #PF exits always: with mask and match 0 every error code matches and the bitmap decides.
- * #AC and #DB because their delivery can loop in the CPU for ever (CVE-2015-5307, CVE-2015-8104).
+ * #PF: with a mask of 0 every error code matches, and the bitmap says exit; else the bitmap says
+ * no exit for those that match. #AC and #DB because their delivery can loop in the CPU for ever
+ * (CVE-2015-5307, CVE-2015-8104).
  */
 void shvm_vmx_update_exceptions(struct shvm_vcpu *vcpu)
 {
-	u32 bitmap = BIT(X86_TRAP_PF) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_MC);
+	u32 bitmap = BIT(X86_TRAP_AC) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_MC);
+	u32 mask = shvm_vmx_pf_mask(vcpu);
 
+	if (!mask)
+		bitmap |= BIT(X86_TRAP_PF);
 	vcpu->vmx.exception_bitmap = bitmap;
 	vmcs_write32(EXCEPTION_BITMAP, bitmap);
-	vmcs_write32(PAGE_FAULT_ERROR_CODE_MASK, 0);
+	vmcs_write32(PAGE_FAULT_ERROR_CODE_MASK, mask);
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 }
 

@@ -35,6 +35,15 @@ void shvm_vmcs_free(struct shvm_vmcs *vmcs);
 void shvm_vmcs_clear_cpu(void);		/* VMCLEAR all that is resident here; IRQs off */
 void shvm_vmcs_init_cpus(void);
 
+/* --- direct.c: faults of the guest without an exit --- */
+void shvm_vmx_direct_probe(void);		/* at load, before the first vCPU */
+void shvm_vmx_direct_test(void);		/* VMX has been switched on for the first VM */
+u32 shvm_vmx_pf_mask(const struct shvm_vcpu *vcpu);	/* of the #PF error code; 0: all exit */
+void shvm_vmx_direct_tick(struct shvm_vcpu *vcpu);	/* after an exit by an interrupt */
+
+/* --- run.c --- */
+void shvm_vmx_enter(struct shvm_vcpu *vcpu);	/* enter and leave; vmx.exit says why */
+
 /* --- init.c --- */
 void shvm_vmx_init_vmcs(struct shvm_vcpu *vcpu);	/* controls, host constants, reset state */
 

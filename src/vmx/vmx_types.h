@@ -58,6 +58,7 @@ struct shvm_vmx_vcpu {
 	u32 exception_bitmap;
 	u64 kernel_gs_base;		/* of the guest, while not in the MSR */
 	u64 root;			/* last written to GUEST_CR3 */
+	unsigned long direct_tick;	/* jiffies at the last look for a stale fault */
 	struct shvm_vmx_exit exit;
 	struct shvm_vmx_cached regs;
 	struct shvm_vmx_host host;
