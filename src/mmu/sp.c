@@ -242,9 +242,14 @@ static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_ki
 	int i;
 
 	shvm_sp_unlink(mmu, sp);
-	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i++)
-		if (READ_ONCE(sp->spt[i]) != shvm_spte_trap)
+	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i++) {
+		u64 spte = READ_ONCE(sp->spt[i]);
+
+		if (spte == SPTE_NOTRAP)
+			WRITE_ONCE(sp->spt[i], shvm_spte_trap);
+		else if (spte != shvm_spte_trap)
 			shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
+	}
 	shvm_oos_put(mmu, sp);
 	if (!sp->role.direct)
 		sp_untrack(mmu, sp);
