@@ -279,6 +279,7 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	bool write = f->access & SHVM_ACCESS_WRITE, readonly = false, invalid = false;
+	bool known = false;
 	struct shvm_slot *slot;
 	hva_t at = hva(0);
 	int idx, err;
@@ -291,6 +292,9 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 		invalid = READ_ONCE(slot->invalid);
 		readonly = slot->flags & SHVM_SLOT_READONLY;
 		f->pf->tracked = READ_ONCE(slot_gfn_state(slot, f->walk.frame)->tracked);
+		/* Not found writable is not the same as not writable: then the host is asked. */
+		known = shvm_lookup_frame(slot, f->walk.frame, &f->leaf.host) &&
+			f->leaf.host.writable;
 	}
 	srcu_read_unlock(&mmu->srcu, idx);
 	if (invalid)
@@ -299,9 +303,11 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 	if (!slot || f->walk.absent ||
 	    (write && (readonly || f->pf->tracked || fault_defies_smap(mv, f))))
 		return SHVM_PF_EMULATE;
-	err = shvm_arch_host_frame(at, write, &f->leaf.host);
-	if (err)
-		return host_error(err);
+	if (!known) {
+		err = shvm_arch_host_frame(at, write, &f->leaf.host);
+		if (err)
+			return host_error(err);
+	}
 	f->level = fault_level(mv, f, at);
 	if (readonly)
 		f->leaf.host.writable = false;
@@ -376,7 +382,7 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 
 	/* Racy on purpose: only its growth matters. */
 	WRITE_ONCE(mv->mmu->clock, READ_ONCE(mv->mmu->clock) + 1);
-	ret = fault_steps(mv, pf);
+	ret = shvm_lookup_trapped_store(mv, pf) ? SHVM_PF_EMULATE : fault_steps(mv, pf);
 	fault_count(&mv->mmu->stats, ret);
 	return ret;
 }

@@ -46,14 +46,17 @@ static void sp_track(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_slot 
 static void sp_untrack(struct shvm_mmu *mmu, struct shvm_sp *sp)
 {
 	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), sp->gfn);
+	struct shvm_gfn_state *state;
 	unsigned long *head;
 
 	if (SHVM_MMU_BROKEN_IF(mmu, !slot))
 		return;
 	head = slot_rmap_head(slot, sp->gfn);
+	state = slot_gfn_state(slot, sp->gfn);
 	shvm_lock_rmap(head);
-	WRITE_ONCE(slot_gfn_state(slot, sp->gfn)->tracked,
-		   slot_gfn_state(slot, sp->gfn)->tracked - 1);
+	WRITE_ONCE(state->tracked, state->tracked - 1);
+	if (!state->tracked)
+		shvm_rmap_write_allow(head);
 	shvm_unlock_rmap(head);
 	shvm_large_allow(slot, sp->gfn);
 }
