@@ -31,6 +31,7 @@
 
 static const char *self;
 static bool marking;
+static bool magic;	/* tell the emulator's debugger where the operations begin and end */
 static uint8_t mark_of_row;
 static uint64_t start, ticks;
 
@@ -52,15 +53,24 @@ static void mark(uint8_t what)
 	check(!ioperm(PORT_MARK, 1, 0), "ioperm");
 }
 
+/* Stops an emulator that was told to take this for a breakpoint; does nothing elsewhere. */
+static void magic_break(void)
+{
+	if (magic)
+		asm volatile("xchg %bx, %bx");
+}
+
 static void begin(void)
 {
 	mark(mark_of_row);
+	magic_break();
 	start = __rdtsc();
 }
 
 static void end(void)
 {
 	ticks = __rdtsc() - start;
+	magic_break();
 	mark(mark_of_row);
 }
 
@@ -277,9 +287,12 @@ static void usage(void)
 	size_t i;
 
 	printf("Usage: mmubench [--marks] [ROW]...\n"
+	       "       mmubench [--marks] --profile COUNT ROW\n"
 	       "Measures the rows, all of them if none is named, and prints for each\n"
 	       "\"row NAME OPERATIONS TICKS\".\n"
 	       "  --marks   in a guest of shvm-run --marks: note its counters before and after\n"
+	       "  --profile the row as usual, to warm up, then COUNT operations between two\n"
+	       "            breakpoints of an emulator (xchg %%bx, %%bx)\n"
 	       "Rows:");
 	for (i = 0; i < NR_ROWS; i++)
 		printf(" %s", rows[i].name);
@@ -306,6 +319,32 @@ static bool is_row(const char *name)
 	return false;
 }
 
+static void run_row(const struct row *row, unsigned int n)
+{
+	mark_of_row = row - rows + 1;
+	row->run(n);
+	printf("row %s %u %llu\n", row->name, n, (unsigned long long)ticks);
+	fflush(stdout);
+}
+
+/* args: COUNT ROW */
+static int profile(char **args)
+{
+	unsigned long n = args[0] ? strtoul(args[0], NULL, 10) : 0;
+	size_t i;
+
+	if (!n || n > PAGES || !args[1] || !is_row(args[1]) || args[2]) {
+		fprintf(stderr, "mmubench: --profile takes a count up to %u and a row\n", PAGES);
+		return 1;
+	}
+	for (i = 0; strcmp(args[1], rows[i].name); i++)
+		;
+	run_row(&rows[i], rows[i].n);
+	magic = true;
+	run_row(&rows[i], n);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	char **names = argv + 1;
@@ -322,6 +361,10 @@ int main(int argc, char **argv)
 		marking = true;
 		names++;
 	}
+	if (names[0] && !strcmp(names[0], "--profile")) {
+		mark(MARK_BOOT);
+		return profile(names + 1);
+	}
 	for (i = 0; names[i]; i++) {
 		if (is_row(names[i]))
 			continue;
@@ -330,12 +373,8 @@ int main(int argc, char **argv)
 	}
 	mark(MARK_BOOT);
 	for (i = 0; i < NR_ROWS; i++) {
-		if (!is_wanted(&rows[i], names))
-			continue;
-		mark_of_row = i + 1;
-		rows[i].run(rows[i].n);
-		printf("row %s %u %llu\n", rows[i].name, rows[i].n, (unsigned long long)ticks);
-		fflush(stdout);
+		if (is_wanted(&rows[i], names))
+			run_row(&rows[i], rows[i].n);
 	}
 	return 0;
 }

@@ -31,6 +31,11 @@ static int read_user(hva_t at, void *buf, u32 len)
 {
 	if (len == sizeof(u64))
 		return get_user(*(u64 *)buf, (u64 __user *)user_ptr(at));
+	/* An instruction, by two loads that overlap: a fourth of what a copy costs. */
+	if (len > sizeof(u64) && len <= 2 * sizeof(u64))
+		return get_user(*(u64 *)buf, (u64 __user *)user_ptr(at)) ?:
+		       get_user(*(u64 *)(buf + len - sizeof(u64)),
+				(u64 __user *)(user_ptr(at) + len - sizeof(u64)));
 	return copy_from_user(buf, user_ptr(at), len) ? -EFAULT : 0;
 }
 

@@ -54,7 +54,7 @@ static u32 chain_count_of(unsigned long word, const u64 *sptep)
 
 static u8 spte_access(u64 spte)
 {
-	return (spte & SPTE_W ? GPT_ACC_W : 0) | (spte & SPTE_U ? GPT_ACC_U : 0) |
+	return (spte & (SPTE_W | SPTE_GUESTW) ? GPT_ACC_W : 0) | (spte & SPTE_U ? GPT_ACC_U : 0) |
 	       (spte & SPTE_NX ? 0 : GPT_ACC_X);
 }
 
@@ -143,7 +143,7 @@ static u64 audit_leaf_locked(struct audit *a, struct shvm_sp *sp, unsigned int i
 			audit_fail(a, "A1", "leaf is not once in its chain", sp, index);
 		if (large ? large->tracked : must_not_write(slot_gfn_state(slot, f)) && (spte & SPTE_W))
 			audit_fail(a, "A3", "tracked frame is writable", sp, index);
-		if ((spte & SPTE_W) && !(spte & SPTE_HOSTW))
+		if ((spte & (SPTE_W | SPTE_GUESTW)) && !(spte & SPTE_HOSTW))
 			audit_fail(a, "A4", "writable without the host's leave", sp, index);
 	}
 	shvm_unlock_rmap(head);

@@ -59,7 +59,7 @@ u64 shvm_spte_leaf(union shvm_role role, u8 acc, bool dirty, const struct shvm_h
 	if (acc & GPT_ACC_U)
 		spte |= SPTE_U;
 	if ((acc & GPT_ACC_W) && may_write)
-		spte |= SPTE_W;
+		spte |= SPTE_W | SPTE_GUESTW;
 	return spte;
 }
 
@@ -327,6 +327,14 @@ bool shvm_entry_adapt(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int
 	return shvm_entry_install(mv, sp, index, &leaf) == SHVM_MAP_DONE;
 }
 
+static bool prefetch_frame(const struct shvm_slot *slot, gfn_t f, bool write,
+			   struct shvm_host_frame *host)
+{
+	if (shvm_lookup_frame(slot, f, host) && (host->writable || !write))
+		return true;
+	return shvm_arch_host_frame_atomic(slot_hva(slot, gfn_to_gpa(f)), write, host);
+}
+
 void shvm_entry_prefetch(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
 			 u64 gpte)
 {
@@ -352,8 +360,7 @@ void shvm_entry_prefetch(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned 
 		return;
 	write &= !(slot->flags & SHVM_SLOT_READONLY);
 	/* A direct table does not know whether stores are wanted: writable if that is for free. */
-	if (!shvm_arch_host_frame_atomic(slot_hva(slot, gfn_to_gpa(leaf.frame)),
-					 write && !sp->role.direct, &leaf.host))
+	if (!prefetch_frame(slot, leaf.frame, write && !sp->role.direct, &leaf.host))
 		return;
 	leaf.host.writable &= write;
 	if (!sp->role.wp)

@@ -314,6 +314,7 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 	struct shvm_mmu *mmu = mv->mmu;
 	bool write = f->access & SHVM_ACCESS_WRITE, readonly = false, invalid = false;
 	struct shvm_gfn_state *state;
+	bool known = false;
 	struct shvm_slot *slot;
 	hva_t at = hva(0);
 	int idx, err;
@@ -329,6 +330,9 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 		f->pf->tracked = READ_ONCE(state->tracked) && !READ_ONCE(state->loose);
 		if (write && f->pf->tracked && !readonly && !invalid)
 			f->pf->tracked = !shvm_oos_open(mv, slot, f->walk.frame);
+		/* Not found writable is not the same as not writable: then the host is asked. */
+		known = shvm_lookup_frame(slot, f->walk.frame, &f->leaf.host) &&
+			f->leaf.host.writable;
 	}
 	srcu_read_unlock(&mmu->srcu, idx);
 	if (invalid)
@@ -337,9 +341,11 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 	if (!slot || f->walk.absent ||
 	    (write && (readonly || f->pf->tracked || fault_defies_smap(mv, f))))
 		return SHVM_PF_EMULATE;
-	err = shvm_arch_host_frame(at, write, &f->leaf.host);
-	if (err)
-		return host_error(err);
+	if (!known) {
+		err = shvm_arch_host_frame(at, write, &f->leaf.host);
+		if (err)
+			return host_error(err);
+	}
 	f->level = fault_level(mv, f, at);
 	if (readonly)
 		f->leaf.host.writable = false;
@@ -416,7 +422,10 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 
 	/* Racy on purpose: only its growth matters. */
 	WRITE_ONCE(mv->mmu->clock, READ_ONCE(mv->mmu->clock) + 1);
-	ret = fault_steps(mv, pf);
+	if (shvm_lookup_trapped_store(mv, pf))
+		ret = pf->tracked ? SHVM_PF_EMULATE : SHVM_PF_FIXED;
+	else
+		ret = fault_steps(mv, pf);
 	fault_count(&mv->mmu->stats, ret);
 	return ret;
 }

@@ -139,6 +139,12 @@ void shvm_mmu_rescue(struct shvm_mmu_vcpu *mv, gva_t addr);
  */
 int shvm_mmu_translate(struct shvm_mmu_vcpu *mv, gva_t addr, u32 access, gpa_t *out, u32 *error);
 
+/*
+ * The same for code that the vCPU runs, by the shadow tables alone: true if they lead there and
+ * let that mode fetch. False says nothing. May sleep as little as a fault in them.
+ */
+bool shvm_mmu_lookup_code(struct shvm_mmu_vcpu *mv, gva_t addr, bool user, gpa_t *out);
+
 /* Guest-physical accesses within one page. Writes keep the shadow of tables exact. */
 enum shvm_mem_result shvm_mmu_read(struct shvm_mmu *mmu, gpa_t at, void *buf, u32 len);
 enum shvm_mem_result shvm_mmu_write(struct shvm_mmu_vcpu *mv, gpa_t at, const void *buf, u32 len);

@@ -167,8 +167,10 @@ bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f)
 		shvm_lock_rmap(head);
 		/* Another page of the frame, in whatever role, wants every store to be trapped. */
 		open = state->tracked == n;
-		if (open)
+		if (open) {
 			WRITE_ONCE(state->loose, true);
+			shvm_rmap_write_allow(head);
+		}
 		shvm_unlock_rmap(head);
 	}
 	shvm_unlock_oos(mmu);

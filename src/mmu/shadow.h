@@ -135,6 +135,15 @@ u64 shvm_spte_table(const struct shvm_sp *child, u8 acc);
 u64 shvm_spte_leaf(union shvm_role role, u8 acc, bool dirty, const struct shvm_host_frame *host,
 		   u32 access);
 
+/* --- lookup.c --- */
+/* Did only our own write protection stop the store? Then pf is complete, else as it was. */
+bool shvm_lookup_trapped_store(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
+/*
+ * The host frame behind f, if some SPTE maps it. SRCU is held. As a look at the host's tables it is
+ * good as long as no invalidation has begun since shvm_inval_begin_read(), which came before.
+ */
+bool shvm_lookup_frame(const struct shvm_slot *slot, gfn_t f, struct shvm_host_frame *host);
+
 /* --- large.c --- */
 /* The level, at most top, at which the group around f may be mapped now. A hint until installed. */
 int shvm_large_level(struct shvm_mmu *mmu, const struct shvm_slot *slot, gfn_t f, int top);

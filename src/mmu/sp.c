@@ -56,8 +56,10 @@ static void sp_untrack(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	state = slot_gfn_state(slot, sp->gfn);
 	shvm_lock_rmap(head);
 	WRITE_ONCE(state->tracked, state->tracked - 1);
-	if (!state->tracked)
+	if (!state->tracked) {
 		WRITE_ONCE(state->loose, false);
+		shvm_rmap_write_allow(head);
+	}
 	shvm_unlock_rmap(head);
 	shvm_large_allow(slot, sp->gfn);
 }

@@ -70,6 +70,34 @@ bool shvm_rmap_write_protect(struct shvm_tlb *tlb, unsigned long *head)
 	return lost;
 }
 
+void shvm_rmap_write_allow(unsigned long *head)
+{
+	struct shvm_chain_iter it = shvm_chain_iter(READ_ONCE(*head));
+	u64 *sptep, old, seen;
+
+	while ((sptep = shvm_chain_next(&it))) {
+		old = READ_ONCE(*sptep);
+		while ((old & (SPTE_GUESTW | SPTE_W)) == SPTE_GUESTW) {
+			seen = cmpxchg64(sptep, old, old | SPTE_W);
+			if (seen == old)
+				break;
+			old = seen;
+		}
+	}
+}
+
+u64 shvm_rmap_any(unsigned long *head)
+{
+	const u64 *sptep;
+	u64 spte;
+
+	shvm_lock_rmap(head);
+	sptep = shvm_chain_first(READ_ONCE(*head));
+	spte = sptep ? READ_ONCE(*sptep) : 0;
+	shvm_unlock_rmap(head);
+	return spte;
+}
+
 bool shvm_rmap_age(unsigned long *head, u8 *age, bool clear)
 {
 	struct shvm_chain_iter it = shvm_chain_iter(READ_ONCE(*head));

@@ -115,7 +115,13 @@ u32 shvm_rmap_zap(struct shvm_tlb *tlb, unsigned long *head, u8 *age);
 /* No leaf of the frame stays writable. True: one was, a flush is owed. */
 bool shvm_rmap_write_protect(struct shvm_tlb *tlb, unsigned long *head);
 
+/* Tracking has ended: what only it had kept from being writable is so again. */
+void shvm_rmap_write_allow(unsigned long *head);
+
 /* Was a leaf (or one that is gone) used since the last time? clear: and forget it; no flush. */
 bool shvm_rmap_age(unsigned long *head, u8 *age, bool clear);
+
+/* The value of any one of the leaves; 0: none. Takes the head's lock itself. */
+u64 shvm_rmap_any(unsigned long *head);
 
 #endif

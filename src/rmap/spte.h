@@ -8,16 +8,18 @@
  * trap        1  all ones       0           the guest may have something here: fault and look
  * was large   1  all ones       LEAF        trap where a large page was: a table must wait
  * table       1  shadow table   0           non-leaf
- * page        1  host frame     LEAF (+HOSTW), and PS if it is a large one
+ * page        1  host frame     LEAF (+HOSTW, +GUESTW), and PS if it is a large one
  *
  * When HW.W may be set in a leaf (docs/mmu.md "Write permission"; a large page with a tracked
  * frame in it has no SPTE at all):
  *
  *  guest W and D*  host W  tracked  HW.W   who may set HW.W later
  *       1            1        0      1     -
- *       1            1        1      0     a fault, after the last shadow of the frame is gone
+ *       1            1        1      0     who takes the last shadow of the frame away
  *       1            0        x      0     nobody: zap and fault again
  *       0            x        x      0     a fault that sets guest D, or a change of the entry
+ *
+ *  GUESTW says that the first two are 1; without CR0.WP the supervisor may also have W alone.
  *  (*) in a direct page both are in the parent's entry: treated as 1 here.
  */
 #ifndef SHVM_SPTE_H
@@ -41,11 +43,12 @@
 /*
  * Software bits: 9-11 only, since PAE tables reserve 62:52. The hardware ignores 9-11 in every
  * format. LEAF tells a mapped guest frame from a table at the same level; HOSTW remembers that
- * the host mapping was writable when the frame was looked up.
+ * the host mapping was writable when the frame was looked up; GUESTW that W is the guest's will.
  */
 #define SPTE_LEAF	BIT_ULL(9)
 #define SPTE_HOSTW	BIT_ULL(10)
-#define SPTE_SOFT	(SPTE_LEAF | SPTE_HOSTW)
+#define SPTE_GUESTW	BIT_ULL(11)
+#define SPTE_SOFT	(SPTE_LEAF | SPTE_HOSTW | SPTE_GUESTW)
 
 /*
  * L1TF: an entry that the CPU will not use must not name cacheable memory, so trap has every

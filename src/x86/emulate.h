@@ -251,6 +251,24 @@ struct shvm_emul_info {
 	u8 size;
 };
 
+/**
+ * struct shvm_emul_store - a plain store of 64 bits to memory
+ * @linear: address, DS or SS
+ * @value: what is stored
+ * @exchange: XCHG: what was there goes to @reg
+ * @reg: general register, not RSP
+ * @len: of the instruction
+ */
+struct shvm_emul_store {
+	u64 linear;
+	u64 value;
+	bool exchange;
+	u8 reg;
+	u8 len;
+};
+
+bool shvm_emul_decode_store(const u8 *insn, unsigned int avail, const u64 *gpr,
+			    struct shvm_emul_store *st);
 enum shvm_emul_result shvm_emul_run(struct shvm_emul *e);
 enum shvm_emul_result shvm_emul_decode(struct shvm_emul *e, struct shvm_emul_info *info);
 enum shvm_emul_result shvm_emul_fault(struct shvm_emul *e, u8 vector, bool has_error, u32 error);

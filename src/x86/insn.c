@@ -479,6 +479,8 @@ enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, const struct shvm
 {
 	struct shvm_insn *in = &vcpu->insn;
 
+	if (pf->tracked && shvm_insn_table_store(vcpu, pf))
+		return SHVM_NEXT_ENTER;
 	insn_start(vcpu, pf->tracked);
 	in->fault_tracked = pf->tracked;
 	in->fault_la = pf->addr.v;

@@ -227,9 +227,11 @@ enum shvm_emul_result shvm_insn_fetch(struct shvm_emul *e, u64 linear, void *buf
 	enum shvm_emul_result r;
 	gpa_t at;
 
-	r = mem_translate(e, linear, access, &at);
-	if (r != EMUL_OK)
-		return r;
+	if (!shvm_mmu_lookup_code(&emul_vcpu(e)->mmu, gva(linear), e->cpl == 3, &at)) {
+		r = mem_translate(e, linear, access, &at);
+		if (r != EMUL_OK)
+			return r;
+	}
 	ret = shvm_mmu_read(&emul_vcpu(e)->vm->mmu, at, buf, len);
 	switch (ret) {
 	case SHVM_MEM_OK:

@@ -124,10 +124,15 @@ static void check_leaf(const struct shvm_sp *sp, int i)
 		for (n = 0; n < pages_of(level); n++)
 			SP_CHECK(!slot_gfn_state(slot, gfn(f + n))->tracked, sp, i,
 				 "a tracked frame in a large leaf");
-	if (!(spte & SPTE_W))
+	/* What may not be written may not be made writable by the end of tracking either. */
+	SP_CHECK(!(spte & SPTE_GUESTW) || (spte & SPTE_HOSTW), sp, i, "GUESTW without HOSTW");
+	SP_CHECK((spte & (SPTE_GUESTW | SPTE_W)) != SPTE_GUESTW ||
+		 slot_gfn_state(slot, gfn(f))->tracked, sp, i, "no W, but nothing tracks the frame");
+	if (!(spte & (SPTE_GUESTW | SPTE_W)))
 		return;
 	SP_CHECK(!sp->role.direct || !sp->role.clean, sp, i, "writable below a clean entry");
-	SP_CHECK(!slot_gfn_state(slot, gfn(f))->tracked || slot_gfn_state(slot, gfn(f))->loose, sp, i,
+	SP_CHECK(!(spte & SPTE_W) || !slot_gfn_state(slot, gfn(f))->tracked ||
+		 slot_gfn_state(slot, gfn(f))->loose, sp, i,
 		 "a tracked frame is writable");
 	for (n = 0; n < pages_of(level); n++)
 		SP_CHECK(host_writable(f + n), sp, i, "writable, but not for the host");
@@ -217,12 +222,13 @@ static u64 frame_behind(const struct shvm_sp *sp, int i, u64 e)
 static void check_rights(const struct shvm_sp *sp, int i, u64 e, bool leaf, bool frozen)
 {
 	u64 spte = sp->spt[i];
+	bool writable = spte & (SPTE_W | SPTE_GUESTW);
 
 	if (leaf && ((spte & SPTE_LEAF) || sp->role.wp))
-		SP_CHECK(!(spte & SPTE_W) || (e & E_D) || frozen, sp, i, "writable but clean");
+		SP_CHECK(!writable || (e & E_D) || frozen, sp, i, "writable but clean");
 	if (!sp->role.wp)
 		return;
-	SP_CHECK(!(spte & SPTE_W) || (e & E_W), sp, i, "more W than the guest");
+	SP_CHECK(!writable || (e & E_W), sp, i, "more W than the guest");
 	SP_CHECK(!(spte & SPTE_U) || (e & E_U), sp, i, "more U than the guest");
 	SP_CHECK((spte & SPTE_NX) || !(e & E_NX), sp, i, "more X than the guest");
 }

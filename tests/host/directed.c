@@ -596,6 +596,7 @@ static void table_becomes_writable(void)
 	host_swap_out(page_of(DATA));
 	expect(v, READ, false, at(0, 0, 0, 0), DONE);
 	host_set_vma(page_of(OTHER), VMA_RO);
+	host_swap_out(page_of(DATA));	/* so that the host is asked for it, and others run */
 	machine->disturb = make_writable_again;
 	touch(v, READ, at(1, 0, 0, 0));
 	CHECK(entry_of(OTHER, 0) & A, "no A after a use");

@@ -107,6 +107,11 @@ table-leaves-large	mmu/large.c	s/gone = shvm_rmap_zap\([^;]*;/gone = 0;/
 group-not-tracked	mmu/large.c	s/large->tracked \+ 1\)/large->tracked)/
 group-not-untracked	mmu/large.c	s/large->tracked - 1\)/large->tracked)/
 large-zapped-after-the-debt	mmu/sp.c	s/\tshvm_large_forbid\(mmu, slot, sp->gfn\);\n(\tshvm_lock_rmap\(head\);.*?\tshvm_unlock_rmap\(head\);\n)/$1\tshvm_large_forbid(mmu, slot, sp->gfn);\n/s
+untracked-stays-read-only	rmap/rmap.c	s/seen = cmpxchg64\(sptep, old, old \| SPTE_W\)/seen = old/
+trapped-store-of-user-page	mmu/lookup.c	s/\(l\.all & \(SPTE_W \| SPTE_U\)\) == SPTE_W/(l.all \& SPTE_W)/
+trapped-store-despite-tables	mmu/lookup.c	s/\t\tlookup_add\(l, spte\);\n//
+piece-of-large-frame-forgotten	mmu/lookup.c	s/within = f\.v & [^;]*;/;/
+host-not-asked-to-write	mmu/fault.c	s/ &&\n\t\t\tf->leaf\.host\.writable;/;/
 large-leaves-no-mark	rmap/rmap.c	s/spte_gone\(READ_ONCE\(\*sptep\)\)/shvm_spte_trap/g
 table-does-not-wait	mmu/entry.c	s/return large \|\| shvm_tlb_is_settled\(mmu, sp->large_owed\);/return true;/
 large-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /sp->role.level > 2 \&\& !large \&\& /

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A second, small decoder: the plain stores of 64-bit code to page tables. It knows the forms that
+ * kernels use for single entries and leaves all others, and all that is unusual about these, to
+ * the full one. A pure function.
+ */
+#include "emul_internal.h"
+
+#define REX_W		0x48	/* REX with W; any of the others may be set */
+#define REX_R		4
+#define REX_X		2
+#define REX_B		1
+
+/* REX, opcode, ModRM. */
+#define MIN_BYTES	3
+
+/* Bytes of the memory operand that follow ModRM, without a displacement of its own kind. */
+static unsigned int disp_bytes(u8 mod)
+{
+	if (mod == 0)
+		return 0;
+	return mod == 1 ? 1 : 4;
+}
+
+static u64 number_at(const u8 *insn, unsigned int bytes)
+{
+	s32 n;
+
+	if (bytes == 1)
+		return (s8)*insn;
+	memcpy(&n, insn, sizeof(n));
+	return (s64)n;
+}
+
+/* The address of [base + index * scale + disp]; 0 bytes: a form that is left to others. */
+static unsigned int store_address(const u8 *insn, unsigned int avail, const u64 *gpr, u64 *linear)
+{
+	u8 rex = insn[0], mod = insn[2] >> 6, base = insn[2] & 7;
+	unsigned int len = MIN_BYTES, disp = disp_bytes(mod);
+	u64 at = 0;
+
+	if (mod == 3)
+		return 0;
+	if (base == EMUL_RSP) {		/* a SIB byte */
+		u8 index;
+
+		if (avail <= len)
+			return 0;
+		base = insn[len] & 7;
+		index = ((insn[len] >> 3) & 7) | (rex & REX_X ? 8 : 0);
+		if (index != EMUL_RSP)
+			at = gpr[index] << (insn[len] >> 6);
+		len++;
+	}
+	/* RSP is not among the registers here, and with mod 0, RBP means another form. */
+	if ((base == EMUL_RBP && mod == 0) || (base == EMUL_RSP && !(rex & REX_B)) ||
+	    avail < len + disp)
+		return 0;
+	at += gpr[base | (rex & REX_B ? 8 : 0)];
+	if (disp)
+		at += number_at(insn + len, disp);
+	*linear = at;
+	return len + disp;
+}
+
+/**
+ * shvm_emul_decode_store - decode a plain store of 64 bits
+ * @insn: the instruction, 64-bit code
+ * @avail: bytes of it that are there; more may follow
+ * @gpr: general registers; that of RSP is not looked at
+ * @st: filled in
+ *
+ * Return: false: not one of the few forms, or not all of it is there.
+ */
+bool shvm_emul_decode_store(const u8 *insn, unsigned int avail, const u64 *gpr,
+			    struct shvm_emul_store *st)
+{
+	unsigned int len;
+	u8 reg;
+
+	if (avail < MIN_BYTES || (insn[0] & ~(REX_R | REX_X | REX_B)) != REX_W)
+		return false;
+	len = store_address(insn, avail, gpr, &st->linear);
+	if (!len)
+		return false;
+	reg = ((insn[2] >> 3) & 7) | (insn[0] & REX_R ? 8 : 0);
+	st->exchange = false;
+	switch (insn[1]) {
+	case 0x87:	/* XCHG */
+		st->exchange = true;
+		fallthrough;
+	case 0x89:	/* MOV */
+		if (reg == EMUL_RSP)
+			return false;
+		st->value = gpr[reg];
+		break;
+	case 0xc7:	/* MOV, sign-extended immediate */
+		if ((reg & 7) || avail < len + 4)
+			return false;
+		st->value = number_at(insn + len, 4);
+		len += 4;
+		break;
+	default:
+		return false;
+	}
+	st->reg = reg;
+	st->len = len;
+	return true;
+}
