@@ -160,6 +160,9 @@ bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f)
 	bool open = false;
 	u32 n;
 
+	if (!shvm_mmu_oos)
+		return false;
+
 	shvm_lock_mmu_read(mmu);
 	shvm_lock_oos(mmu);
 	n = table_open(mv, slot, f);

@@ -304,7 +304,7 @@ static enum root_result root_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_r
 	shvm_lock_sp(sp);
 	is_new = !sp->filled;
 	filled = shvm_sp_fill(mv->mmu, sp);
-	if (filled && is_new && sp->role.level == 4)
+	if (filled && is_new && sp->role.level == 4 && shvm_mmu_prefetch)
 		root_link_known(mv, sp);
 	sp->is_root = true;
 	WRITE_ONCE(sp->writes, 0);
