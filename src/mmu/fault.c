@@ -420,6 +420,7 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 
 	/* Racy on purpose: only its growth matters. */
 	WRITE_ONCE(mv->mmu->clock, READ_ONCE(mv->mmu->clock) + 1);
+	shvm_mmu_root_obsolete(mv);
 	if (shvm_lookup_trapped_store(mv, pf))
 		ret = pf->tracked ? SHVM_PF_EMULATE : SHVM_PF_FIXED;
 	else

@@ -7,7 +7,7 @@
  * has some: roots[] says which. docs/mmu.md, "Virtual PCID".
  *
  * A vCPU keeps plain pointers to roots. They are good while roots_gen equals mmu->root_gen: who
- * kills a root raises root_gen, asks every vCPU to reload and waits for a flush, all before the
+ * kills a root names it there, raises root_gen, asks every vCPU to reload and waits for a flush, all before the
  * memory is freed; a vCPU checks requests after it has declared itself in the guest.
  */
 #include <asm/processor-flags.h>
@@ -56,6 +56,33 @@ static void roots_forget(struct shvm_mmu_vcpu *mv)
 		WRITE_ONCE(mv->pae_sp[i], NULL);
 	root_unload(mv);
 	mv->roots_gen = READ_ONCE(mv->mmu->root_gen);
+}
+
+static void root_forget(struct shvm_mmu_vcpu *mv, const struct shvm_sp *sp)
+{
+	int i;
+
+	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++)
+		if (mv->roots[i].sp == sp)
+			mv->roots[i].table = SHVM_NO_TABLE;
+	if (mv->root == sp)
+		root_unload(mv);
+}
+
+/* Forget the roots that have died, or all if there were too many. */
+static void roots_prune(struct shvm_mmu_vcpu *mv)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	u64 gen = smp_load_acquire(&mmu->root_gen), i;	/* pairs with root_is_dead() */
+
+	for (i = mv->roots_gen + 1; i <= gen && gen - i < SHVM_DEAD_ROOTS; i++)
+		root_forget(mv, smp_load_acquire(&mmu->dead_roots[i % SHVM_DEAD_ROOTS]));
+	/* Acquire above: an entry that was overwritten before we read it shows in root_gen now. */
+	if (mv->root_role.pae_host ||
+	    READ_ONCE(mmu->root_gen) - mv->roots_gen >= SHVM_DEAD_ROOTS)
+		roots_forget(mv);
+	else
+		mv->roots_gen = gen;
 }
 
 void shvm_mmu_set_paging(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p)
@@ -248,7 +275,7 @@ bool shvm_mmu_try_set_pge(struct shvm_mmu_vcpu *mv, u64 cr4)
 void shvm_mmu_root_obsolete(struct shvm_mmu_vcpu *mv)
 {
 	if (mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
-		roots_forget(mv);
+		roots_prune(mv);
 }
 
 enum root_result {
@@ -374,7 +401,7 @@ static enum root_result root_load(struct shvm_mmu_vcpu *mv)
 
 	/* Roots die under the lock for writing only, so what we take now fits this number. */
 	if (mv->roots_gen != mmu->root_gen)
-		roots_forget(mv);
+		roots_prune(mv);
 	if (mv->root_role.pae_host)
 		return root_load_pae(mv);
 	ret = root_get(mv, gpa_to_gfn(gpa(cr3_table(mv->cr3))), mv->root_role, &sp);
