@@ -145,7 +145,6 @@ large-direct-though-clean	mmu/fault.c	s/bool dirty = !sp->role\.clean;/bool dirt
 notrap-in-direct-pages	mmu/sp.c	s/(sp->spt\[i\] = )shvm_spte_trap;/${1}SPTE_NOTRAP;/
 notrap-where-a-table-was	mmu/sp.c	s/xchg\(sptep, shvm_spte_trap\)/xchg(sptep, SPTE_NOTRAP)/
 notrap-where-a-page-was	rmap/spte.h	s/\| SPTE_LEAF : shvm_spte_trap;/| SPTE_LEAF : SPTE_NOTRAP;/
-notrap-where-another-was	mmu/entry.c	s/(shvm_entry_drop\(mmu, sp, index, )shvm_spte_trap\)/${1}SPTE_NOTRAP)/
 notrap-in-dead-tables	mmu/sp.c	s/if \(READ_ONCE\(sp->spt\[i\]\) != shvm_spte_trap\)/if (spte_is_live(READ_ONCE(sp->spt[i])))/
 notrap-for-every-entry	mmu/sp.c	s/shvm_spte_trap & -\(gpte & GPTE_P\)/shvm_spte_trap \& -(gpte >> 1 \& 1)/
 directory-absent-notrap	mmu/root.c	s/if \(!sp && !\(mv->pdpte\[i\] & GPTE_P\)\)/if (!sp)/
