@@ -69,6 +69,14 @@ static __always_inline bool exit_is_insn(u32 reason)
 	return reason < 64 && (INSN_EXITS & BIT_ULL(reason));
 }
 
+/* The guest has run, and what was injected at the entry has been delivered. */
+static __always_inline void exit_begin_insn(struct shvm_vcpu *vcpu)
+{
+	vcpu->vmx.launched = true;
+	if (unlikely(vcpu->vmx.injected))
+		shvm_vmx_injected_forget(vcpu);
+}
+
 static void exit_read_insn(struct shvm_vcpu *vcpu)
 {
 	struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
@@ -77,9 +85,6 @@ static void exit_read_insn(struct shvm_vcpu *vcpu)
 	exit->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
 	exit->intr_info = 0;
 	exit->idt_vectoring = 0;
-	vcpu->vmx.launched = true;
-	if (vcpu->vmx.injected)
-		shvm_vmx_injected_forget(vcpu);
 }
 
 static void exit_read_event(struct shvm_vcpu *vcpu)
@@ -258,8 +263,6 @@ static bool exit_insn(struct shvm_vcpu *vcpu)
 	switch (vcpu->vmx.exit.reason) {
 	case EXIT_REASON_INVLPG:
 		return exit_invlpg(vcpu);
-	case EXIT_REASON_CPUID:
-		return exit_cpuid(vcpu);
 	case EXIT_REASON_IO_INSTRUCTION:
 		return exit_io(vcpu);
 	case EXIT_REASON_CR_ACCESS:
@@ -288,6 +291,9 @@ static noinline bool exit_other(struct shvm_vcpu *vcpu, u32 reason)
 {
 	vcpu->vmx.exit.reason = reason;
 	if (exit_is_insn(reason)) {
+		exit_begin_insn(vcpu);
+		if (reason == EXIT_REASON_CPUID)
+			return exit_cpuid(vcpu);
 		exit_read_insn(vcpu);
 		return exit_insn(vcpu);
 	}
@@ -302,9 +308,7 @@ static __always_inline bool exit_is_short(struct shvm_vcpu *vcpu)
 
 	exit_count(vcpu, reason);
 	if (likely(reason == EXIT_REASON_CR_ACCESS)) {
-		vcpu->vmx.launched = true;
-		if (unlikely(vcpu->vmx.injected))
-			shvm_vmx_injected_forget(vcpu);
+		exit_begin_insn(vcpu);
 		if (likely(exit_cr3(vcpu)))
 			return true;
 	}
