@@ -291,38 +291,36 @@ TEST_F(short, fault_while_an_interrupt_waits)
 /* ---- operands ---- */
 
 /* Through each register: load the other root, look at REGION, read CR3 back, load the first. */
-#define CR3_BY(reg, save, restore)					\
+#define CR3_BY(reg)							\
 GUEST_CODE static void cr3_by_##reg(void)				\
 {									\
 	u64 seen, back;							\
 									\
-	asm volatile(save "\n\t"					\
-		     "mov %[other], %%" #reg "; mov %%" #reg ", %%cr3\n\t" \
-		     "movabs %c[region], %%rax\n\t"			\
+	asm volatile("mov %[other], %%" #reg "; mov %%" #reg ", %%cr3\n\t" \
+		     "mov %[region], %%rax; mov (%%rax), %%rax\n\t"	\
 		     "xor %%" #reg ", %%" #reg "; mov %%cr3, %%" #reg "\n\t" \
 		     "xchg %%" #reg ", %%rcx\n\t"			\
-		     "mov %[root], %%" #reg "; mov %%" #reg ", %%cr3\n\t" \
-		     restore						\
+		     "mov %[root], %%" #reg "; mov %%" #reg ", %%cr3" \
 		     : "=&a"(seen), "=&c"(back)				\
 		     : [other] "m"(other_root), [root] "m"(region.root), [region] "i"(REGION) \
-		     : #reg, "rbx", "memory");				\
+		     : #reg, "memory");					\
 	GUEST_ASSERT_EQ(PAGE(1), seen);					\
 	GUEST_ASSERT_EQ(other_root, back);				\
 	GUEST_ASSERT_EQ(PAGE(0), guest_read64(REGION));			\
 	GUEST_DONE();							\
 }
 
-CR3_BY(rdx, "", "")
-CR3_BY(rsi, "", "")
-CR3_BY(rdi, "", "")
-CR3_BY(r8, "", "")
-CR3_BY(r9, "", "")
-CR3_BY(r10, "", "")
-CR3_BY(r11, "", "")
-CR3_BY(r12, "", "")
-CR3_BY(r13, "", "")
-CR3_BY(r14, "", "")
-CR3_BY(r15, "", "")
+CR3_BY(rdx)
+CR3_BY(rsi)
+CR3_BY(rdi)
+CR3_BY(r8)
+CR3_BY(r9)
+CR3_BY(r10)
+CR3_BY(r11)
+CR3_BY(r12)
+CR3_BY(r13)
+CR3_BY(r14)
+CR3_BY(r15)
 
 /* No stack meanwhile. */
 GUEST_ASM(cr3_by_rsp,
