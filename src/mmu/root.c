@@ -75,10 +75,12 @@ static u64 cr3_table(u64 cr3)
 	return cr3 & GENMASK_ULL(51, SHVM_PAGE_SHIFT);
 }
 
+/* The remainder below is a mask. */
+static_assert(!(SHVM_NR_CACHED_ROOTS & (SHVM_NR_CACHED_ROOTS - 1)));
+
 /* Both tables of a process with page-table isolation, which lie side by side, have a place. */
 static __always_inline struct shvm_cached_root **root_hint(struct shvm_mmu_vcpu *mv, u64 cr3)
 {
-	BUILD_BUG_ON_NOT_POWER_OF_2(SHVM_NR_CACHED_ROOTS);
 	return &mv->root_hint[(cr3 >> SHVM_PAGE_SHIFT) % SHVM_NR_CACHED_ROOTS];
 }
 
