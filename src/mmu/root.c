@@ -102,6 +102,7 @@ static u64 cr3_table(u64 cr3)
 	return cr3 & GENMASK_ULL(51, SHVM_PAGE_SHIFT);
 }
 
+/* The remainders below are masks. */
 static_assert(!(SHVM_NR_CACHED_ROOTS & (SHVM_NR_CACHED_ROOTS - 1)));
 static_assert(SHVM_NR_PCIDS == 16);
 
