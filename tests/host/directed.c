@@ -467,12 +467,12 @@ static void stale_writable_entry(void)
 	story_begin(2);
 	v = machine->vcpu;
 	mmu = &machine->mmu;
+	store(&v[0], L2, 1, DATA << 12 | ALL);
 	expect(&v[1], WRITE, false, at(0, 0, 0, 0), DONE);
 	head = slot_rmap_head(shvm_slots_find(mmu->slots, gfn(DATA)), gfn(DATA));
 	shvm_lock_rmap(head);
 	shvm_rmap_write_protect(&mmu->tlb, head);
 	shvm_unlock_rmap(head);
-	store(&v[0], L2, 1, DATA << 12 | ALL);
 	act(&v[0], READ, false, at(0, 0, 1, 0));
 	check_tlbs();
 	act(&v[1], WRITE, false, at(0, 0, 0, 0));
