@@ -64,6 +64,52 @@ int shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len)
 	return err;
 }
 
+#define SCAN_GROUP	8	/* most of them are empty */
+
+static __always_inline bool scan_group(const u64 __user *from, u64 *out, u64 mark)
+{
+	u64 e[SCAN_GROUP];
+
+	unsafe_get_user(e[0], from, fault);
+	unsafe_get_user(e[1], from + 1, fault);
+	unsafe_get_user(e[2], from + 2, fault);
+	unsafe_get_user(e[3], from + 3, fault);
+	unsafe_get_user(e[4], from + 4, fault);
+	unsafe_get_user(e[5], from + 5, fault);
+	unsafe_get_user(e[6], from + 6, fault);
+	unsafe_get_user(e[7], from + 7, fault);
+	if (!((e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & 1))
+		return true;
+	out[0] = mark & -(e[0] & 1);
+	out[1] = mark & -(e[1] & 1);
+	out[2] = mark & -(e[2] & 1);
+	out[3] = mark & -(e[3] & 1);
+	out[4] = mark & -(e[4] & 1);
+	out[5] = mark & -(e[5] & 1);
+	out[6] = mark & -(e[6] & 1);
+	out[7] = mark & -(e[7] & 1);
+	return true;
+fault:
+	return false;
+}
+
+int shvm_arch_scan_table_atomic(hva_t at, u64 *out, u64 mark)
+{
+	const u64 __user *from = user_ptr(at);
+	bool ok = false;
+	int i;
+
+	pagefault_disable();
+	if (user_access_begin(from, PAGE_SIZE)) {
+		ok = true;
+		for (i = 0; ok && i < PAGE_SIZE / sizeof(u64); i += SCAN_GROUP)
+			ok = scan_group(from + i, out + i, mark);
+		user_access_end();
+	}
+	pagefault_enable();
+	return ok ? 0 : -EFAULT;
+}
+
 /* A vector: each quadword of memory that it covers in one store, for that is a table entry. */
 static int store_vector(void __user *to, const void *buf, u32 len)
 {
@@ -106,6 +152,41 @@ int shvm_arch_write_user_atomic(hva_t at, const void *buf, u32 len)
 	err = store_user(user_ptr(at), buf, len);
 	pagefault_enable();
 	return err;
+}
+
+/* By fours: this is most of what a table out of sync costs at a flush. */
+int shvm_arch_diff_user_atomic(hva_t at, const u64 *known, u32 from, u32 len)
+{
+	const u64 __user *user = user_ptr(at);
+	u64 a, b, c, d;
+	u32 i, n = len / sizeof(u64);
+	int ret = -EFAULT;
+
+	pagefault_disable();
+	if (!user_access_begin(user, len))
+		goto out;
+	for (i = from / sizeof(u64); i < n; i++) {
+		for (; i % 4 == 0 && i < n; i += 4) {
+			unsafe_get_user(a, &user[i], fault);
+			unsafe_get_user(b, &user[i + 1], fault);
+			unsafe_get_user(c, &user[i + 2], fault);
+			unsafe_get_user(d, &user[i + 3], fault);
+			if ((a ^ known[i]) | (b ^ known[i + 1]) | (c ^ known[i + 2]) |
+			    (d ^ known[i + 3]))
+				break;
+		}
+		if (i == n)
+			break;
+		unsafe_get_user(a, &user[i], fault);
+		if (a != known[i])
+			break;
+	}
+	ret = i * sizeof(u64);
+fault:
+	user_access_end();
+out:
+	pagefault_enable();
+	return ret;
 }
 
 /* Sleeps. 0, -ENOMEM, -EINTR, or -EFAULT for all that user space has to mend. */
@@ -358,6 +439,17 @@ void shvm_arch_flush(struct shvm_mmu *mmu)
 	 */
 	smp_mb();
 	on_each_cpu_cond(cpu_is_in_guest, flush_ack, mmu_vm(mmu), true);
+}
+
+bool shvm_arch_flush_is_free(struct shvm_mmu *mmu)
+{
+	struct shvm *vm = mmu_vm(mmu);
+	int i, nr = smp_load_acquire(&vm->nr_vcpus);	/* pairs with the release at creation */
+
+	for (i = 0; i < nr; i++)
+		if (READ_ONCE(vm->vcpus[i]->mode) == SHVM_IN_GUEST)
+			return false;
+	return true;
 }
 
 void shvm_arch_reload_roots(struct shvm_mmu *mmu)

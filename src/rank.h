@@ -8,6 +8,7 @@
  *  3   vm->slots_lock  mutex    memslot updates; synchronize_srcu() only under 1-3
  *      (mm locks: mmap_lock, i_mmap, anon_vma, page-table lock; notifier callbacks come in here)
  *  5   mmu->lock       rwlock   read: fault, map, trapped write. write: unlink and free
+ *  5a  mmu->oos_lock spin    which pages are out of sync; syncs
  *  6   sp->lock        spin     entries of one shadow page; the parent's before the child's
  *  6a  bucket->lock, mmu->sps_lock   leaf spinlocks, never two at once
  *  7   rmap bit lock   spin     all SPTEs of one gfn, its tracked count and age
@@ -25,6 +26,7 @@
 enum shvm_rank {
 	SHVM_RANK_NONE,
 	SHVM_RANK_MMU = 5,
+	SHVM_RANK_OOS,
 	SHVM_RANK_SP,
 	SHVM_RANK_LEAF,
 	SHVM_RANK_RMAP,

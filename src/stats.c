@@ -47,6 +47,9 @@ static void stats_add_mmu(struct shvm_mmu *mmu, struct shvm_stats *out)
 	out->cr3_slow = atomic64_read(&s->cr3_slow);
 	out->large_maps = atomic64_read(&s->large_maps);
 	out->large_splits = atomic64_read(&s->large_splits);
+	out->oos_tables = atomic_read(&mmu->nr_oos);
+	out->oos_opens = atomic64_read(&s->oos_opens);
+	out->oos_changes = atomic64_read(&s->oos_changes);
 }
 
 void shvm_stats_sum(struct shvm *vm, struct shvm_stats *out)

@@ -145,7 +145,9 @@ static void entry_refresh(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned
 
 	if (!shvm_entry_read_gpte(mv->mmu, sp, index, &gpte))
 		return;
-	shvm_entry_drop(mv->mmu, sp, index, gpte & GPTE_P ? shvm_spte_trap : SPTE_NOTRAP);
+	shvm_entry_drop(mv->mmu, sp, index,
+			gpte & GPTE_P || sp->oos ? shvm_spte_trap : SPTE_NOTRAP);
+	shvm_oos_note(mv->mmu, sp, index, gpte);
 	/* The usual next thing is an access by it: then that needs no exit. */
 	if (sp->role.level == 1)
 		shvm_entry_prefetch(mv, sp, index, gpte);

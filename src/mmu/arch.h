@@ -13,6 +13,13 @@
 /* 0 or -EFAULT: not resident. */
 int shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len);
 int shvm_arch_write_user_atomic(hva_t at, const void *buf, u32 len);
+/*
+ * The first quadword at offset from or more, below len, in which memory differs from known: its
+ * offset; len if there is none; -EFAULT: not resident.
+ */
+int shvm_arch_diff_user_atomic(hva_t at, const u64 *known, u32 from, u32 len);
+/* 512 quadwords: where one is odd, out gets mark; else out, which is zeroed, stays as it is. */
+int shvm_arch_scan_table_atomic(hva_t at, u64 *out, u64 mark);
 /* 0; -EFAULT: no memory there, or not for this; -ENOMEM; -EINTR. May sleep. */
 int shvm_arch_read_user(hva_t at, void *buf, u32 len);
 int shvm_arch_fault_in(hva_t at, bool write);	/* make the page resident */
@@ -65,6 +72,8 @@ struct shvm_sp *shvm_arch_table_owner(hpa_t table);
  * interrupts on, no lock of rank 6 or more.
  */
 void shvm_arch_flush(struct shvm_mmu *mmu);
+
+bool shvm_arch_flush_is_free(struct shvm_mmu *mmu);	/* nobody would have to be interrupted */
 
 /* Every vCPU calls shvm_mmu_root_obsolete() before it enters the guest again. Does not wait. */
 void shvm_arch_reload_roots(struct shvm_mmu *mmu);

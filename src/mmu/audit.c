@@ -11,7 +11,7 @@
  *  A4 a leaf or table entry has no right that the guest's entry does not give
  *  A5 a leaf maps what the host maps there now
  *  A6 every page is hashed under its key; the counters equal the lists
- *  A7 what the guest's entry says now is what the shadow rests on
+ *  A7 what the guest's entry says (out of sync: said) is what the shadow rests on
  *  A8 a non-live entry is one of the constants
  *
  * Nobody has written to memory that was freed lately (src/poison.h).
@@ -89,7 +89,9 @@ static void audit_against_gpte(struct audit *a, struct shvm_sp *sp, unsigned int
 	gfn_t frame;
 	u64 gpte;
 
-	if (!shvm_entry_read_gpte(a->mmu, sp, index, &gpte))
+	if (sp->oos)
+		gpte = shvm_oos_known(sp, index);
+	else if (!shvm_entry_read_gpte(a->mmu, sp, index, &gpte))
 		return;
 	if (!(gpte & GPTE_P)) {
 		if (spte_is_live(spte))
@@ -120,6 +122,11 @@ static void audit_against_gpte(struct audit *a, struct shvm_sp *sp, unsigned int
 		audit_fail(a, "A7", "child of another guest frame", sp, index);
 }
 
+static bool must_not_write(const struct shvm_gfn_state *state)
+{
+	return state->tracked && !state->loose;
+}
+
 /* A1, A3, A4: under the lock of its head. Returns the SPTE as it is there, or 0: gone. */
 static u64 audit_leaf_locked(struct audit *a, struct shvm_sp *sp, unsigned int index,
 			     const struct shvm_slot *slot, gfn_t f)
@@ -134,7 +141,7 @@ static u64 audit_leaf_locked(struct audit *a, struct shvm_sp *sp, unsigned int i
 		a->leaves++;
 		if (chain_count_of(READ_ONCE(*head), &sp->spt[index]) != 1)
 			audit_fail(a, "A1", "leaf is not once in its chain", sp, index);
-		if (large ? large->tracked : slot_gfn_state(slot, f)->tracked && (spte & SPTE_W))
+		if (large ? large->tracked : must_not_write(slot_gfn_state(slot, f)) && (spte & SPTE_W))
 			audit_fail(a, "A3", "tracked frame is writable", sp, index);
 		if ((spte & (SPTE_W | SPTE_GUESTW)) && !(spte & SPTE_HOSTW))
 			audit_fail(a, "A4", "writable without the host's leave", sp, index);
@@ -183,14 +190,24 @@ static void audit_entry(struct audit *a, struct shvm_sp *sp, unsigned int index)
 	if (!spte_is_live(spte) && spte != SPTE_NOTRAP && spte != shvm_spte_trap &&
 	    !(spte_was_large(spte) && sp->role.level > 1))
 		audit_fail(a, "A8", "non-live entry is not a constant", sp, index);
-	if (spte == SPTE_NOTRAP && sp->role.direct)
-		audit_fail(a, "A8", "notrap in a direct page", sp, index);
+	if (spte == SPTE_NOTRAP && (sp->role.direct || sp->oos))
+		audit_fail(a, "A8", "notrap in a direct page, or out of sync", sp, index);
 	if (spte_is_leaf(spte))
 		audit_leaf(a, sp, index, spte);
 	else if (spte_is_table(spte))
 		audit_table(a, sp, index, spte);
 	if (!sp->role.direct)
 		audit_against_gpte(a, sp, index, READ_ONCE(sp->spt[index]));
+}
+
+static u32 pages_out_of_sync(struct shvm_mmu *mmu, gfn_t f)
+{
+	struct shvm_sp *sp;
+	u32 n = 0;
+
+	hlist_for_each_entry(sp, shvm_sp_bucket(mmu, f), hash)
+		n += gfn_eq(sp->gfn, f) && sp->oos;
+	return n;
 }
 
 static u32 pages_of(struct shvm_mmu *mmu, gfn_t f, const struct shvm_sp *find)
@@ -228,6 +245,8 @@ static void audit_frame(struct audit *a, struct shvm_slot *slot, gfn_t f)
 	shvm_unlock_rmap(head);
 	if (state->tracked != pages_of(a->mmu, f, NULL))
 		audit_fail(a, "A3", "tracked count is wrong at gfn", NULL, f.v);
+	if (state->loose && pages_out_of_sync(a->mmu, f) != state->tracked)
+		audit_fail(a, "A3", "a page of a table that may be written is in sync at gfn", NULL, f.v);
 	if (atomic_read(&state->writers))
 		audit_fail(a, "A3", "a store is under way though all is stopped at gfn", NULL, f.v);
 }

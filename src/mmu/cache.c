@@ -101,7 +101,9 @@ int shvm_cache_fill(struct shvm_mmu_vcpu *mv)
 		if (!cache->chain[cache->nr_chain])
 			return -ENOMEM;
 	}
-	return 0;
+	if (!cache->table)
+		cache->table = shvm_arch_table_alloc(false);
+	return cache->table ? 0 : -ENOMEM;
 }
 
 void shvm_cache_empty(struct shvm_mmu_cache *cache)
@@ -110,6 +112,9 @@ void shvm_cache_empty(struct shvm_mmu_cache *cache)
 		shvm_sp_free(cache->sp[--cache->nr_sp]);
 	while (cache->nr_chain)
 		shvm_chain_free(cache->chain[--cache->nr_chain]);
+	if (cache->table)
+		shvm_arch_table_free(cache->table);
+	cache->table = NULL;
 }
 
 struct shvm_chain **shvm_cache_chain(struct shvm_mmu_cache *cache)

@@ -219,6 +219,7 @@ enum shvm_map_result shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *p
 	shvm_lock_sp_child(child);
 	filled = shvm_sp_fill(mmu, child);
 	if (filled) {
+		sp_note_used(parent, index);
 		shvm_chain_add(&child->parents, sptep, shvm_cache_chain(&mv->cache));
 		xchg(sptep, spte);
 	}
@@ -242,7 +243,7 @@ static void install_locked(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigne
 	u64 *sptep = &sp->spt[index];
 	u64 spte = leaf->spte;
 
-	if (home->state && home->state->tracked)
+	if (home->state && home->state->tracked && !home->state->loose)
 		spte &= ~SPTE_W;
 	if (spte_is_leaf(READ_ONCE(*sptep))) {
 		entry_update(mmu, sptep, spte);
@@ -253,6 +254,7 @@ static void install_locked(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigne
 	chain_make_room(mmu, home);
 	if (!sp->role.direct)
 		sp->gfns[index] = leaf->frame.v;
+	sp_note_used(sp, index);
 	shvm_rmap_add(home->head, sptep, spte, shvm_cache_chain(&mv->cache));
 	atomic64_inc(&mmu->stats.rmap_entries);
 	if (home->large)
@@ -304,6 +306,27 @@ static bool gpte_may_prefetch(const struct shvm_mmu_vcpu *mv, const struct shvm_
 	if (sp->role.format != mv->root_role.format || (!sp->role.nx && (gpte & GPTE_NX)))
 		return false;
 	return !(gpte & mv->gpt_mode.reserved[1][false]);
+}
+
+bool shvm_entry_adapt(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index, u64 gpte)
+{
+	struct shvm_leaf leaf = {
+		.frame = gpte_frame(&shvm_gpt_formats[sp->role.format], gpte, 1, false),
+	};
+	u64 old;
+
+	/* Without CR0.WP the form of an entry depends on who used it last. */
+	if (!mv->cache.nr_chain || !sp->role.wp || !gpte_may_prefetch(mv, sp, gpte) ||
+	    !shvm_inval_begin_read(mv->mmu, &leaf.seq))
+		return false;
+	old = READ_ONCE(sp->spt[index]);
+	if (!spte_is_leaf(old) || !gfn_eq(gfn(sp->gfns[index]), leaf.frame))
+		return false;
+	leaf.host.hfn = spte_to_hfn(old);
+	leaf.host.writable = old & SPTE_HOSTW;
+	leaf.spte = shvm_spte_leaf(sp->role, gpte_access(gpte, sp->role.nx), gpte & GPTE_D,
+				   &leaf.host, 0);
+	return shvm_entry_install(mv, sp, index, &leaf) == SHVM_MAP_DONE;
 }
 
 static bool prefetch_frame(const struct shvm_slot *slot, gfn_t f, bool write,

@@ -16,6 +16,7 @@ struct shvm_fault {
 	/* from the host */
 	struct shvm_leaf leaf;
 	int level;			/* of the leaf to be made */
+	bool synced;			/* no page was out of date at some time after the walk */
 };
 
 /* Hardware entries are made from these rights: a clean page must trap its first store. */
@@ -84,6 +85,22 @@ static u8 link_access(const struct shvm_fault *f, const struct shvm_sp *parent)
 			    level == f->walk.leaf && !f->walk.dirty);
 }
 
+/*
+ * A page out of sync is up to date as far as the addresses go that it has served so far. For new
+ * ones no CPU can have an old translation.
+ */
+static bool link_wants_sync(struct shvm_mmu_vcpu *mv, const struct shvm_fault *f,
+			    const struct shvm_sp *parent, const struct shvm_sp *child)
+{
+	u64 old = READ_ONCE(parent->spt[fault_index(f, parent)]);
+
+	if (f->synced || child->role.direct || !atomic_read(&mv->mmu->nr_oos))
+		return false;
+	if (child->role.level == 1 && !READ_ONCE(child->oos))
+		return false;
+	return !spte_is_table(old) || shvm_arch_table_owner(hpa(old & SPTE_FRAME)) != child;
+}
+
 static enum shvm_map_result map_link(struct shvm_mmu_vcpu *mv, struct shvm_fault *f,
 				     struct shvm_sp *parent, struct shvm_sp *child)
 {
@@ -92,7 +109,9 @@ static enum shvm_map_result map_link(struct shvm_mmu_vcpu *mv, struct shvm_fault
 	int level = parent->role.level;
 
 	shvm_lock_sp(parent);
-	if (parent->role.direct || gpte_unchanged(mv, parent, index, f->walk.gpte[level]))
+	if (link_wants_sync(mv, f, parent, child))
+		ret = SHVM_MAP_SYNC;
+	else if (parent->role.direct || gpte_unchanged(mv, parent, index, f->walk.gpte[level]))
 		ret = shvm_entry_link(mv, parent, index, child,
 				      shvm_spte_table(child, link_access(f, parent)));
 	shvm_unlock_sp(parent);
@@ -107,11 +126,19 @@ static enum shvm_map_result map_link(struct shvm_mmu_vcpu *mv, struct shvm_fault
 static void map_neighbours(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index)
 {
 	unsigned int i = index & ~(PREFETCH - 1), end = i + PREFETCH;
+	u64 gpte = 0;
 
 	/* The blocks of the cache are for the fault itself, too: leave one. */
-	for (; i < end && mv->cache.nr_chain > 1; i++)
-		if (READ_ONCE(sp->spt[i]) == shvm_spte_trap)
-			shvm_entry_prefetch(mv, sp, i, 0);
+	for (; i < end && mv->cache.nr_chain > 1; i++) {
+		if (READ_ONCE(sp->spt[i]) != shvm_spte_trap)
+			continue;
+		if (!sp->role.direct && !shvm_entry_read_gpte(mv->mmu, sp, i, &gpte))
+			continue;
+		if (!sp->role.direct && !(gpte & GPTE_A))
+			continue;
+		shvm_oos_note(mv->mmu, sp, i, gpte);
+		shvm_entry_prefetch(mv, sp, i, gpte);
+	}
 }
 
 /* Under the lock of sp, in which the leaf will be. */
@@ -143,7 +170,9 @@ static enum shvm_map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault
 	leaf_make(f, sp);
 	if (sp->role.direct || gpte_unchanged(mv, sp, index, f->walk.gpte[sp->role.level]))
 		ret = shvm_entry_install(mv, sp, index, &f->leaf);
-	if (ret == SHVM_MAP_DONE && sp->role.direct && f->level == 1)
+	if (ret == SHVM_MAP_DONE)
+		shvm_oos_note(mv->mmu, sp, index, f->walk.gpte[sp->role.level]);
+	if (ret == SHVM_MAP_DONE && f->level == 1)
 		map_neighbours(mv, sp, index);
 	WRITE_ONCE(sp->writes, 0);
 	shvm_unlock_sp(sp);
@@ -222,15 +251,20 @@ static enum shvm_pf_result fault_map(struct shvm_mmu_vcpu *mv, struct shvm_fault
 	 * was mapped in another size: at most so many for each level, if other vCPUs do not
 	 * keep changing sizes in the same tables.
 	 */
-	for (tries = 0; tries <= 2 * GPT_TOP; tries++) {
+	for (tries = 0; tries <= 2 * GPT_TOP + 1; tries++) {
 		idx = srcu_read_lock(&mmu->srcu);
 		shvm_lock_mmu_read(mmu);
 		ret = map_locked(mv, f);
 		shvm_unlock_mmu_read(mmu);
 		srcu_read_unlock(&mmu->srcu, idx);
-		if (ret != SHVM_MAP_FLUSH)
+		if (ret == SHVM_MAP_SYNC) {
+			shvm_oos_sync(mv, 0);
+			f->synced = true;
+		} else if (ret == SHVM_MAP_FLUSH) {
+			shvm_mmu_settle(mmu);
+		} else {
 			break;
-		shvm_mmu_settle(mmu);
+		}
 		if (shvm_cache_fill(mv))
 			return SHVM_PF_NOMEM;
 	}
@@ -279,6 +313,7 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	bool write = f->access & SHVM_ACCESS_WRITE, readonly = false, invalid = false;
+	struct shvm_gfn_state *state;
 	bool known = false;
 	struct shvm_slot *slot;
 	hva_t at = hva(0);
@@ -291,7 +326,10 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 		at = slot_hva(slot, gfn_to_gpa(f->walk.frame));
 		invalid = READ_ONCE(slot->invalid);
 		readonly = slot->flags & SHVM_SLOT_READONLY;
-		f->pf->tracked = READ_ONCE(slot_gfn_state(slot, f->walk.frame)->tracked);
+		state = slot_gfn_state(slot, f->walk.frame);
+		f->pf->tracked = READ_ONCE(state->tracked) && !READ_ONCE(state->loose);
+		if (write && f->pf->tracked && !readonly && !invalid)
+			f->pf->tracked = !shvm_oos_open(mv, slot, f->walk.frame);
 		/* Not found writable is not the same as not writable: then the host is asked. */
 		known = shvm_lookup_frame(slot, f->walk.frame, &f->leaf.host) &&
 			f->leaf.host.writable;
@@ -341,6 +379,8 @@ static enum shvm_pf_result fault_steps(struct shvm_mmu_vcpu *mv, struct shvm_pf 
 		break;
 	case GPT_WALK_FAULT:
 		pf->guest_error = f.walk.error;
+		/* A fault flushes the address that it is about (SDM 4.10.4.1). */
+		shvm_oos_sync_addr(mv, pf->addr);
 		return SHVM_PF_REFLECT;
 	case GPT_WALK_RETRY:
 		return SHVM_PF_RETRY;
@@ -355,6 +395,65 @@ static enum shvm_pf_result fault_steps(struct shvm_mmu_vcpu *mv, struct shvm_pf 
 		return SHVM_PF_NOMEM;
 	ret = fault_host(mv, &f);
 	return ret == SHVM_PF_FIXED ? fault_map(mv, &f) : ret;
+}
+
+/* Do the entries on the way to a page let an access through, whatever CR4 says? */
+static bool refill_serves(const struct shvm_lookup *l, u64 spte, u32 error)
+{
+	u64 all = l->all & spte;
+
+	return spte_is_leaf(spte) && !(all & SPTE_U) == !(error & PFEC_U) &&
+	       ((all & SPTE_W) || !(error & PFEC_W)) &&
+	       !((l->any | spte) & SPTE_NX && (error & PFEC_I));
+}
+
+static bool refill_locked(struct shvm_mmu_vcpu *mv, const struct shvm_pf *pf)
+{
+	struct shvm_lookup l;
+	struct shvm_sp *sp;
+	bool done;
+	u64 gpte;
+
+	if (!shvm_lookup_entry(mv, pf->addr, &l))
+		return false;
+	sp = l.sp;
+	if (sp->role.level > 1 || sp->role.direct || !sp->role.wp)
+		return false;
+	shvm_lock_sp(sp);
+	if (sp->filled && READ_ONCE(sp->spt[l.index]) == shvm_spte_trap &&
+	    shvm_entry_read_gpte(mv->mmu, sp, l.index, &gpte) && (gpte & GPTE_A)) {
+		shvm_oos_note(mv->mmu, sp, l.index, gpte);
+		shvm_entry_prefetch(mv, sp, l.index, gpte);
+	}
+	done = refill_serves(&l, READ_ONCE(sp->spt[l.index]), pf->error);
+	if (done) {
+		map_neighbours(mv, sp, l.index);
+		WRITE_ONCE(sp->writes, 0);
+		sp_stamp(mv->mmu, sp);
+	}
+	shvm_unlock_sp(sp);
+	return done;
+}
+
+/*
+ * The usual fault by far: all tables on the way have shadows that lead to each other, and the
+ * guest has used the page before. As the CPU does with what it remembers of upper tables, only the
+ * last entry is read again.
+ */
+static bool fault_refill(struct shvm_mmu_vcpu *mv, const struct shvm_pf *pf)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	bool done;
+	int idx;
+
+	if (shvm_cache_fill(mv))
+		return false;
+	idx = srcu_read_lock(&mmu->srcu);
+	shvm_lock_mmu_read(mmu);
+	done = refill_locked(mv, pf);
+	shvm_unlock_mmu_read(mmu);
+	srcu_read_unlock(&mmu->srcu, idx);
+	return done;
 }
 
 static void fault_count(struct shvm_mmu_stats *stats, enum shvm_pf_result ret)
@@ -382,7 +481,16 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 
 	/* Racy on purpose: only its growth matters. */
 	WRITE_ONCE(mv->mmu->clock, READ_ONCE(mv->mmu->clock) + 1);
-	ret = shvm_lookup_trapped_store(mv, pf) ? SHVM_PF_EMULATE : fault_steps(mv, pf);
+	switch (shvm_lookup_store(mv, pf)) {
+	case SHVM_LOOKUP_TRAPPED:
+		ret = SHVM_PF_EMULATE;
+		break;
+	case SHVM_LOOKUP_LET:
+		ret = SHVM_PF_FIXED;
+		break;
+	default:
+		ret = fault_refill(mv, pf) ? SHVM_PF_FIXED : fault_steps(mv, pf);
+	}
 	fault_count(&mv->mmu->stats, ret);
 	return ret;
 }

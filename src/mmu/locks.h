@@ -32,6 +32,18 @@ static inline void shvm_unlock_mmu_write(struct shvm_mmu *mmu) __releases(&mmu->
 	write_unlock(&mmu->lock);
 }
 
+static inline void shvm_lock_oos(struct shvm_mmu *mmu) __acquires(&mmu->oos_lock)
+{
+	spin_lock(&mmu->oos_lock);
+	shvm_rank_enter(SHVM_RANK_OOS);
+}
+
+static inline void shvm_unlock_oos(struct shvm_mmu *mmu) __releases(&mmu->oos_lock)
+{
+	shvm_rank_leave(SHVM_RANK_OOS);
+	spin_unlock(&mmu->oos_lock);
+}
+
 static inline void shvm_lock_sp(struct shvm_sp *sp) __acquires(&sp->lock)
 {
 	spin_lock(&sp->lock);

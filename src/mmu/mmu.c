@@ -40,6 +40,7 @@ int shvm_mmu_init(struct shvm_mmu *mmu)
 	rcu_assign_pointer(mmu->slots, slots);
 	rwlock_init(&mmu->lock);
 	spin_lock_init(&mmu->sps_lock);
+	spin_lock_init(&mmu->oos_lock);
 	INIT_LIST_HEAD(&mmu->sps);
 	shvm_mmu_slots_changed(mmu);
 	return 0;
@@ -61,6 +62,7 @@ void shvm_mmu_destroy(struct shvm_mmu *mmu)
 	int i;
 
 	shvm_mmu_zap_all(mmu);
+	shvm_oos_free(mmu);
 	for (i = 0; i < slots->nr; i++)
 		shvm_slot_free(slots->slot[i]);
 	shvm_slots_free(slots);

@@ -18,6 +18,7 @@
 #include "../types.h"
 
 #define SHVM_SPT_ENTRIES	512
+#define SHVM_USED_GROUP		8	/* entries for which a bit of sp->used stands */
 #define SHVM_NR_CACHED_ROOTS	16	/* PCIDs that a vCPU keeps */
 #define SHVM_PAE_ROOTS		4
 
@@ -69,6 +70,19 @@ union shvm_role {
 	};
 };
 
+/* A leaf table of the guest whose stores are not trapped, as one of its shadow pages knows it. */
+struct shvm_oos {
+	struct shvm_sp *sp;		/* NULL: free; mmu->oos_lock, or mmu->lock for writing */
+	u64 *known;			/* the guest's entries that sp rests on; sp->lock */
+	u64 noted;			/* mmu->oos_notes when an entry became live last; sp->lock */
+	/* mmu->oos_lock. */
+	bool closing;			/* stores are to be trapped again: */
+	u64 owed;			/* they are when tlb.done has reached this */
+	u8 rounds;			/* syncs since then */
+};
+
+#define SHVM_OOS_MAX	16
+
 /* One shadow table. */
 struct shvm_sp {
 	/* Constant after creation. */
@@ -83,6 +97,7 @@ struct shvm_sp {
 	u64 born;			/* mmu->births at creation */
 
 	spinlock_t lock;		/* rank 6: entries become present, fields below */
+	u64 used;			/* bit n: entries from 8 n on may be live, 8 of them */
 	bool filled;			/* all entries were classified once */
 	bool crowded;			/* as many parents as a chain may hold: to be dropped */
 	u8 writes;			/* trapped stores since the last sign of use */
@@ -90,6 +105,7 @@ struct shvm_sp {
 	/* Break before make: when the last table, the last large page left an entry here. */
 	u64 table_owed, large_owed;
 	unsigned long parents;		/* chain of entries that point here, see chain.h */
+	struct shvm_oos *oos;		/* out of sync; mmu->oos_lock, too, to change */
 
 	u64 stamp;			/* mmu->clock at the last load or fault; racy by design */
 	bool is_root;			/* was loaded as a root once: pinned until recycled */
@@ -117,6 +133,8 @@ struct shvm_mmu_stats {
 	atomic64_t rmap_entries;	/* present leaf SPTEs */
 	atomic64_t large_maps;		/* large pages mapped */
 	atomic64_t large_splits;	/* groups torn because a frame became a table */
+	atomic64_t oos_opens;		/* tables let go out of sync */
+	atomic64_t oos_changes;		/* entries that had changed when they were compared */
 	atomic64_t chain_blocks;	/* allocated, caches of vCPUs included */
 };
 
@@ -138,6 +156,11 @@ struct shvm_mmu {
 	bool crowded;			/* an SP is; before the next fault it goes */
 	u64 clock;			/* advances with faults; coarse use stamps */
 
+	spinlock_t oos_lock;		/* rank 5a */
+	struct shvm_oos oos[SHVM_OOS_MAX];
+	atomic_t nr_oos;
+	atomic64_t oos_notes;		/* entries that became live in pages out of sync */
+
 	struct shvm_tlb tlb;		/* docs/locking.md "Flushes": publish -> flush -> use */
 	struct shvm_inval inval;	/* docs/locking.md "Notifier" */
 
@@ -152,11 +175,18 @@ struct shvm_mmu_cache {
 	int nr_sp;
 	struct shvm_chain *chain[8];
 	int nr_chain;
+	u64 *table;			/* for what is known of a table out of sync */
 };
 
 struct shvm_cached_root {
 	u64 cr3;			/* as the guest loaded it, without bit 63 */
 	struct shvm_sp *sp;		/* NULL: free; valid only while roots_gen is current */
+	/*
+	 * Virtual PCID: translations made under this CR3 may be kept; what was mapped in pages out
+	 * of sync when it was left (mmu->oos_notes).
+	 */
+	bool tagged;
+	u64 left;
 };
 
 /* Everything is the vCPU thread's own, if not said otherwise. */
@@ -176,6 +206,7 @@ struct shvm_mmu_vcpu {
 	u64 roots_gen;			/* mmu->root_gen when root and roots[] were looked up */
 	struct shvm_cached_root roots[SHVM_NR_CACHED_ROOTS];
 	int next_root;			/* victim for the next miss */
+	int current_root;		/* -1: none of them */
 
 	struct shvm_mmu_cache cache;
 };

@@ -2,9 +2,9 @@
 /*
  * Which shadow table a vCPU runs on: paging state, CR3 loads, cached roots, PAE roots.
  *
- * Shadows are exact at all times (every store to a guest table is trapped), so no CR3 load and no
- * INVLPG has anything to bring up to date: virtual PCIDs need no table of their own, a load with
- * or without bit 63 finds the same root. docs/mmu.md, "Virtual PCID".
+ * Shadows are exact but for the pages out of sync (oos.c). While there are such, a load of CR3
+ * brings them up to date, unless the guest asked to keep the translations of a PCID and this vCPU
+ * has some: roots[] says which. docs/mmu.md, "Virtual PCID".
  *
  * A vCPU keeps plain pointers to roots. They are good while roots_gen equals mmu->root_gen: who
  * kills a root raises root_gen, asks every vCPU to reload and waits for a flush, all before the
@@ -49,6 +49,7 @@ static void roots_forget(struct shvm_mmu_vcpu *mv)
 	int i;
 
 	memset(mv->roots, 0, sizeof(mv->roots));
+	mv->current_root = -1;
 	for (i = 0; i < SHVM_PAE_ROOTS; i++)
 		WRITE_ONCE(mv->pae_sp[i], NULL);
 	root_unload(mv);
@@ -67,28 +68,48 @@ void shvm_mmu_set_paging(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p)
 	roots_forget(mv);
 }
 
+#define CR3_PCID	GENMASK_ULL(11, 0)
+
 static gfn_t cr3_gfn(u64 cr3)
 {
 	return gfn((cr3 & GENMASK_ULL(51, SHVM_PAGE_SHIFT)) >> SHVM_PAGE_SHIFT);
 }
 
-static struct shvm_sp *root_cached(const struct shvm_mmu_vcpu *mv, u64 cr3)
+/* Index into roots[], or -1. */
+static int root_cached(const struct shvm_mmu_vcpu *mv, u64 cr3)
 {
 	int i;
 
 	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++)
-		if (mv->roots[i].sp && gfn_eq(cr3_gfn(mv->roots[i].cr3), cr3_gfn(cr3)))
-			return mv->roots[i].sp;
-	return NULL;
+		if (mv->roots[i].sp && mv->roots[i].cr3 == cr3)
+			return i;
+	return -1;
 }
 
+/* A PCID belongs to the tables that it was loaded with last. */
 static void root_remember(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
 {
-	struct shvm_cached_root *slot = &mv->roots[mv->next_root];
+	int i = mv->next_root;
 
 	mv->next_root = (mv->next_root + 1) % SHVM_NR_CACHED_ROOTS;
-	slot->cr3 = mv->cr3;
-	slot->sp = sp;
+	mv->current_root = i;
+	mv->roots[i] = (struct shvm_cached_root){ .cr3 = mv->cr3, .sp = sp, .tagged = true };
+	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++)
+		if (mv->roots[i].cr3 != mv->cr3 && !((mv->roots[i].cr3 ^ mv->cr3) & CR3_PCID))
+			mv->roots[i].tagged = false;
+}
+
+/* Does the guest expect to see changes of its tables after this load? */
+static bool load_flushes(const struct shvm_mmu_vcpu *mv, int i, bool noflush)
+{
+	return !noflush || i < 0 || !mv->roots[i].tagged;
+}
+
+static void root_leave(struct shvm_mmu_vcpu *mv)
+{
+	if (mv->current_root >= 0)
+		mv->roots[mv->current_root].left = atomic64_read(&mv->mmu->oos_notes);
+	mv->current_root = -1;
 }
 
 static void root_set(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
@@ -100,31 +121,53 @@ static void root_set(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
 	WRITE_ONCE(mv->root, sp);
 }
 
+/* -1: it has to be looked up. */
+static int root_find(const struct shvm_mmu_vcpu *mv, u64 cr3)
+{
+	if (mv->root_role.pae_host || mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
+		return -1;
+	return root_cached(mv, cr3);
+}
+
+static void root_switch(struct shvm_mmu_vcpu *mv, int i)
+{
+	root_leave(mv);
+	mv->cr3 = mv->roots[i].cr3;
+	mv->roots[i].tagged = true;
+	mv->current_root = i;
+	root_set(mv, mv->roots[i].sp);
+	atomic64_inc(&mv->mmu->stats.cr3_fast);
+}
+
 bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
-	struct shvm_sp *sp;
+	struct shvm_mmu *mmu = mv->mmu;
+	int i = root_find(mv, cr3);
 
-	if (mv->root_role.pae_host || mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
+	if (i < 0)
 		return false;
-	sp = root_cached(mv, cr3);
-	if (!sp)
+	/* Pairs with oos_take(): who sees a store to a table out of sync sees that there is one. */
+	if (atomic_read(&mmu->nr_oos) &&
+	    (load_flushes(mv, i, noflush) || mv->roots[i].left != atomic64_read(&mmu->oos_notes)))
 		return false;
-	mv->cr3 = cr3;
-	root_set(mv, sp);
-	atomic64_inc(&mv->mmu->stats.cr3_fast);
+	root_switch(mv, i);
 	return true;
 }
 
 void shvm_mmu_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
-	bool cached;
+	int i = root_find(mv, cr3);
 
+	shvm_oos_sync(mv, load_flushes(mv, i, noflush) ? 0 : mv->roots[i].left);
 	/* With interrupts on only the lock keeps a cached root from being freed under us. */
 	shvm_lock_mmu_read(mv->mmu);
-	cached = shvm_mmu_try_load_cr3(mv, cr3, noflush);
+	i = root_find(mv, cr3);
+	if (i >= 0)
+		root_switch(mv, i);
 	shvm_unlock_mmu_read(mv->mmu);
-	if (cached)
+	if (i >= 0)
 		return;
+	root_leave(mv);
 	mv->cr3 = cr3;
 	if (!mv->root_role.direct)
 		root_unload(mv);
@@ -137,13 +180,20 @@ void shvm_mmu_set_pdptes(struct shvm_mmu_vcpu *mv, const u64 pdpte[SHVM_PAE_ROOT
 		root_unload(mv);
 }
 
-/* Nothing is out of date, see above; the hardware's TLB is empty after every exit (no VPID). */
+/* The hardware's TLB is empty after every exit (no VPID). */
 void shvm_mmu_flush_all(struct shvm_mmu_vcpu *mv)
 {
+	int i;
+
+	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++)
+		mv->roots[i].tagged = i == mv->current_root;
+	shvm_oos_sync(mv, 0);
 }
 
+/* Whatever PCID: the page may be global. */
 void shvm_mmu_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr)
 {
+	shvm_oos_sync_addr(mv, addr);
 }
 
 void shvm_mmu_root_obsolete(struct shvm_mmu_vcpu *mv)
@@ -163,17 +213,50 @@ static enum root_result root_missing(struct shvm_mmu *mmu, gfn_t f)
 	return shvm_slots_find(mmu_slots(mmu), f) ? ROOT_WAIT : ROOT_ABSENT;
 }
 
+/*
+ * A new address space shares most tables with others, those of the guest's kernel: link what is
+ * there, instead of one fault for each. Their own A is clear, as nobody has used them yet.
+ */
+static void root_link_known(struct shvm_mmu_vcpu *mv, struct shvm_sp *root)
+{
+	union shvm_role role = root->role;
+	struct shvm_sp *child;
+	u64 gpte;
+	int i;
+
+	role.level--;
+	/* What is out of sync has to be brought up to date for new addresses: a fault will. */
+	if (!role.wp || atomic_read(&mv->mmu->nr_oos))
+		return;
+	for (i = 0; i < SHVM_SPT_ENTRIES && mv->cache.nr_chain > 1; i++) {
+		if (root->spt[i] != shvm_spte_trap ||
+		    !shvm_entry_read_gpte(mv->mmu, root, i, &gpte) ||
+		    (gpte & (GPTE_P | GPTE_A)) != (GPTE_P | GPTE_A) ||
+		    (gpte & mv->gpt_mode.reserved[role.level + 1][false]))
+			continue;
+		child = shvm_sp_find(mv->mmu, gpte_frame(&shvm_gpt_formats[role.format], gpte,
+							 role.level + 1, false), role);
+		if (child && READ_ONCE(child->filled))
+			shvm_entry_link(mv, root, i, child,
+					shvm_spte_table(child, gpte_access(gpte, role.nx)) &
+					~SPTE_A);
+	}
+}
+
 /* One root table, ready for the hardware. mmu->lock for reading, SRCU. */
 static enum root_result root_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role role,
 				 struct shvm_sp **out)
 {
 	struct shvm_sp *sp = shvm_sp_get(mv, f, role);
-	bool filled;
+	bool filled, is_new;
 
 	if (!sp)
 		return root_missing(mv->mmu, f);
 	shvm_lock_sp(sp);
+	is_new = !sp->filled;
 	filled = shvm_sp_fill(mv->mmu, sp);
+	if (filled && is_new && sp->role.level == 4)
+		root_link_known(mv, sp);
 	sp->is_root = true;
 	WRITE_ONCE(sp->writes, 0);
 	sp_stamp(mv->mmu, sp);

@@ -22,6 +22,7 @@ enum shvm_map_result {
 	SHVM_MAP_DONE,
 	SHVM_MAP_RETRY,		/* something moved: let the guest fault again */
 	SHVM_MAP_FLUSH,		/* possible after a flush of all vCPUs */
+	SHVM_MAP_SYNC,		/* possible when no page is out of date */
 };
 
 /* Most shadow pages and chain blocks that one fault, root load or trapped store can use. */
@@ -63,6 +64,12 @@ static inline struct shvm_slots *mmu_slots(struct shvm_mmu *mmu)
 	return srcu_dereference(mmu->slots, &mmu->srcu);
 }
 
+/* Before an entry becomes live; sp->lock. */
+static inline void sp_note_used(struct shvm_sp *sp, unsigned int index)
+{
+	sp->used |= BIT_ULL(index / SHVM_USED_GROUP);
+}
+
 /* --- cache.c --- */
 int shvm_cache_fill(struct shvm_mmu_vcpu *mv);		/* 0 or -ENOMEM; may sleep */
 void shvm_cache_empty(struct shvm_mmu_cache *cache);
@@ -83,6 +90,8 @@ bool shvm_inval_is_stale(struct shvm_mmu *mmu, u64 seq);	/* rmap lock of the fra
 
 /* --- sp.c --- */
 struct hlist_head *shvm_sp_bucket(struct shvm_mmu *mmu, gfn_t f);
+/* mmu->lock for reading. NULL: there is none. */
+struct shvm_sp *shvm_sp_find(struct shvm_mmu *mmu, gfn_t f, union shvm_role role);
 /* mmu->lock for reading, SRCU. NULL: no slot for the table, or the cache is empty. */
 struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role role);
 bool shvm_sp_fill(struct shvm_mmu *mmu, struct shvm_sp *sp);	/* sp->lock; false: retry */
@@ -126,13 +135,36 @@ enum shvm_map_result shvm_entry_install(struct shvm_mmu_vcpu *mv, struct shvm_sp
  */
 void shvm_entry_prefetch(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
 			 u64 gpte);
+/* The guest's entry behind a leaf is another now: follow it, if it still maps the same page. */
+bool shvm_entry_adapt(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index, u64 gpte);
 u64 shvm_spte_table(const struct shvm_sp *child, u8 acc);
 u64 shvm_spte_leaf(union shvm_role role, u8 acc, bool dirty, const struct shvm_host_frame *host,
 		   u32 access);
 
 /* --- lookup.c --- */
-/* Did only our own write protection stop the store? Then pf is complete, else as it was. */
-bool shvm_lookup_trapped_store(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
+/* Where an address leads. */
+struct shvm_lookup {
+	struct shvm_sp *sp;	/* holds the entry that leads to no other table */
+	unsigned int index;
+	gfn_t frame;		/* if that is a leaf */
+	u64 all, any;	/* bits set in all, in any of the entries on the way; W: but for tracking */
+	bool writable;		/* the leaf itself */
+};
+
+/*
+ * Go the way that the hardware would go now, to the last entry of it; all and any are of the ones
+ * before. mmu->lock is held for reading: no table is freed. What is found holds as what the CPU
+ * keeps of tables: until the guest flushes.
+ */
+bool shvm_lookup_entry(struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_lookup *l);
+
+enum shvm_lookup_result {
+	SHVM_LOOKUP_NOTHING,	/* known about the fault */
+	SHVM_LOOKUP_TRAPPED,	/* only our write protection stopped the store; pf is complete */
+	SHVM_LOOKUP_LET,	/* nothing will stop the next one */
+};
+
+enum shvm_lookup_result shvm_lookup_store(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
 /*
  * The host frame behind f, if some SPTE maps it. SRCU is held. As a look at the host's tables it is
  * good as long as no invalidation has begun since shvm_inval_begin_read(), which came before.
@@ -151,6 +183,23 @@ void shvm_large_allow(struct shvm_slot *slot, gfn_t f);	/* f is a table less */
  * shadow pages that map their pieces, so that the next access maps them large. Flush before unlock.
  */
 void shvm_large_merge(struct shvm_mmu *mmu, gfn_t f);
+
+/* --- oos.c --- */
+/*
+ * A store to a table faulted: should this and the next ones go through without? SRCU held. True:
+ * SPTEs of the frame may be writable now.
+ */
+bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f);
+/* The vCPU flushes: follow the guest's tables in all pages that have changed after since (a value
+ * of mmu->oos_notes); 0: all, and have stores trapped again. May sleep, nothing locked. */
+void shvm_oos_sync(struct shvm_mmu_vcpu *mv, u64 since);
+void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr);	/* the same for one address */
+/* sp->lock: a live entry rests on gpte. Does nothing in a page that is in sync. */
+void shvm_oos_note(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 gpte);
+u64 shvm_oos_known(const struct shvm_sp *sp, unsigned int index);
+/* The page is in sync or dies. mmu->lock for writing, or oos_lock and sp->lock. */
+void shvm_oos_put(struct shvm_mmu *mmu, struct shvm_sp *sp);
+void shvm_oos_free(struct shvm_mmu *mmu);
 
 /* --- reclaim.c --- */
 int shvm_make_room(struct shvm_mmu_vcpu *mv);	/* SHVM_FAULT_SPS fit the budget; or -ENOMEM */

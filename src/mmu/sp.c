@@ -15,7 +15,7 @@ struct hlist_head *shvm_sp_bucket(struct shvm_mmu *mmu, gfn_t f)
 	return &mmu->hash[hash_64(f.v, SHVM_HASH_BITS)].head;
 }
 
-static struct shvm_sp *sp_find(struct shvm_mmu *mmu, gfn_t f, union shvm_role role)
+struct shvm_sp *shvm_sp_find(struct shvm_mmu *mmu, gfn_t f, union shvm_role role)
 {
 	struct shvm_sp *sp;
 
@@ -37,6 +37,7 @@ static void sp_track(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_slot 
 	shvm_lock_rmap(head);
 	SHVM_MMU_BROKEN_IF(mmu, state->tracked == U16_MAX);
 	WRITE_ONCE(state->tracked, state->tracked + 1);
+	WRITE_ONCE(state->loose, false);
 	shvm_rmap_write_protect(&mmu->tlb, head);
 	/* Also what others took away and have not flushed yet: "not writable" is not "no entry". */
 	WRITE_ONCE(sp->tlb_owed, atomic64_read(&mmu->tlb.owed));
@@ -55,8 +56,10 @@ static void sp_untrack(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	state = slot_gfn_state(slot, sp->gfn);
 	shvm_lock_rmap(head);
 	WRITE_ONCE(state->tracked, state->tracked - 1);
-	if (!state->tracked)
+	if (!state->tracked) {
+		WRITE_ONCE(state->loose, false);
 		shvm_rmap_write_allow(head);
+	}
 	shvm_unlock_rmap(head);
 	shvm_large_allow(slot, sp->gfn);
 }
@@ -78,7 +81,7 @@ static struct shvm_sp *sp_insert(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	struct shvm_sp *other;
 
 	shvm_lock_leaf(&bucket->lock);
-	other = sp_find(mmu, sp->gfn, sp->role);
+	other = shvm_sp_find(mmu, sp->gfn, sp->role);
 	if (!other)
 		hlist_add_head_rcu(&sp->hash, &bucket->head);
 	shvm_unlock_leaf(&bucket->lock);
@@ -88,7 +91,7 @@ static struct shvm_sp *sp_insert(struct shvm_mmu *mmu, struct shvm_sp *sp)
 struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role role)
 {
 	struct shvm_mmu *mmu = mv->mmu;
-	struct shvm_sp *sp = sp_find(mmu, f, role), *other;
+	struct shvm_sp *sp = shvm_sp_find(mmu, f, role), *other;
 	struct shvm_slot *slot = NULL;
 
 	if (sp)
@@ -118,32 +121,14 @@ struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role r
 	return sp;
 }
 
-static u64 spte_for(u64 gpte)
-{
-	static_assert(!SPTE_NOTRAP);
-	return shvm_spte_trap & -(gpte & GPTE_P);
-}
-
-/* The usual size. By fours: this loop is a good part of what a new table costs. */
-static void classify_64(u64 *spt)
-{
-	int i;
-
-	for (i = 0; i < SHVM_SPT_ENTRIES; i += 4) {
-		spt[i] = spte_for(spt[i]);
-		spt[i + 1] = spte_for(spt[i + 1]);
-		spt[i + 2] = spte_for(spt[i + 2]);
-		spt[i + 3] = spte_for(spt[i + 3]);
-	}
-}
-
 /* table: at the end of spt, so that an entry of ours never reaches those still to be looked at. */
 static void classify_32(u64 *spt, const u32 *table, unsigned int shift)
 {
 	int i;
 
+	static_assert(!SPTE_NOTRAP);
 	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
-		spt[i] = spte_for(table[i >> shift]);
+		spt[i] = shvm_spte_trap & -(u64)(table[i >> shift] & GPTE_P);
 }
 
 /* Read the guest's entries into the shadow table, which nothing points to, and classify them. */
@@ -154,12 +139,11 @@ static bool sp_classify(struct shvm_sp *sp, const struct shvm_slot *slot)
 	gpa_t at = gpa(gfn_to_gpa(sp->gfn).v + sp_guest_index(sp, 0) * bytes);
 	void *table = (void *)sp->spt + SHVM_PAGE_SIZE - len;
 
+	if (bytes == sizeof(u64))
+		return !shvm_arch_scan_table_atomic(slot_hva(slot, at), sp->spt, shvm_spte_trap);
 	if (shvm_arch_read_user_atomic(slot_hva(slot, at), table, len))
 		return false;
-	if (bytes == sizeof(u64))
-		classify_64(sp->spt);
-	else
-		classify_32(sp->spt, table, sp->index_shift);
+	classify_32(sp->spt, table, sp->index_shift);
 	return true;
 }
 
@@ -231,15 +215,30 @@ void shvm_sp_unlink(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	}
 }
 
+/* The entry at index, or the first of a group behind it, that may be live. */
+static unsigned int used_next(const struct shvm_sp *sp, unsigned int index)
+{
+	u64 rest;
+
+	if (index % SHVM_USED_GROUP)
+		return index;
+	rest = index < SHVM_SPT_ENTRIES ? sp->used >> (index / SHVM_USED_GROUP) : 0;
+	return rest ? index + __ffs64(rest) * SHVM_USED_GROUP : SHVM_SPT_ENTRIES;
+}
+
+#define for_each_used(sp, i) \
+	for (i = used_next(sp, 0); i < SHVM_SPT_ENTRIES; i = used_next(sp, i + 1))
+
 /* Take one page out of every structure; its live entries become traps. */
 static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_list *dead)
 {
-	int i;
+	unsigned int i;
 
 	shvm_sp_unlink(mmu, sp);
-	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i++)
+	for_each_used(sp, i)
 		if (spte_is_live(READ_ONCE(sp->spt[i])))
 			shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
+	shvm_oos_put(mmu, sp);
 	if (!sp->role.direct)
 		sp_untrack(mmu, sp);
 	hlist_del_rcu(&sp->hash);
@@ -253,9 +252,9 @@ static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_ki
 static void kill_orphans_of(struct shvm_mmu *mmu, struct shvm_sp *sp, struct list_head *work,
 			    u32 *room)
 {
-	int i;
+	unsigned int i;
 
-	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i++) {
+	for_each_used(sp, i) {
 		u64 spte = READ_ONCE(sp->spt[i]);
 		struct shvm_sp *child;
 

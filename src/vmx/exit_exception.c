@@ -44,6 +44,20 @@ static u32 smap_flags(struct shvm_vcpu *vcpu, u32 error)
 	return flags;
 }
 
+static enum shvm_next page_fault_emulate(struct shvm_vcpu *vcpu, struct shvm_pf *pf)
+{
+	enum shvm_next next;
+
+	if (vcpu->vmx.exit.idt_vectoring & SHVM_INTR_VALID)
+		return fault_in_delivery(vcpu, pf);
+	next = shvm_insn_emulate_fault(vcpu, pf);
+	if (next != SHVM_NEXT_FAULT)
+		return next;
+	/* Whatever comes of it: the instruction has not run, so the fault would come again. */
+	shvm_mmu_fault(&vcpu->mmu, pf);
+	return SHVM_NEXT_ENTER;
+}
+
 static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
 {
 	const struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
@@ -61,9 +75,7 @@ static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
 		shvm_event_page_fault(vcpu, pf.addr, pf.guest_error);
 		return SHVM_NEXT_ENTER;
 	case SHVM_PF_EMULATE:
-		if (exit->idt_vectoring & SHVM_INTR_VALID)
-			return fault_in_delivery(vcpu, &pf);
-		return shvm_insn_emulate_fault(vcpu, &pf);
+		return page_fault_emulate(vcpu, &pf);
 	case SHVM_PF_USER:
 		return run_error(vcpu, -EFAULT);
 	case SHVM_PF_NOMEM:

@@ -126,11 +126,13 @@ static void check_leaf(const struct shvm_sp *sp, int i)
 	/* What may not be written may not be made writable by the end of tracking either. */
 	SP_CHECK(!(spte & SPTE_GUESTW) || (spte & SPTE_HOSTW), sp, i, "GUESTW without HOSTW");
 	SP_CHECK((spte & (SPTE_GUESTW | SPTE_W)) != SPTE_GUESTW ||
-		 slot_gfn_state(slot, gfn(f))->tracked, sp, i, "no W, but nothing tracks the frame");
+		 (slot_gfn_state(slot, gfn(f))->tracked && !slot_gfn_state(slot, gfn(f))->loose),
+		 sp, i, "no W, but nothing takes it away");
 	if (!(spte & (SPTE_GUESTW | SPTE_W)))
 		return;
 	SP_CHECK(!sp->role.direct || !sp->role.clean, sp, i, "writable below a clean entry");
-	SP_CHECK(!(spte & SPTE_W) || !slot_gfn_state(slot, gfn(f))->tracked, sp, i,
+	SP_CHECK(!(spte & SPTE_W) || !slot_gfn_state(slot, gfn(f))->tracked ||
+		 slot_gfn_state(slot, gfn(f))->loose, sp, i,
 		 "a tracked frame is writable");
 	for (n = 0; n < pages_of(level); n++)
 		SP_CHECK(host_writable(f + n), sp, i, "writable, but not for the host");
@@ -278,7 +280,8 @@ static void check_entry(const struct shvm_sp *sp, int i)
 	u64 spte = sp->spt[i];
 
 	if (spte == SPTE_NOTRAP) {
-		SP_CHECK(!sp->role.direct, sp, i, "notrap in a direct page");
+		SP_CHECK(!sp->role.direct && !sp->oos, sp, i,
+			 "notrap in a direct page or out of sync");
 		return;
 	}
 	if (spte == shvm_spte_trap)
@@ -291,6 +294,7 @@ static void check_entry(const struct shvm_sp *sp, int i)
 	SP_CHECK(!(spte & E_ADDR & ~((1ULL << MAXPHYADDR) - 1)), sp, i, "address too high");
 	SP_CHECK(!(spte & E_HIGH), sp, i, "bits 62:52");
 	SP_CHECK(!(spte & E_PS) || (spte & SPTE_LEAF), sp, i, "bit 7");
+	SP_CHECK(sp->used >> (i / SHVM_USED_GROUP) & 1, sp, i, "live in a group that is not used");
 	if (spte & SPTE_LEAF)
 		check_leaf(sp, i);
 	else
@@ -308,6 +312,12 @@ static u32 hash_count(const struct shvm_sp *want)
 			SP_CHECK(is_listed(sp), sp, -1, "hashed, but not in the list");
 		}
 	return n;
+}
+
+/* Out of sync a page rests on what the table was; where its part of the table would begin. */
+static const u8 *known_table(const struct shvm_sp *sp)
+{
+	return (const u8 *)sp->oos->known - sp->role.quadrant * (SHVM_PAGE_SIZE / 2);
 }
 
 static void check_sp(struct shvm_sp *sp)
@@ -336,7 +346,7 @@ static void check_sp(struct shvm_sp *sp)
 		return;
 	host_peek(page_of(sp->gfn.v), 0, table, sizeof(table));
 	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
-		check_gpte(sp, i, table, frozen);
+		check_gpte(sp, i, sp->oos ? known_table(sp) : table, frozen);
 }
 
 /* What the PDPTE of the hardware must lead to. False: nothing, it must be 0. */
@@ -527,12 +537,13 @@ void check_all(void)
 		check_tlbs();
 }
 
+/* One whose stores must trap. */
 static bool has_filled_shadow(u64 f)
 {
 	struct shvm_sp *sp;
 
 	hlist_for_each_entry(sp, &machine->mmu.hash[hash_64(f, SHVM_HASH_BITS)].head, hash)
-		if (sp->gfn.v == f && !sp->role.direct && sp->filled)
+		if (sp->gfn.v == f && !sp->role.direct && sp->filled && !sp->oos)
 			return true;
 	return false;
 }

@@ -462,6 +462,7 @@ static int load_pdptes(struct vcpu *v, const struct shvm_paging *p, u64 cr3)
 
 static void set_paging(struct vcpu *v, const struct shvm_paging *p)
 {
+	history_flush(v);
 	v->paging = *p;
 	shvm_mmu_set_paging(&v->mv, p);
 	shvm_mmu_flush_all(&v->mv);
@@ -479,6 +480,14 @@ int vcpu_set_paging(struct vcpu *v, const struct shvm_paging *p)
 	return err;
 }
 
+static void load_cr3(struct vcpu *v, u64 cr3, bool keep)
+{
+	history_leave(v);
+	v->cr3 = cr3;
+	history_load(v, keep);
+	shvm_mmu_load_cr3(&v->mv, cr3, keep);
+}
+
 int vcpu_load_cr3(struct vcpu *v, u64 cr3)
 {
 	int err;
@@ -487,8 +496,16 @@ int vcpu_load_cr3(struct vcpu *v, u64 cr3)
 	err = load_pdptes(v, &v->paging, cr3);
 	if (err)
 		return err;
-	v->cr3 = cr3;
-	shvm_mmu_load_cr3(&v->mv, cr3, false);
+	load_cr3(v, cr3, false);
+	return 0;
+}
+
+int vcpu_load_cr3_keep(struct vcpu *v, u64 cr3)
+{
+	if (!(v->paging.cr4 & X86_CR4_PCIDE))
+		return vcpu_load_cr3(v, cr3);
+	vcpu_exit(v);
+	load_cr3(v, cr3, true);
 	return 0;
 }
 
@@ -501,22 +518,24 @@ int vcpu_set_registers(struct vcpu *v, const struct shvm_paging *p, u64 cr3)
 	if (err)
 		return err;
 	set_paging(v, p);
-	v->cr3 = cr3;
-	shvm_mmu_load_cr3(&v->mv, cr3, false);
+	load_cr3(v, cr3, false);
 	return 0;
 }
 
 /* The short exit path: interrupts are off, so nobody can have waited for us in between. */
-int vcpu_load_cr3_fast(struct vcpu *v, u64 cr3)
+int vcpu_load_cr3_fast(struct vcpu *v, u64 cr3, bool keep)
 {
 	if (oracle_format(&v->paging) == O_PAE || !v->in_guest || vcpu_must_exit(v) ||
 	    __atomic_load_n(&v->reload, __ATOMIC_SEQ_CST))
-		return vcpu_load_cr3(v, cr3);
+		return keep ? vcpu_load_cr3_keep(v, cr3) : vcpu_load_cr3(v, cr3);
+	keep &= !!(v->paging.cr4 & X86_CR4_PCIDE);
 	vcpu_tlb_clear(v);
 	__atomic_fetch_add(&v->exits, 1, __ATOMIC_SEQ_CST);
-	if (!shvm_mmu_try_load_cr3(&v->mv, cr3, true))
-		return vcpu_load_cr3(v, cr3);
+	if (!shvm_mmu_try_load_cr3(&v->mv, cr3, keep))
+		return keep ? vcpu_load_cr3_keep(v, cr3) : vcpu_load_cr3(v, cr3);
+	history_leave(v);
 	v->cr3 = cr3;
+	history_load(v, keep);
 	load_root(v);
 	return 0;
 }
@@ -524,5 +543,6 @@ int vcpu_load_cr3_fast(struct vcpu *v, u64 cr3)
 void vcpu_invlpg(struct vcpu *v, u64 addr)
 {
 	vcpu_exit(v);
+	history_flush_page(v, addr);
 	shvm_mmu_invlpg(&v->mv, gva(addr));
 }

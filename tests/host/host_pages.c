@@ -495,6 +495,7 @@ void host_poke(u64 page, u32 off, const void *buf, u32 len)
 	CHECK(!fault_in(page, true), "page %llu cannot be written", page);
 	pthread_rwlock_rdlock(&machine->mm_lock);
 	mem_write(page_memory(page, true) + off, buf, len);
+	history_store(page, off, len);
 	memcpy(machine->mirror[page] + off, buf, len);
 	pthread_rwlock_unlock(&machine->mm_lock);
 }

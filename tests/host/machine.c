@@ -79,6 +79,7 @@ bool machine_create(int nr_vcpus)
 	pthread_mutex_init(&machine->slots_mutex, NULL);
 	pthread_rwlock_init(&machine->mm_lock, NULL);
 	machine->mirrored = true;
+	history_reset();
 	if (shvm_mmu_init(&machine->mmu)) {
 		machine_free();
 		return false;
@@ -117,6 +118,37 @@ int shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len)
 		mem_read(from + (at.v & (SHVM_PAGE_SIZE - 1)), buf, len);
 	pthread_rwlock_unlock(&machine->mm_lock);
 	return from ? 0 : -EFAULT;
+}
+
+int shvm_arch_diff_user_atomic(hva_t at, const u64 *known, u32 from, u32 len)
+{
+	const u8 *memory;
+	u64 word;
+	int ret = -EFAULT;
+
+	pthread_rwlock_rdlock(&machine->mm_lock);
+	memory = page_memory(page_at(at), false);
+	if (memory) {
+		for (; from < len; from += 8) {
+			mem_read(memory + (at.v & (SHVM_PAGE_SIZE - 1)) + from, &word, 8);
+			if (word != known[from / 8])
+				break;
+		}
+		ret = from;
+	}
+	pthread_rwlock_unlock(&machine->mm_lock);
+	return ret;
+}
+
+int shvm_arch_scan_table_atomic(hva_t at, u64 *out, u64 mark)
+{
+	u64 entry[SHVM_SPT_ENTRIES];
+	int i, err = shvm_arch_read_user_atomic(at, entry, sizeof(entry));
+
+	for (i = 0; !err && i < SHVM_SPT_ENTRIES; i++)
+		if (entry[i] & 1)
+			out[i] = mark;
+	return err;
 }
 
 int shvm_arch_read_user(hva_t at, void *buf, u32 len)
@@ -227,6 +259,16 @@ void shvm_arch_flush(struct shvm_mmu *mmu)
 		} while (__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST) &&
 			 __atomic_load_n(&v->exits, __ATOMIC_ACQUIRE) == exits);
 	}
+}
+
+bool shvm_arch_flush_is_free(struct shvm_mmu *mmu)
+{
+	int i;
+
+	for (i = 0; i < machine->nr_vcpus; i++)
+		if (__atomic_load_n(&machine->vcpu[i].in_guest, __ATOMIC_SEQ_CST))
+			return false;
+	return true;
 }
 
 void shvm_arch_reload_roots(struct shvm_mmu *mmu)

@@ -208,7 +208,8 @@ void vcpu_exit(struct vcpu *v);			/* leaves the guest: its TLB is empty */
  */
 int vcpu_set_paging(struct vcpu *v, const struct shvm_paging *p);	/* MOV to CR0, CR4; WRMSR */
 int vcpu_load_cr3(struct vcpu *v, u64 cr3);
-int vcpu_load_cr3_fast(struct vcpu *v, u64 cr3);
+int vcpu_load_cr3_keep(struct vcpu *v, u64 cr3);	/* bit 63, if CR4.PCIDE is on */
+int vcpu_load_cr3_fast(struct vcpu *v, u64 cr3, bool keep);
 int vcpu_set_registers(struct vcpu *v, const struct shvm_paging *p, u64 cr3);	/* all at once */
 void vcpu_invlpg(struct vcpu *v, u64 addr);
 void vcpu_tlb_clear(struct vcpu *v);
@@ -241,10 +242,22 @@ enum oracle_kind oracle_pdptes(const struct shvm_paging *p, u64 cr3, u64 pdpte[4
 void oracle_walk(const struct vcpu *v, const struct access *a, struct oracle *o);
 void oracle_commit(const struct oracle *o);	/* set the marks in the mirror */
 
+/* --- history.c: what the tables were --- */
+void history_reset(void);
+void history_store(u64 page, u32 off, u32 len);	/* before the mirror changes */
+void history_flush(const struct vcpu *v);	/* all PCIDs */
+void history_leave(const struct vcpu *v);	/* CR3 will be another */
+void history_load(const struct vcpu *v, bool noflush);	/* it is */
+void history_flush_page(const struct vcpu *v, u64 addr);
+/* Could the vCPU's TLB hold what served the access? Then out->tlb->gfn says what it was. */
+bool history_explains(const struct vcpu *v, const struct access *a, struct outcome *out);
+
 /* --- verify.c --- */
 struct verdicts {
 	u64 done, faults, mmio, emulated;
 	u64 hits, stale;	/* served by the TLB; and the tables say something else */
+	u64 old;		/* by a shadow out of sync, and the tables say something else */
+	u64 opens, changes;	/* tables let go out of sync, entries of theirs that changed */
 	u64 large;		/* served by large translations, TLB or not */
 	u64 by_format[O_NR_FORMATS];	/* of those that are done */
 };

@@ -262,6 +262,7 @@ void oracle_commit(const struct oracle *o)
 	for (i = 0; i < o->nr_marks; i++) {
 		u64 gpa = o->mark[i].gpa;
 
+		history_store(page_of(gpa >> 12), gpa & 0xfff, 1);
 		machine->mirror[page_of(gpa >> 12)][gpa & 0xfff] |= o->mark[i].bits;
 	}
 }

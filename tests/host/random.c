@@ -158,8 +158,10 @@ static void store_directly(struct vcpu *v, u64 at, struct operation *op)
 	op->lost = ret == SHVM_MEM_LOST;
 	CHECK(ret == SHVM_MEM_OK || (op->old && op->lost), "store to %llx: result %d", at, ret);
 	CHECK(!op->old || op->lost == !!memcmp(mirror, op->old, op->len), "lost is %d", op->lost);
-	if (!op->lost)
-		memcpy(mirror, op->data, op->len);
+	if (op->lost)
+		return;
+	history_store(page_of(at >> 12), at & 0xfff, op->len);
+	memcpy(mirror, op->data, op->len);
 }
 
 /* An entry of a guest's tables, and what it is there. */
@@ -245,6 +247,49 @@ static void act_edit(struct vcpu *v)
 	}
 }
 
+/* The last entry of an access that worked, if a page table has it. */
+static bool pick_leaf_entry(const struct vcpu *v, struct place *p)
+{
+	struct oracle o = { 0 };
+
+	oracle_walk(v, &r.recent[v->id][rnd(NR_RECENT)], &o);
+	if (!o.levels || o.nr_entries != o.levels)
+		return false;
+	*p = (struct place){ o.entry[o.nr_entries - 1], 1, o.format == O_32 };
+	return is_table(p->at >> 12);
+}
+
+/* Some stores to one page table in a row, then uses of it: between two flushes of the guest. */
+static void act_burst(struct vcpu *v)
+{
+	struct operation op = { .a.kind = WRITE, .a.ac = true };
+	u64 n = 3 + rnd(6), i, addr, e;
+	struct place p;
+
+	if (!pick_leaf_entry(v, &p))
+		return;
+	TRACE("vCPU %d: %llu stores to table %llx", v->id, n, p.at >> 12);
+	for (i = 0; i < n; i++) {
+		p.at = (p.at & ~0xfffULL) | (i < 2 ? p.at & 0xfff : p.two_level ?
+					     pick_index_32() * 4 : pick_index(1) * 8);
+		op.len = p.two_level ? 4 : 8;
+		e = p.two_level ? make_entry_32(1) : make_entry(1);
+		memcpy(op.data, &e, 8);
+		if (!linear_works(v, p.at, &addr))
+			return;
+		op.a.addr = addr;
+		do_access(v, &op);
+	}
+	for (i = 0; i < n; i++) {
+		op = (struct operation){ .a = r.recent[v->id][rnd(NR_RECENT)], .len = 8 };
+		op.a.addr = oracle_linear(&v->paging, op.a.addr & ~7ULL);
+		if (op.a.kind == WRITE)
+			op.a.kind = READ;
+		op.a.user &= !!(v->paging.cr0 & X86_CR0_PG);
+		do_access(v, &op);
+	}
+}
+
 /* A change of PDPTEs in memory, which changes nothing until they are loaded. */
 static void act_edit_pdpt(struct vcpu *v)
 {
@@ -263,8 +308,14 @@ static void act_cr3(struct vcpu *v)
 	u64 cr3 = pick_cr3(oracle_format(&v->paging));
 	int err;
 
+	bool keep = chance(60);
+
+	if (v->paging.cr4 & X86_CR4_PCIDE)
+		cr3 = (cr3 & ~0xfffULL) | rnd(3);
 	if (chance(50))
-		err = vcpu_load_cr3_fast(v, cr3);
+		err = vcpu_load_cr3_fast(v, cr3, keep);
+	else if (keep)
+		err = vcpu_load_cr3_keep(v, cr3);
 	else
 		err = vcpu_load_cr3(v, cr3);
 	TRACE("vCPU %d cr3 %llx: %d", v->id, cr3, err);
@@ -277,6 +328,8 @@ static void set_format(struct shvm_paging *p, enum oracle_format format)
 	p->efer &= ~(EFER_LMA | EFER_LME);
 	if (format == O_64)
 		p->efer |= EFER_LMA | EFER_LME;
+	if (format != O_64)
+		p->cr4 &= ~X86_CR4_PCIDE;
 	if (format == O_OFF)
 		p->cr0 &= ~X86_CR0_PG;
 	if (format == O_32)
@@ -335,7 +388,10 @@ static void act_mode(struct vcpu *v)
 		p.cr4 ^= X86_CR4_PSE;
 		break;
 	case 7:
-		p.cr4 ^= X86_CR4_PGE;
+		if (oracle_format(&p) == O_64 && chance(80))
+			p.cr4 ^= X86_CR4_PCIDE;
+		else
+			p.cr4 ^= X86_CR4_PGE;
 		break;
 	default:
 		act_format(v);
@@ -478,8 +534,10 @@ static void act(struct vcpu *v)
 
 	if (n < 30)
 		act_translate(v);
-	else if (n < 760)
+	else if (n < 700)
 		act_access(v);
+	else if (n < 760)
+		act_burst(v);
 	else if (n < 900)
 		act_edit(v);
 	else if (n < 950)
@@ -588,6 +646,8 @@ static void run_steps(void)
 		check_all();
 		check_mirror();
 	}
+	verdicts.opens = atomic64_read(&machine->mmu.stats.oos_opens);
+	verdicts.changes = atomic64_read(&machine->mmu.stats.oos_changes);
 	machine_destroy();
 }
 
@@ -613,8 +673,10 @@ bool random_run(const struct random_options *opt)
 		       verdicts.by_format[O_32], verdicts.by_format[O_PAE]);
 		printf("64-bit %llu), %llu faults, %llu mmio, ", verdicts.by_format[O_64],
 		       verdicts.faults, verdicts.mmio);
-		printf("%llu TLB hits (%llu stale), %llu by large pages\n", verdicts.hits,
+		printf("%llu TLB hits (%llu stale), %llu by large pages, ", verdicts.hits,
 		       verdicts.stale, verdicts.large);
+		printf("%llu tables out of sync: %llu changes, %llu uses of old entries\n",
+		       verdicts.opens, verdicts.changes, verdicts.old);
 	}
 	CHECK(verdicts.large || opt->fail_alloc || opt->steps < 5000,
 	      "no access was served by a large page");

@@ -192,9 +192,9 @@ static void know_both_roots(void)
 
 static void v0_switch(void)
 {
-	vcpu_load_cr3_fast(vcpu_of(0), ROOT_B << 12);
+	vcpu_load_cr3_fast(vcpu_of(0), ROOT_B << 12, true);
 	load(vcpu_of(0), VIA_L1(0));
-	vcpu_load_cr3_fast(vcpu_of(0), ROOT_A << 12);
+	vcpu_load_cr3_fast(vcpu_of(0), ROOT_A << 12, true);
 	store(vcpu_of(0), VIA_L1(0), 0x13);
 	linger(vcpu_of(0));
 }

@@ -162,7 +162,8 @@ static void act_cr3(struct vcpu *v, u64 *rnd)
 {
 	u64 cr3 = pick_cr3(oracle_format(&v->paging), rnd);
 
-	CHECK(!(pick(rnd, 3) ? vcpu_load_cr3_fast(v, cr3) : vcpu_load_cr3(v, cr3)),
+	CHECK(!(pick(rnd, 3) ? vcpu_load_cr3_fast(v, cr3, pick(rnd, 2)) :
+				 vcpu_load_cr3(v, cr3)),
 	      "vCPU %d: cr3", v->id);
 }
 

@@ -37,6 +37,9 @@ static const struct counter {
 	COUNTER(cr3_slow),
 	COUNTER(large_maps),
 	COUNTER(large_splits),
+	COUNTER(oos_tables),
+	COUNTER(oos_opens),
+	COUNTER(oos_changes),
 };
 
 /* Basic exit reasons of the SDM (volume 3, appendix C) that a small guest meets. */

@@ -180,7 +180,11 @@ struct shvm_stats {
 	__u64 large_maps;	/* shadow entries of 2 MiB or 1 GiB made */
 	__u64 large_splits;	/* large pages torn because the guest made a page table in them */
 
-	__u64 reserved[39];
+	__u64 oos_tables;	/* shadow pages of page tables that the guest may store to freely now */
+	__u64 oos_opens;	/* page tables that it was allowed to store to freely */
+	__u64 oos_changes;	/* entries that were found changed when it flushed */
+
+	__u64 reserved[36];
 };
 
 /* SHVM_DEBUG_CTL, struct shvm_debug_ctl.op */

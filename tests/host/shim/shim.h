@@ -39,6 +39,8 @@ typedef long long s64;
 
 #define U16_MAX		UINT16_MAX
 #define U32_MAX		UINT32_MAX
+#define U64_MAX		UINT64_MAX
+#define U8_MAX		UINT8_MAX
 #define BITS_PER_LONG	64
 
 #ifndef EUCLEAN
@@ -60,6 +62,7 @@ typedef long long s64;
 #define container_of(p, type, field) \
 	((type *)((char *)(p) - offsetof(type, field)))
 #define ilog2(n)		(63 - __builtin_clzll(n))
+#define __ffs64(n)		((unsigned int)__builtin_ctzll(n))
 #define struct_size(p, member, n)	offsetof(__typeof__(*(p)), member[n])
 #define min_t(type, a, b) ({						\
 	type shim_a = (a), shim_b = (b);				\

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Page tables out of sync: after a few stores in a row the guest may write a leaf table without an
+ * exit, and what it changed is found at its next flush. docs/mmu.md, "Out of sync".
+ *
+ * mmu->oos_lock guards which pages are out of sync, and that all pages of a frame are so together;
+ * mmu->lock is held for reading around it. Pages that die (mmu->lock for writing) need neither.
+ */
+#include "shadow.h"
+
+/* Stores without a use in between after which the next one is not trapped. docs/performance.md. */
+#define OOS_STORES	2
+/* Syncs that pass before other vCPUs are interrupted, so that the table can be in sync again. */
+#define OOS_ROUNDS	4
+
+static u32 table_bytes(const struct shvm_sp *sp)
+{
+	return SHVM_SPT_ENTRIES * shvm_gpt_formats[sp->role.format].entry_bytes;
+}
+
+/* The part of the guest's table that the page shadows. */
+static hva_t table_hva(const struct shvm_sp *sp, const struct shvm_slot *slot)
+{
+	u32 bytes = shvm_gpt_formats[sp->role.format].entry_bytes;
+
+	return slot_hva(slot, gpa(gfn_to_gpa(sp->gfn).v + sp_guest_index(sp, 0) * bytes));
+}
+
+static bool has_wide_entries(const struct shvm_sp *sp)
+{
+	return shvm_gpt_formats[sp->role.format].entry_bytes == sizeof(u64);
+}
+
+u64 shvm_oos_known(const struct shvm_sp *sp, unsigned int index)
+{
+	return has_wide_entries(sp) ? sp->oos->known[index] : ((u32 *)sp->oos->known)[index];
+}
+
+static void note(struct shvm_sp *sp, unsigned int index, u64 gpte)
+{
+	if (has_wide_entries(sp))
+		sp->oos->known[index] = gpte;
+	else
+		((u32 *)sp->oos->known)[index] = gpte;
+}
+
+void shvm_oos_note(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 gpte)
+{
+	if (!sp->oos)
+		return;
+	note(sp, index, gpte);
+	sp->oos->noted = atomic64_inc_return(&mmu->oos_notes);
+}
+
+/* A free place with memory for the entries; the memory stays with it. */
+static struct shvm_oos *oos_take(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	struct shvm_oos *o = mmu->oos;
+
+	while (o < mmu->oos + SHVM_OOS_MAX && o->sp)
+		o++;
+	if (o == mmu->oos + SHVM_OOS_MAX)
+		return NULL;
+	if (!o->known) {
+		o->known = mv->cache.table;
+		mv->cache.table = NULL;
+	}
+	if (!o->known)
+		return NULL;
+	o->sp = sp;
+	o->closing = false;
+	o->noted = atomic64_inc_return(&mmu->oos_notes);
+	/* Before anybody may store: pairs with the look at nr_oos by whoever flushes later. */
+	atomic_inc(&mmu->nr_oos);
+	return o;
+}
+
+void shvm_oos_put(struct shvm_mmu *mmu, struct shvm_sp *sp)
+{
+	if (!sp->oos)
+		return;
+	sp->oos->sp = NULL;
+	sp->oos = NULL;
+	atomic_dec(&mmu->nr_oos);
+}
+
+/* Is the store one of many, to a table whose shadow can follow later? */
+static bool sp_wants_oos(struct shvm_sp *sp, enum shvm_gpt_format format)
+{
+	bool wants;
+
+	if (sp->role.level > 1 || sp->role.format != format || !READ_ONCE(sp->filled))
+		return false;
+	shvm_lock_sp(sp);
+	if (shvm_sp_was_used(sp))
+		WRITE_ONCE(sp->writes, 0);
+	wants = sp->oos || (sp->parents && READ_ONCE(sp->writes) >= OOS_STORES);
+	shvm_unlock_sp(sp);
+	return wants;
+}
+
+/* In a page out of sync nothing may fault without an exit. Returns false if it cannot be so now. */
+static bool sp_open(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct shvm_slot *slot)
+{
+	struct shvm_oos *o = sp->oos;
+	int i;
+
+	if (o) {
+		o->closing = false;
+		return true;
+	}
+	/* A store by software that has begun will follow its own rules when it ends. */
+	if (atomic_read(&slot_gfn_state(slot, sp->gfn)->writers))
+		return false;
+	o = oos_take(mv, sp);
+	if (!o)
+		return false;
+	sp->oos = o;
+	if (shvm_arch_read_user_atomic(table_hva(sp, slot), o->known, table_bytes(sp))) {
+		shvm_oos_put(mv->mmu, sp);
+		return false;
+	}
+	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
+		if (sp->spt[i] == SPTE_NOTRAP)
+			WRITE_ONCE(sp->spt[i], shvm_spte_trap);
+	return true;
+}
+
+/* All pages of the frame, or none: counts them; 0: not now. */
+static u32 table_open(struct shvm_mmu_vcpu *mv, const struct shvm_slot *slot, gfn_t f)
+{
+	struct hlist_head *bucket = shvm_sp_bucket(mv->mmu, f);
+	enum shvm_gpt_format format = mv->root_role.format;
+	struct shvm_sp *sp;
+	u32 n = 0;
+	bool ok;
+
+	hlist_for_each_entry_rcu(sp, bucket, hash, lockdep_is_held(&mv->mmu->lock))
+		if (gfn_eq(sp->gfn, f) && !sp->role.direct && !sp_wants_oos(sp, format))
+			return 0;
+	hlist_for_each_entry_rcu(sp, bucket, hash, lockdep_is_held(&mv->mmu->lock)) {
+		if (!gfn_eq(sp->gfn, f) || sp->role.direct)
+			continue;
+		shvm_lock_sp(sp);
+		ok = sp->filled && sp_open(mv, sp, slot);
+		shvm_unlock_sp(sp);
+		if (!ok)
+			return 0;
+		n++;
+	}
+	return n;
+}
+
+bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f)
+{
+	struct shvm_gfn_state *state = slot_gfn_state(slot, f);
+	unsigned long *head = slot_rmap_head(slot, f);
+	struct shvm_mmu *mmu = mv->mmu;
+	bool open = false;
+	u32 n;
+
+	shvm_lock_mmu_read(mmu);
+	shvm_lock_oos(mmu);
+	n = table_open(mv, slot, f);
+	if (n) {
+		shvm_lock_rmap(head);
+		/* Another page of the frame, in whatever role, wants every store to be trapped. */
+		open = state->tracked == n;
+		if (open) {
+			WRITE_ONCE(state->loose, true);
+			shvm_rmap_write_allow(head);
+		}
+		shvm_unlock_rmap(head);
+	}
+	shvm_unlock_oos(mmu);
+	shvm_unlock_mmu_read(mmu);
+	if (open)
+		atomic64_inc(&mmu->stats.oos_opens);
+	return open;
+}
+
+/* From here on no SPTE of the table may be writable; TLBs may, until o->owed is done. */
+static void sp_close(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_slot *slot)
+{
+	struct shvm_gfn_state *state = slot_gfn_state(slot, sp->gfn);
+	unsigned long *head = slot_rmap_head(slot, sp->gfn);
+
+	if (sp->oos->closing)
+		return;
+	shvm_lock_rmap(head);
+	WRITE_ONCE(state->loose, false);
+	shvm_rmap_write_protect(&mmu->tlb, head);
+	sp->oos->owed = atomic64_read(&mmu->tlb.owed);
+	shvm_unlock_rmap(head);
+	sp->oos->closing = true;
+	sp->oos->rounds = 0;
+}
+
+static void entry_forget(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 gpte)
+{
+	shvm_entry_drop(mmu, sp, index, shvm_spte_trap);
+	note(sp, index, gpte);
+}
+
+/* An entry follows the guest's. In a trap there is nothing to change. */
+static void entry_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index)
+{
+	u64 gpte;
+
+	if (!shvm_entry_read_gpte(mv->mmu, sp, index, &gpte)) {
+		/* Who stores to it now will look at it again: it must stay a trap until then. */
+		entry_forget(mv->mmu, sp, index, GPTE_P);
+		return;
+	}
+	if (gpte == shvm_oos_known(sp, index))
+		return;
+	atomic64_inc(&mv->mmu->stats.oos_changes);
+	if (!spte_is_live(READ_ONCE(sp->spt[index])))
+		note(sp, index, gpte);
+	else if (shvm_entry_adapt(mv, sp, index, gpte))
+		shvm_oos_note(mv->mmu, sp, index, gpte);
+	else
+		entry_forget(mv->mmu, sp, index, gpte);
+}
+
+/* Every entry follows. False: the table cannot be read, nothing is mapped by it. */
+static bool sp_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct shvm_slot *slot)
+{
+	u32 len = table_bytes(sp), per_word = has_wide_entries(sp) ? 1 : 2;
+	hva_t at = table_hva(sp, slot);
+	int i, off = 0;
+
+	while ((off = shvm_arch_diff_user_atomic(at, sp->oos->known, off, len)) < (int)len) {
+		if (off < 0)
+			break;
+		for (i = 0; i < (int)per_word; i++)
+			entry_sync(mv, sp, off / sizeof(u64) * per_word + i);
+		off += sizeof(u64);
+	}
+	for (i = 0; off < 0 && i < SHVM_SPT_ENTRIES; i++)
+		shvm_entry_drop(mv->mmu, sp, i, shvm_spte_trap);
+	return off >= 0;
+}
+
+/* The page is exact, and stores are trapped: the guest's own faults need no exit again. */
+static void sp_finish(struct shvm_mmu *mmu, struct shvm_sp *sp, const struct shvm_slot *slot)
+{
+	int i;
+
+	/* A store by software that has begun wants its entries to stay traps. */
+	smp_mb();	/* as in shvm_sp_fill() */
+	if (!atomic_read(&slot_gfn_state(slot, sp->gfn)->writers))
+		for (i = 0; i < SHVM_SPT_ENTRIES; i++)
+			if (sp->spt[i] == shvm_spte_trap && !(shvm_oos_known(sp, i) & GPTE_P))
+				WRITE_ONCE(sp->spt[i], SPTE_NOTRAP);
+	shvm_oos_put(mmu, sp);
+}
+
+/* Bring one page up to date, and in sync if no CPU can store to the table any more. */
+static void page_sync(struct shvm_mmu_vcpu *mv, struct shvm_oos *o, struct shvm_slot *slot)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	bool quiet = o->closing && shvm_tlb_is_settled(mmu, o->owed);
+	struct shvm_sp *sp = o->sp;
+
+	if (!sp_sync(mv, sp, slot))
+		return;
+	/* Somebody else may have opened the table for another page of it. */
+	if (quiet && !READ_ONCE(slot_gfn_state(slot, sp->gfn)->loose))
+		sp_finish(mmu, sp, slot);
+	else if (o->rounds < U8_MAX)
+		o->rounds++;
+}
+
+enum oos_step { OOS_CLOSE, OOS_SYNC };
+
+/* Returns a table that no entry leads to any more: not worth another look. */
+static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, bool *urgent)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	gfn_t orphan = gfn(U64_MAX);
+	struct shvm_slot *slot;
+	struct shvm_oos *o;
+	struct shvm_sp *sp;
+	int idx;
+
+	idx = srcu_read_lock(&mmu->srcu);
+	shvm_lock_mmu_read(mmu);
+	shvm_lock_oos(mmu);
+	for (o = mmu->oos; o < mmu->oos + SHVM_OOS_MAX; o++) {
+		sp = o->sp;
+		slot = sp ? shvm_slots_find(mmu_slots(mmu), sp->gfn) : NULL;
+		if (!slot)
+			continue;
+		shvm_lock_sp(sp);
+		if (!sp->parents)
+			orphan = sp->gfn;
+		else if (step == OOS_CLOSE)
+			sp_close(mmu, sp, slot);
+		else if (o->noted > since)
+			page_sync(mv, o, slot);
+		*urgent |= o->rounds >= OOS_ROUNDS;
+		shvm_unlock_sp(sp);
+	}
+	shvm_unlock_oos(mmu);
+	shvm_unlock_mmu_read(mmu);
+	srcu_read_unlock(&mmu->srcu, idx);
+	return orphan;
+}
+
+void shvm_oos_sync(struct shvm_mmu_vcpu *mv, u64 since)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	bool urgent = false;
+	gfn_t orphan;
+
+	if (!atomic_read(&mmu->nr_oos))
+		return;
+	/* Without memory, entries are dropped instead of changed. */
+	shvm_cache_fill(mv);
+	if (!since) {
+		while ((orphan = oos_pass(mv, OOS_CLOSE, since, &urgent)).v != U64_MAX)
+			shvm_mmu_unshadow(mmu, orphan);
+		if (urgent || shvm_arch_flush_is_free(mmu))
+			shvm_mmu_settle(mmu);
+	}
+	oos_pass(mv, OOS_SYNC, since, &urgent);
+}
+
+/* The entry of a table that an address leads to, if the page shadows that part; else -1. */
+static int addr_index(const struct shvm_sp *sp, gva_t addr)
+{
+	const struct shvm_gpt *g = &shvm_gpt_formats[sp->role.format];
+	unsigned int index = gpt_index(g, addr, 1);
+
+	if (index / SHVM_SPT_ENTRIES != sp->role.quadrant)
+		return -1;
+	return index % SHVM_SPT_ENTRIES;
+}
+
+void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	struct shvm_oos *o;
+	int idx, index;
+
+	if (!atomic_read(&mmu->nr_oos))
+		return;
+	shvm_cache_fill(mv);
+	idx = srcu_read_lock(&mmu->srcu);
+	shvm_lock_mmu_read(mmu);
+	shvm_lock_oos(mmu);
+	for (o = mmu->oos; o < mmu->oos + SHVM_OOS_MAX; o++) {
+		index = o->sp ? addr_index(o->sp, addr) : -1;
+		if (index < 0)
+			continue;
+		shvm_lock_sp(o->sp);
+		entry_sync(mv, o->sp, index);
+		shvm_unlock_sp(o->sp);
+	}
+	shvm_unlock_oos(mmu);
+	shvm_unlock_mmu_read(mmu);
+	srcu_read_unlock(&mmu->srcu, idx);
+}
+
+void shvm_oos_free(struct shvm_mmu *mmu)
+{
+	struct shvm_oos *o;
+
+	for (o = mmu->oos; o < mmu->oos + SHVM_OOS_MAX; o++)
+		if (o->known)
+			shvm_arch_table_free(o->known);
+}
