@@ -4,7 +4,7 @@
 # What the emulated computer does: the rows there, then in each guest. The working directory is
 # the payload; "settings" has the variables. What is printed is read by collect.awk.
 
-hypervisor='' guests='' rows='' append='' mem=''
+hypervisor='' guests='' rows='' append='' mem='' param=''
 # shellcheck source=/dev/null
 . ./settings
 
@@ -25,7 +25,8 @@ else
 	echo "section native -"
 	# shellcheck disable=SC2086 # split at commas
 	(IFS=,; "$PWD/mmubench" $rows) || exit
-	insmod shvm.ko || exit
+	# shellcheck disable=SC2086 # none or one parameter each
+	insmod shvm.ko $SHVM_ARGS $param || exit
 fi
 for guest in $guests; do
 	case $guest in

@@ -12,15 +12,20 @@
 static void stats_add_vcpu(const struct shvm_vcpu *vcpu, struct shvm_stats *out)
 {
 	const struct shvm_vcpu_stats *s = &vcpu->stats;
+	u64 n, exits = 0, left = READ_ONCE(s->exits_left);	/* first: never more than all exits */
 	unsigned int i, to;
 
-	out->exits += READ_ONCE(s->exits);
-	out->exits_fast += READ_ONCE(s->exits_short);
 	out->injections += READ_ONCE(s->injections);
+	out->cr3_fast += READ_ONCE(vcpu->mmu.stats.cr3_fast);
+	out->pf_reflected += READ_ONCE(vcpu->mmu.stats.pf_reflect);
 	for (i = 0; i < ARRAY_SIZE(s->exit_reason); i++) {
 		to = min_t(unsigned int, i, SHVM_STATS_NR_EXIT_REASONS - 1);
-		out->exit_reason[to] += READ_ONCE(s->exit_reason[i]);
+		n = READ_ONCE(s->exit_reason[i]);
+		out->exit_reason[to] += n;
+		exits += n;
 	}
+	out->exits += exits;
+	out->exits_fast += exits - left;
 }
 
 static void stats_add_mmu(struct shvm_mmu *mmu, struct shvm_stats *out)
@@ -28,7 +33,7 @@ static void stats_add_mmu(struct shvm_mmu *mmu, struct shvm_stats *out)
 	struct shvm_mmu_stats *s = &mmu->stats;
 
 	out->pf_fixed = atomic64_read(&s->pf_fixed);
-	out->pf_reflected = atomic64_read(&s->pf_reflect);
+	out->pf_reflected += atomic64_read(&s->pf_reflect);
 	out->pf_emulated = atomic64_read(&s->pf_emulate);
 	out->pf_retried = atomic64_read(&s->pf_retry);
 	out->pf_to_user = atomic64_read(&s->pf_user) + atomic64_read(&s->pf_nomem);
@@ -43,13 +48,13 @@ static void stats_add_mmu(struct shvm_mmu *mmu, struct shvm_stats *out)
 	out->tlb_flush_requests = atomic64_read(&s->tlb_flushes);
 	out->notifier_invalidates = atomic64_read(&s->inv_calls);
 	out->notifier_ages = atomic64_read(&s->age_calls);
-	out->cr3_fast = atomic64_read(&s->cr3_fast);
 	out->cr3_slow = atomic64_read(&s->cr3_slow);
 	out->large_maps = atomic64_read(&s->large_maps);
 	out->large_splits = atomic64_read(&s->large_splits);
 	out->oos_tables = atomic_read(&mmu->nr_oos);
 	out->oos_opens = atomic64_read(&s->oos_opens);
 	out->oos_changes = atomic64_read(&s->oos_changes);
+	out->pf_rescued = atomic64_read(&s->pf_rescued);
 }
 
 void shvm_stats_sum(struct shvm *vm, struct shvm_stats *out)

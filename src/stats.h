@@ -8,10 +8,12 @@
 
 #include <linux/types.h>
 
+/* A power of two, so that a mask keeps any reason in bounds. The SDM names 75 (appendix C). */
+#define SHVM_NR_EXIT_REASONS	128
+
 struct shvm_vcpu_stats {
-	u64 exits;		/* VM exits of every kind */
-	u64 exit_reason[72];	/* by basic exit reason, index clamped */
-	u64 exits_short;	/* of those, finished in the entry loop with interrupts off */
+	u64 exit_reason[SHVM_NR_EXIT_REASONS];	/* VM exits by basic reason */
+	u64 exits_left;		/* of those, ended the entry loop; the others were finished in it */
 	u64 exits_user;		/* returns to user space */
 	u64 injections;		/* events put into the VM-entry interruption field */
 	u64 reinjections;	/* of those, re-queued because an exit broke their delivery */

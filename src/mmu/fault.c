@@ -494,3 +494,18 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 	fault_count(&mv->mmu->stats, ret);
 	return ret;
 }
+
+bool shvm_mmu_try_reflect(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
+{
+	struct shvm_gpt_walk walk = { .addr = pf->addr, .access = fault_access(pf) };
+
+	/* The guest of the load-time test has no MMU of ours. */
+	if (!mv->mmu)
+		return false;
+	/* A fault flushes the address that it is about: see fault_steps(). */
+	if (atomic_read(&mv->mmu->nr_oos) || shvm_gpt_look(mv, &walk) != GPT_WALK_FAULT)
+		return false;
+	pf->guest_error = walk.error;
+	mv->stats.pf_reflect++;
+	return true;
+}

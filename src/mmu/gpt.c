@@ -103,13 +103,17 @@ static bool access_denied(const struct shvm_paging *p, u8 acc, u32 access)
 	return user || (p->cr0 & X86_CR0_WP);
 }
 
-/* The error code of the guest's own fault: I/D is reported only with NX or SMEP on (SDM 4.7). */
+bool shvm_mmu_fetch_is_told(u64 cr4, u64 efer)
+{
+	return ((cr4 & X86_CR4_PAE) && (efer & EFER_NX)) || (cr4 & X86_CR4_SMEP);
+}
+
+/* The error code of the guest's own fault. */
 static u32 fault_error(const struct shvm_paging *p, u32 access, u32 why)
 {
 	u32 error = why | (access & (PFEC_W | PFEC_U));
 
-	if ((access & SHVM_ACCESS_FETCH) &&
-	    (((p->cr4 & X86_CR4_PAE) && (p->efer & EFER_NX)) || (p->cr4 & X86_CR4_SMEP)))
+	if ((access & SHVM_ACCESS_FETCH) && shvm_mmu_fetch_is_told(p->cr4, p->efer))
 		error |= PFEC_I;
 	return error;
 }
@@ -316,13 +320,23 @@ enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 				return walk_host_failed(err);
 			continue;
 		}
-		if (ret != GPT_WALK_OK)
+		if (ret != GPT_WALK_OK || w->peek)
 			return ret;
 		ret = walk_mark(mv->mmu, w, g, place);
 		if (ret != GPT_WALK_RETRY)
 			return ret;
 	}
 	return GPT_WALK_RETRY;
+}
+
+enum gpt_walk_result shvm_gpt_look(struct shvm_mmu_vcpu *mv, struct shvm_gpt_walk *w)
+{
+	enum shvm_gpt_format format = shvm_gpt_format(&mv->paging);
+	struct gpt_place place[GPT_TOP + 1];
+
+	if (format == SHVM_GPT_NONE)
+		return walk_none(w);
+	return walk_once(mv, w, &shvm_gpt_formats[format], place);
 }
 
 /* Bits of a present PDPTE that must be 0: SDM table 4-8. */

@@ -74,8 +74,12 @@ void shvm_mmu_destroy(struct shvm_mmu *mmu)
 int shvm_mmu_vcpu_init(struct shvm_mmu *mmu, struct shvm_mmu_vcpu *mv)
 {
 	const struct shvm_paging reset = { .maxphyaddr = 36 };
+	int i;
 
 	mv->mmu = mmu;
+	for (i = 0; i < SHVM_NR_PCIDS; i++)
+		mv->pcids[i].cr3 = SHVM_NO_TABLE;
+	mv->pcid = mv->pcids;
 	mv->root_role.word = U32_MAX;	/* no mode yet: set_paging() must take effect */
 	shvm_mmu_set_paging(mv, &reset);
 	return 0;
@@ -86,5 +90,8 @@ void shvm_mmu_vcpu_destroy(struct shvm_mmu_vcpu *mv)
 	shvm_cache_empty(&mv->cache);
 	if (mv->pae_root)
 		shvm_arch_table_free(mv->pae_root);
+	if (mv->pae_trap)
+		shvm_arch_table_free(mv->pae_trap);
 	mv->pae_root = NULL;
+	mv->pae_trap = NULL;
 }

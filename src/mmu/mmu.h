@@ -86,16 +86,52 @@ void shvm_mmu_flush_all(struct shvm_mmu_vcpu *mv);	/* CR4.PGE, PCIDE, CR0.PG ...
 void shvm_mmu_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr);
 
 /*
+ * The same with interrupts off, without a lock that is waited for. False: nothing happened, take
+ * the slow way. set_pge: CR4 becomes cr4, which differs in PGE alone; shvm_mmu_set_paging() is
+ * then not needed.
+ */
+bool shvm_mmu_try_flush_all(struct shvm_mmu_vcpu *mv);
+bool shvm_mmu_try_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr);
+bool shvm_mmu_try_set_pge(struct shvm_mmu_vcpu *mv, u64 cr4);
+
+/*
  * Before entering the guest, interrupts on: make sure that a root is loaded. 0; -ENOMEM; -EFAULT:
  * CR3 points outside memory (triple fault); -EAGAIN: a slot change, an invalidation or a store to
  * the root table is under way: look at signals and requests, then call again.
  */
 int shvm_mmu_prepare(struct shvm_mmu_vcpu *mv);
-hpa_t shvm_mmu_root(const struct shvm_mmu_vcpu *mv);	/* for the CR3 field of the VMCS */
+static inline hpa_t shvm_mmu_root(const struct shvm_mmu_vcpu *mv)	/* for CR3 in the VMCS */
+{
+	return mv->root_hpa;
+}
+
 void shvm_mmu_root_obsolete(struct shvm_mmu_vcpu *mv);	/* on SHVM_REQ_RELOAD_ROOT */
 
 /* --- faults and accesses; may sleep; vcpu thread with SRCU not held (fault.c, access.c) --- */
 enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
+
+/*
+ * With interrupts off: true if it is clear at once that the fault is the guest's own, as REFLECT.
+ * False: unknown, and nothing happened; no A or D was set.
+ */
+bool shvm_mmu_try_reflect(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
+
+/*
+ * Faults without an exit. A #PF of the hardware with P = 0 is the guest's own, in every mode and
+ * at every moment, and its error code is the one that the guest must see, but for I/D: does a fetch
+ * set it in a guest with these registers (SDM 4.7)? The hardware runs with NXE, so it always does.
+ */
+bool shvm_mmu_fetch_is_told(u64 cr4, u64 efer);
+
+/**
+ * shvm_mmu_rescue - end a fault without an exit that is none any more
+ * @mv: a vCPU; its thread, nothing locked, may sleep
+ * @addr: of its last fault, or any other
+ *
+ * What the VMM or a device stores in a guest's table is not seen, so the shadow may say "not
+ * present" where the table does not any more. Then the next access exits. Called now and then.
+ */
+void shvm_mmu_rescue(struct shvm_mmu_vcpu *mv, gva_t addr);
 
 /*
  * Translate one linear address for software. access: SHVM_ACCESS_*. Sets guest A/D like the CPU.

@@ -19,7 +19,8 @@
 
 #define SHVM_SPT_ENTRIES	512
 #define SHVM_USED_GROUP		8	/* entries for which a bit of sp->used stands */
-#define SHVM_NR_CACHED_ROOTS	16	/* PCIDs that a vCPU keeps */
+#define SHVM_NR_CACHED_ROOTS	16	/* of a vCPU */
+#define SHVM_NR_PCIDS		16	/* PCIDs that a vCPU keeps at most */
 #define SHVM_PAE_ROOTS		4
 
 /* How a guest entry is decoded; index into the descriptor table of gpt.c. */
@@ -127,7 +128,7 @@ struct shvm_mmu_stats {
 	atomic64_t reclaimed;		/* shadow pages recycled for the budget */
 	atomic64_t zap_all;
 	atomic64_t tlb_flushes;		/* flush rounds over all vCPUs */
-	atomic64_t cr3_fast, cr3_slow;	/* CR3 loads served by a cached root, and not */
+	atomic64_t cr3_slow;		/* CR3 loads that no cached root served */
 	atomic64_t inv_calls, age_calls;	/* notifier callbacks */
 	atomic64_t aged_young;
 	atomic64_t rmap_entries;	/* present leaf SPTEs */
@@ -135,6 +136,7 @@ struct shvm_mmu_stats {
 	atomic64_t large_splits;	/* groups torn because a frame became a table */
 	atomic64_t oos_opens;		/* tables let go out of sync */
 	atomic64_t oos_changes;		/* entries that had changed when they were compared */
+	atomic64_t pf_rescued;		/* stale notrap entries that shvm_mmu_rescue() has found */
 	atomic64_t chain_blocks;	/* allocated, caches of vCPUs included */
 };
 
@@ -178,15 +180,25 @@ struct shvm_mmu_cache {
 	u64 *table;			/* for what is known of a table out of sync */
 };
 
+/* Valid only while roots_gen is current. */
 struct shvm_cached_root {
-	u64 cr3;			/* as the guest loaded it, without bit 63 */
-	struct shvm_sp *sp;		/* NULL: free; valid only while roots_gen is current */
-	/*
-	 * Virtual PCID: translations made under this CR3 may be kept; what was mapped in pages out
-	 * of sync when it was left (mmu->oos_notes).
-	 */
-	bool tagged;
-	u64 left;
+	u64 table;			/* where CR3 points; SHVM_NO_TABLE: free */
+	struct shvm_sp *sp;
+	hpa_t hpa;			/* of its shadow table */
+};
+
+#define SHVM_NO_TABLE	(~0ULL)
+
+/* Virtual PCID: translations made under this CR3, PCID included, may be kept. */
+struct shvm_pcid {
+	u64 cr3;			/* SHVM_NO_TABLE: free */
+	u64 left;			/* mmu->oos_notes when another was loaded */
+};
+
+/* Counters of what is done with interrupts off: no atomic operation there. */
+struct shvm_mmu_vcpu_stats {
+	u64 cr3_fast;			/* CR3 loads served by a cached root */
+	u64 pf_reflect;			/* the guest's own faults handed back from the entry loop */
 };
 
 /* Everything is the vCPU thread's own, if not said otherwise. */
@@ -203,10 +215,14 @@ struct shvm_mmu_vcpu {
 	struct shvm_sp *root;		/* 4-level; NULL: none. Others look, too: is it in use? */
 	struct shvm_sp *pae_sp[SHVM_PAE_ROOTS];	/* PAE: directories; NULL: absent. The same */
 	u64 *pae_root;			/* 4 PDPTEs in a page below 4 GiB; NULL until needed */
+	u64 *pae_trap;			/* a directory of traps, for one that is not in memory */
 	u64 roots_gen;			/* mmu->root_gen when root and roots[] were looked up */
 	struct shvm_cached_root roots[SHVM_NR_CACHED_ROOTS];
+	struct shvm_cached_root *root_hint[SHVM_NR_CACHED_ROOTS];	/* by a hash: look first */
 	int next_root;			/* victim for the next miss */
-	int current_root;		/* -1: none of them */
+	struct shvm_pcid pcids[SHVM_NR_PCIDS];	/* by a hash of the PCID */
+	struct shvm_pcid *pcid;		/* of the current CR3 */
+	struct shvm_mmu_vcpu_stats stats;
 
 	struct shvm_mmu_cache cache;
 };

@@ -48,8 +48,10 @@ static void roots_forget(struct shvm_mmu_vcpu *mv)
 {
 	int i;
 
-	memset(mv->roots, 0, sizeof(mv->roots));
-	mv->current_root = -1;
+	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++) {
+		mv->roots[i].table = SHVM_NO_TABLE;
+		mv->root_hint[i] = &mv->roots[i];
+	}
 	for (i = 0; i < SHVM_PAE_ROOTS; i++)
 		WRITE_ONCE(mv->pae_sp[i], NULL);
 	root_unload(mv);
@@ -68,106 +70,135 @@ void shvm_mmu_set_paging(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p)
 	roots_forget(mv);
 }
 
-#define CR3_PCID	GENMASK_ULL(11, 0)
-
-static gfn_t cr3_gfn(u64 cr3)
+static u64 cr3_table(u64 cr3)
 {
-	return gfn((cr3 & GENMASK_ULL(51, SHVM_PAGE_SHIFT)) >> SHVM_PAGE_SHIFT);
+	return cr3 & GENMASK_ULL(51, SHVM_PAGE_SHIFT);
 }
 
-/* Index into roots[], or -1. */
-static int root_cached(const struct shvm_mmu_vcpu *mv, u64 cr3)
-{
-	int i;
+static_assert(!(SHVM_NR_CACHED_ROOTS & (SHVM_NR_CACHED_ROOTS - 1)));
+static_assert(SHVM_NR_PCIDS == 16);
 
-	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++)
-		if (mv->roots[i].sp && mv->roots[i].cr3 == cr3)
-			return i;
-	return -1;
+/* Both tables of a process with page-table isolation, which lie side by side, have a place. */
+static __always_inline struct shvm_cached_root **root_hint(struct shvm_mmu_vcpu *mv, u64 cr3)
+{
+	return &mv->root_hint[(cr3 >> SHVM_PAGE_SHIFT) % SHVM_NR_CACHED_ROOTS];
 }
 
-/* A PCID belongs to the tables that it was loaded with last. */
-static void root_remember(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
+static __always_inline void root_set(struct shvm_mmu_vcpu *mv, const struct shvm_cached_root *root)
 {
-	int i = mv->next_root;
+	struct shvm_sp *sp = root->sp;
 
-	mv->next_root = (mv->next_root + 1) % SHVM_NR_CACHED_ROOTS;
-	mv->current_root = i;
-	mv->roots[i] = (struct shvm_cached_root){ .cr3 = mv->cr3, .sp = sp, .tagged = true };
-	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++)
-		if (mv->roots[i].cr3 != mv->cr3 && !((mv->roots[i].cr3 ^ mv->cr3) & CR3_PCID))
-			mv->roots[i].tagged = false;
-}
-
-/* Does the guest expect to see changes of its tables after this load? */
-static bool load_flushes(const struct shvm_mmu_vcpu *mv, int i, bool noflush)
-{
-	return !noflush || i < 0 || !mv->roots[i].tagged;
-}
-
-static void root_leave(struct shvm_mmu_vcpu *mv)
-{
-	if (mv->current_root >= 0)
-		mv->roots[mv->current_root].left = atomic64_read(&mv->mmu->oos_notes);
-	mv->current_root = -1;
-}
-
-static void root_set(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
-{
 	sp_stamp(mv->mmu, sp);
 	WRITE_ONCE(sp->writes, 0);	/* a sign of use; a racing store's count may be lost */
-	mv->root_hpa = shvm_arch_table_hpa(sp->spt);
+	mv->root_hpa = root->hpa;
 	mv->root_is_loaded = true;
 	WRITE_ONCE(mv->root, sp);
 }
 
-/* -1: it has to be looked up. */
-static int root_find(const struct shvm_mmu_vcpu *mv, u64 cr3)
+static struct shvm_cached_root *root_remember(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
 {
-	if (mv->root_role.pae_host || mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
-		return -1;
-	return root_cached(mv, cr3);
+	struct shvm_cached_root *root = &mv->roots[mv->next_root];
+
+	mv->next_root = (mv->next_root + 1) % SHVM_NR_CACHED_ROOTS;
+	root->table = cr3_table(mv->cr3);
+	root->sp = sp;
+	root->hpa = shvm_arch_table_hpa(sp->spt);
+	*root_hint(mv, mv->cr3) = root;
+	return root;
 }
 
-static void root_switch(struct shvm_mmu_vcpu *mv, int i)
+/* Linux tells the two PCIDs of an address space with page-table isolation apart by bit 11. */
+static __always_inline struct shvm_pcid *pcid_place(struct shvm_mmu_vcpu *mv, u64 cr3)
 {
-	root_leave(mv);
-	mv->cr3 = mv->roots[i].cr3;
-	mv->roots[i].tagged = true;
-	mv->current_root = i;
-	root_set(mv, mv->roots[i].sp);
-	atomic64_inc(&mv->mmu->stats.cr3_fast);
+	return &mv->pcids[(cr3 ^ cr3 >> 8) % SHVM_NR_PCIDS];
+}
+
+/* Does the guest expect to see all changes of its tables after this load? */
+static bool load_flushes(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
+{
+	return !noflush || pcid_place(mv, cr3)->cr3 != cr3;
+}
+
+/* What others used while this PCID was not in use is nothing that its translations could show. */
+static bool load_wants_sync(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
+{
+	return load_flushes(mv, cr3, noflush) ||
+	       pcid_place(mv, cr3)->left != (u64)atomic64_read(&mv->mmu->oos_notes);
+}
+
+static __always_inline void pcid_switch(struct shvm_mmu_vcpu *mv, u64 cr3)
+{
+	mv->pcid->left = atomic64_read(&mv->mmu->oos_notes);
+	mv->pcid = pcid_place(mv, cr3);
+	mv->pcid->cr3 = cr3;
+}
+
+/* All but the current one. */
+static void pcids_forget(struct shvm_mmu_vcpu *mv)
+{
+	struct shvm_pcid *p;
+
+	for (p = mv->pcids; p < mv->pcids + SHVM_NR_PCIDS; p++)
+		if (p != mv->pcid)
+			p->cr3 = SHVM_NO_TABLE;
+}
+
+static __always_inline void root_switch(struct shvm_mmu_vcpu *mv, u64 cr3,
+					const struct shvm_cached_root *root)
+{
+	pcid_switch(mv, cr3);
+	mv->cr3 = cr3;
+	root_set(mv, root);
+	mv->stats.cr3_fast++;
+}
+
+static noinline bool root_search(struct shvm_mmu_vcpu *mv, u64 cr3)
+{
+	u64 table = cr3_table(cr3);
+	int i;
+
+	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++) {
+		if (mv->roots[i].table == table) {
+			*root_hint(mv, cr3) = &mv->roots[i];
+			root_switch(mv, cr3, &mv->roots[i]);
+			return true;
+		}
+	}
+	return false;
+}
+
+static __always_inline bool root_load_cached(struct shvm_mmu_vcpu *mv, u64 cr3)
+{
+	struct shvm_cached_root *root = *root_hint(mv, cr3);
+
+	if (unlikely(mv->root_role.pae_host || mv->roots_gen != READ_ONCE(mv->mmu->root_gen)))
+		return false;
+	if (unlikely(root->table != cr3_table(cr3)))
+		return root_search(mv, cr3);
+	root_switch(mv, cr3, root);
+	return true;
 }
 
 bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
-	struct shvm_mmu *mmu = mv->mmu;
-	int i = root_find(mv, cr3);
-
-	if (i < 0)
-		return false;
 	/* Pairs with oos_take(): who sees a store to a table out of sync sees that there is one. */
-	if (atomic_read(&mmu->nr_oos) &&
-	    (load_flushes(mv, i, noflush) || mv->roots[i].left != atomic64_read(&mmu->oos_notes)))
+	if (unlikely(atomic_read(&mv->mmu->nr_oos)) && load_wants_sync(mv, cr3, noflush))
 		return false;
-	root_switch(mv, i);
-	return true;
+	return root_load_cached(mv, cr3);
 }
 
 void shvm_mmu_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
-	int i = root_find(mv, cr3);
+	bool cached;
 
-	shvm_oos_sync(mv, load_flushes(mv, i, noflush) ? 0 : mv->roots[i].left);
+	shvm_oos_sync(mv, load_flushes(mv, cr3, noflush) ? 0 : pcid_place(mv, cr3)->left);
 	/* With interrupts on only the lock keeps a cached root from being freed under us. */
 	shvm_lock_mmu_read(mv->mmu);
-	i = root_find(mv, cr3);
-	if (i >= 0)
-		root_switch(mv, i);
+	cached = root_load_cached(mv, cr3);
 	shvm_unlock_mmu_read(mv->mmu);
-	if (i >= 0)
+	if (cached)
 		return;
-	root_leave(mv);
+	pcid_switch(mv, cr3);
 	mv->cr3 = cr3;
 	if (!mv->root_role.direct)
 		root_unload(mv);
@@ -181,19 +212,37 @@ void shvm_mmu_set_pdptes(struct shvm_mmu_vcpu *mv, const u64 pdpte[SHVM_PAE_ROOT
 }
 
 /* The hardware's TLB is empty after every exit (no VPID). */
+bool shvm_mmu_try_flush_all(struct shvm_mmu_vcpu *mv)
+{
+	if (atomic_read(&mv->mmu->nr_oos))
+		return false;
+	pcids_forget(mv);
+	return true;
+}
+
 void shvm_mmu_flush_all(struct shvm_mmu_vcpu *mv)
 {
-	int i;
-
-	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++)
-		mv->roots[i].tagged = i == mv->current_root;
+	pcids_forget(mv);
 	shvm_oos_sync(mv, 0);
+}
+
+bool shvm_mmu_try_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr)
+{
+	return !atomic_read(&mv->mmu->nr_oos);
 }
 
 /* Whatever PCID: the page may be global. */
 void shvm_mmu_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr)
 {
 	shvm_oos_sync_addr(mv, addr);
+}
+
+bool shvm_mmu_try_set_pge(struct shvm_mmu_vcpu *mv, u64 cr4)
+{
+	if (!shvm_mmu_try_flush_all(mv))
+		return false;
+	mv->paging.cr4 = cr4;
+	return true;
 }
 
 void shvm_mmu_root_obsolete(struct shvm_mmu_vcpu *mv)
@@ -285,9 +334,17 @@ static enum root_result root_get_quarter(struct shvm_mmu_vcpu *mv, int i, struct
 }
 
 /*
- * Every directory that the guest has, before it is needed: an absent PDPTE faults with an exit, but
- * a fault cannot load another one. One that is outside memory stays absent, the fault will tell.
+ * The PDPTE of the hardware. One that the guest does not have is absent: its fault is the guest's
+ * own. A directory that the guest has, but not in memory, is all traps: the fault will tell.
  */
+static u64 pae_entry(const struct shvm_mmu_vcpu *mv, int i, const struct shvm_sp *sp)
+{
+	if (!sp && !(mv->pdpte[i] & GPTE_P))
+		return 0;
+	return shvm_arch_table_hpa(sp ? sp->spt : mv->pae_trap).v | SPTE_P;
+}
+
+/* Every directory that the guest has, before it is needed: a fault cannot load another one. */
 static enum root_result root_load_pae(struct shvm_mmu_vcpu *mv)
 {
 	struct shvm_sp *sp[SHVM_PAE_ROOTS];
@@ -302,7 +359,7 @@ static enum root_result root_load_pae(struct shvm_mmu_vcpu *mv)
 	}
 	for (i = 0; i < SHVM_PAE_ROOTS; i++) {
 		WRITE_ONCE(mv->pae_sp[i], sp[i]);
-		mv->pae_root[i] = sp[i] ? shvm_arch_table_hpa(sp[i]->spt).v | SPTE_P : 0;
+		mv->pae_root[i] = pae_entry(mv, i, sp[i]);
 	}
 	mv->root_hpa = shvm_arch_table_hpa(mv->pae_root);
 	mv->root_is_loaded = true;
@@ -320,21 +377,30 @@ static enum root_result root_load(struct shvm_mmu_vcpu *mv)
 		roots_forget(mv);
 	if (mv->root_role.pae_host)
 		return root_load_pae(mv);
-	ret = root_get(mv, cr3_gfn(mv->cr3), mv->root_role, &sp);
+	ret = root_get(mv, gpa_to_gfn(gpa(cr3_table(mv->cr3))), mv->root_role, &sp);
 	if (ret != ROOT_LOADED)
 		return ret;
-	root_set(mv, sp);
-	root_remember(mv, sp);
+	root_set(mv, root_remember(mv, sp));
 	atomic64_inc(&mmu->stats.cr3_slow);
 	return ROOT_LOADED;
 }
 
 static int pae_root_prepare(struct shvm_mmu_vcpu *mv)
 {
-	if (!mv->root_role.pae_host || mv->pae_root)
+	int i;
+
+	if (!mv->root_role.pae_host)
 		return 0;
-	mv->pae_root = shvm_arch_table_alloc(true);
-	return mv->pae_root ? 0 : -ENOMEM;
+	if (!mv->pae_root)
+		mv->pae_root = shvm_arch_table_alloc(true);
+	if (!mv->pae_root)
+		return -ENOMEM;
+	if (mv->pae_trap)
+		return 0;
+	mv->pae_trap = shvm_arch_table_alloc(false);
+	for (i = 0; mv->pae_trap && i < SHVM_SPT_ENTRIES; i++)
+		mv->pae_trap[i] = shvm_spte_trap;
+	return mv->pae_trap ? 0 : -ENOMEM;
 }
 
 static enum root_result root_load_locked(struct shvm_mmu_vcpu *mv)
@@ -377,9 +443,4 @@ int shvm_mmu_prepare(struct shvm_mmu_vcpu *mv)
 	if (pae_root_prepare(mv))
 		return -ENOMEM;
 	return root_prepare(mv);
-}
-
-hpa_t shvm_mmu_root(const struct shvm_mmu_vcpu *mv)
-{
-	return mv->root_hpa;
 }

@@ -215,29 +215,46 @@ void shvm_sp_unlink(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	}
 }
 
-/* The entry at index, or the first of a group behind it, that may be live. */
-static unsigned int used_next(const struct shvm_sp *sp, unsigned int index)
+static void group_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int from)
 {
-	u64 rest;
+	unsigned int i;
+	u64 spte;
 
-	if (index % SHVM_USED_GROUP)
-		return index;
-	rest = index < SHVM_SPT_ENTRIES ? sp->used >> (index / SHVM_USED_GROUP) : 0;
-	return rest ? index + __ffs64(rest) * SHVM_USED_GROUP : SHVM_SPT_ENTRIES;
+	for (i = from; i < from + SHVM_USED_GROUP; i++) {
+		spte = READ_ONCE(sp->spt[i]);
+		if (spte == SPTE_NOTRAP)
+			WRITE_ONCE(sp->spt[i], shvm_spte_trap);
+		else if (spte != shvm_spte_trap)
+			shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
+	}
 }
 
-#define for_each_used(sp, i) \
-	for (i = used_next(sp, 0); i < SHVM_SPT_ENTRIES; i = used_next(sp, i + 1))
+/* No entry of the group was ever live. */
+static void group_trap(struct shvm_sp *sp, unsigned int from)
+{
+	u64 trap = shvm_spte_trap;
+	unsigned int i;
 
-/* Take one page out of every structure; its live entries become traps. */
+	for (i = from; i < from + SHVM_USED_GROUP; i++)
+		WRITE_ONCE(sp->spt[i], trap);
+}
+
+/*
+ * Take one page out of every structure; its entries become traps. Also those that are not live:
+ * a CPU may still come here by its paging-structure caches, while stores to the guest's table are
+ * no longer seen as soon as it is untracked.
+ */
 static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_list *dead)
 {
 	unsigned int i;
 
 	shvm_sp_unlink(mmu, sp);
-	for_each_used(sp, i)
-		if (spte_is_live(READ_ONCE(sp->spt[i])))
-			shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
+	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i += SHVM_USED_GROUP) {
+		if (sp->used >> (i / SHVM_USED_GROUP) & 1)
+			group_drop(mmu, sp, i);
+		else
+			group_trap(sp, i);
+	}
 	shvm_oos_put(mmu, sp);
 	if (!sp->role.direct)
 		sp_untrack(mmu, sp);
@@ -254,7 +271,7 @@ static void kill_orphans_of(struct shvm_mmu *mmu, struct shvm_sp *sp, struct lis
 {
 	unsigned int i;
 
-	for_each_used(sp, i) {
+	for (i = 0; sp->used && i < SHVM_SPT_ENTRIES; i++) {
 		u64 spte = READ_ONCE(sp->spt[i]);
 		struct shvm_sp *child;
 

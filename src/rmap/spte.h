@@ -63,7 +63,10 @@ static_assert(!(SPTE_SOFT & (SPTE_P | SPTE_W | SPTE_U | SPTE_A | SPTE_D | SPTE_P
 static_assert(!(SPTE_SOFT & GENMASK_ULL(62, 52)));
 static_assert((SPTE_SOFT & ~GENMASK_ULL(11, 9)) == 0);
 
-/* SPTE_P | SPTE_TRAP_BITS, or SPTE_TRAP_BITS where no reserved bit exists; set at load. */
+/*
+ * SPTE_P | SPTE_TRAP_BITS, or SPTE_TRAP_BITS where no reserved bit exists or it does not work: known
+ * before the first VM. In the latter case every #PF exits.
+ */
 extern u64 shvm_spte_trap;
 
 static inline bool spte_is_trap(u64 spte)

@@ -174,6 +174,8 @@ bool shvm_vmx_check_entry(struct shvm_vcpu *vcpu)
 		rule = activity_rule(vcpu);
 	if (!rule)
 		rule = injection_rule(vcpu);
+	if (!rule && vmcs_read32(PAGE_FAULT_ERROR_CODE_MASK) != shvm_vmx_pf_mask(vcpu))
+		rule = "#PF mask of another paging mode";
 	if (likely(!rule))
 		return true;
 	pr_err_ratelimited("VM entry would fail: %s\n", rule);

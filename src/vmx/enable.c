@@ -110,6 +110,7 @@ int shvm_vmx_get(void)
 			goto out;
 		}
 		enable_state = state;
+		shvm_vmx_direct_test();
 	}
 	enable_users++;
 out:
@@ -198,6 +199,7 @@ int __init shvm_vmx_module_init(void)
 	err = shvm_vmx_caps_probe();
 	if (err)
 		return err;
+	shvm_vmx_direct_probe();
 	shvm_vmcs_init_cpus();
 	shvm_uret_module_init();
 	err = regions_alloc();

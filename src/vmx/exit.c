@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What to do about a VM exit. One handler per reason, found by a const table; interrupts on, may
- * sleep. exit_short() is the exception: it runs inside the entry loop with interrupts off.
+ * What to do about a VM exit that the entry loop (loop.c) has not finished. One handler per reason,
+ * found by a const table; interrupts on, may sleep. CPUID has none: it never leaves the loop.
  * Exits that VT-x makes unconditional for VMX instructions become #UD: the guest has no VMX.
  */
 #include <linux/nospec.h>
@@ -9,6 +9,7 @@
 #include <asm/trapnr.h>
 
 #include "../x86/x86.h"
+#include "exit_fields.h"
 #include "vmx_internal.h"
 
 typedef enum shvm_next (*exit_fn)(struct shvm_vcpu *vcpu);
@@ -61,7 +62,14 @@ static enum shvm_next skip(struct shvm_vcpu *vcpu)
 	return SHVM_NEXT_ENTER;
 }
 
-/* Taken when interrupts were switched on after the exit; windows are used at the next entry. */
+/* Taken when interrupts were switched on after the exit. */
+static enum shvm_next exit_interrupt(struct shvm_vcpu *vcpu)
+{
+	shvm_vmx_direct_tick(vcpu);
+	return SHVM_NEXT_ENTER;
+}
+
+/* Windows are used at the next entry. */
 static enum shvm_next exit_nothing(struct shvm_vcpu *vcpu)
 {
 	return SHVM_NEXT_ENTER;
@@ -70,19 +78,6 @@ static enum shvm_next exit_nothing(struct shvm_vcpu *vcpu)
 static enum shvm_next exit_triple_fault(struct shvm_vcpu *vcpu)
 {
 	return user_exit(vcpu, SHVM_EXIT_SHUTDOWN);
-}
-
-static void cpuid_emulate(struct shvm_vcpu *vcpu)
-{
-	u32 eax = vcpu->gpr[SHVM_RAX], ecx = vcpu->gpr[SHVM_RCX];
-	u32 ebx, edx;
-
-	shvm_cpuid_query(vcpu, &eax, &ebx, &ecx, &edx);
-	vcpu->gpr[SHVM_RAX] = eax;
-	vcpu->gpr[SHVM_RBX] = ebx;
-	vcpu->gpr[SHVM_RCX] = ecx;
-	vcpu->gpr[SHVM_RDX] = edx;
-	shvm_vmx_skip_insn(vcpu);
 }
 
 /*
@@ -119,12 +114,6 @@ static enum shvm_next exit_cache(struct shvm_vcpu *vcpu)
 {
 	return skip(vcpu);
 }
-
-/* SDM table 28-5. */
-#define IO_SIZE(q)	(((q) & 7) + 1)
-#define IO_IN		BIT(3)
-#define IO_STRING	BIT(4)
-#define IO_PORT(q)	((u16)((q) >> 16))
 
 static enum shvm_next exit_io(struct shvm_vcpu *vcpu)
 {
@@ -186,20 +175,13 @@ static enum shvm_next exit_unknown(struct shvm_vcpu *vcpu)
 	return shvm_vmx_internal_error(vcpu, SHVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
 }
 
-static enum shvm_next exit_cpuid(struct shvm_vcpu *vcpu)
-{
-	cpuid_emulate(vcpu);
-	return SHVM_NEXT_ENTER;
-}
-
 static const exit_fn exit_table[] = {
 	[EXIT_REASON_EXCEPTION_NMI]	= shvm_vmx_exit_exception,
-	[EXIT_REASON_EXTERNAL_INTERRUPT] = exit_nothing,
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = exit_interrupt,
 	[EXIT_REASON_TRIPLE_FAULT]	= exit_triple_fault,
 	[EXIT_REASON_INTERRUPT_WINDOW]	= exit_nothing,
 	[EXIT_REASON_NMI_WINDOW]	= exit_nothing,
 	[EXIT_REASON_TASK_SWITCH]	= exit_task_switch,
-	[EXIT_REASON_CPUID]		= exit_cpuid,
 	[EXIT_REASON_HLT]		= exit_hlt,
 	[EXIT_REASON_INVD]		= exit_cache,
 	[EXIT_REASON_INVLPG]		= exit_invlpg,
@@ -217,35 +199,6 @@ static const exit_fn exit_table[] = {
 	[EXIT_REASON_WBINVD]		= exit_cache,
 	[EXIT_REASON_XSETBV]		= exit_xsetbv,
 };
-
-static bool exit_io_short(struct shvm_vcpu *vcpu)
-{
-	u64 q = vcpu->vmx.exit.qualification;
-
-	return (q & (IO_IN | IO_STRING)) == IO_IN &&
-	       shvm_insn_port_in_short(vcpu, IO_PORT(q), IO_SIZE(q));
-}
-
-/* CPUID reads a table of the vCPU; an interrupt window is used up by what follows it. */
-bool shvm_vmx_exit_short(struct shvm_vcpu *vcpu)
-{
-	switch ((u16)vcpu->vmx.exit.reason) {
-	case EXIT_REASON_CPUID:
-		cpuid_emulate(vcpu);
-		return true;
-	case EXIT_REASON_CR_ACCESS:
-		return shvm_vmx_exit_cr3_short(vcpu);
-	case EXIT_REASON_IO_INSTRUCTION:
-		return exit_io_short(vcpu);
-	case EXIT_REASON_INTERRUPT_WINDOW:
-		if (vcpu->want_irq_window)
-			return false;
-		shvm_vmx_inject(vcpu);
-		return true;
-	default:
-		return false;
-	}
-}
 
 enum shvm_next shvm_vmx_exit_handle(struct shvm_vcpu *vcpu)
 {

@@ -3,76 +3,12 @@
  * Exits by control and debug register accesses: decoding of the exit qualification (SDM tables
  * 28-3 and 28-4); what the write means is src/x86/cr.c. The CPU has checked the privilege level.
  */
-#include <linux/nospec.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 
 #include "../x86/x86.h"
+#include "exit_fields.h"
 #include "vmx_internal.h"
-
-enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
-
-#define CR_NUMBER(q)	((q) & 0xf)
-#define CR_ACCESS(q)	((enum cr_access)(((q) >> 4) & 3))
-#define CR_GPR(q)	(((q) >> 8) & 0xf)
-#define CR_LMSW_SOURCE(q) ((u16)((q) >> 16))
-
-#define DR_NUMBER(q)	((q) & 7)
-#define DR_IS_READ(q)	((q) & BIT(4))
-#define DR_GPR(q)	(((q) >> 8) & 0xf)
-
-/* The operand has 64 bits in 64-bit code, else 32. */
-static u64 gpr_read(struct shvm_vcpu *vcpu, unsigned int gpr)
-{
-	u64 val;
-
-	gpr = array_index_nospec(gpr, SHVM_NR_GPRS);
-	val = gpr == SHVM_RSP ? shvm_vmx_rsp(vcpu) : vcpu->gpr[gpr];
-	if (val >> 32 && !shvm_vmx_is_64bit(vcpu))
-		val = (u32)val;
-	return val;
-}
-
-static void gpr_write(struct shvm_vcpu *vcpu, unsigned int gpr, u64 val)
-{
-	if (val >> 32 && !shvm_vmx_is_64bit(vcpu))
-		val = (u32)val;
-	gpr = array_index_nospec(gpr, SHVM_NR_GPRS);
-	if (gpr == SHVM_RSP)
-		shvm_vmx_set_rsp(vcpu, val);
-	else
-		vcpu->gpr[gpr] = val;
-}
-
-#define CR3_NOFLUSH	BIT_ULL(63)
-
-/* Only in long mode, and only a value that needs no #GP: the rest is done the slow way. */
-static bool cr3_load_short(struct shvm_vcpu *vcpu, u64 val)
-{
-	bool pcid = vcpu->cr4 & X86_CR4_PCIDE;
-	u64 cr3 = pcid ? val & ~CR3_NOFLUSH : val;
-
-	if (!(vcpu->efer & EFER_LMA) || cr3 >> vcpu->cpuid.maxphyaddr)
-		return false;
-	if (!shvm_mmu_try_load_cr3(&vcpu->mmu, cr3, pcid && (val & CR3_NOFLUSH)))
-		return false;
-	vcpu->cr3 = cr3;
-	return true;
-}
-
-bool shvm_vmx_exit_cr3_short(struct shvm_vcpu *vcpu)
-{
-	u64 q = vcpu->vmx.exit.qualification;
-
-	if (CR_NUMBER(q) != 3)
-		return false;
-	if (CR_ACCESS(q) == CR_READ)
-		gpr_write(vcpu, CR_GPR(q), vcpu->cr3);
-	else if (CR_ACCESS(q) != CR_WRITE || !cr3_load_short(vcpu, gpr_read(vcpu, CR_GPR(q))))
-		return false;
-	shvm_vmx_skip_insn(vcpu);
-	return true;
-}
 
 static int cr_write(struct shvm_vcpu *vcpu, unsigned int cr, u64 val)
 {

@@ -85,6 +85,41 @@ static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
 	return run_error(vcpu, -EIO);
 }
 
+#define INFO_IS_PF	(SHVM_INTR_VALID | SHVM_INTR_HW_EXCEPTION << SHVM_INTR_TYPE_SHIFT | X86_TRAP_PF)
+#define INFO_MASK	(SHVM_INTR_VALID | 7 << SHVM_INTR_TYPE_SHIFT | 0xff)
+
+#define PFEC_P		BIT(0)
+#define PFEC_RSVD	BIT(3)
+
+/*
+ * Where the hardware has seen "not present", or user code without the right, the guest's own fault
+ * is the likely answer (copy on write), worth a walk here. Nothing of the kind can be told from an
+ * entry that traps (reserved bit), nor from stores of the guest's kernel: to its tables, mostly.
+ */
+static bool fault_may_be_guests(u32 error)
+{
+	if (error & PFEC_RSVD)
+		return false;
+	return !(error & PFEC_P) || (error & SHVM_ACCESS_USER);
+}
+
+/* A fault while an event was delivered is not that simple: it may become a double fault. */
+bool shvm_vmx_exit_fault_short(struct shvm_vcpu *vcpu)
+{
+	const struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
+	struct shvm_pf pf = { .addr = gva(exit->qualification), .error = exit->intr_error };
+
+	if ((exit->intr_info & INFO_MASK) != INFO_IS_PF ||
+	    (exit->idt_vectoring & SHVM_INTR_VALID) || !fault_may_be_guests(pf.error))
+		return false;
+	pf.flags = smap_flags(vcpu, pf.error);
+	if (!shvm_mmu_try_reflect(&vcpu->mmu, &pf))
+		return false;
+	shvm_event_page_fault(vcpu, pf.addr, pf.guest_error);
+	shvm_vmx_inject(vcpu);
+	return true;
+}
+
 /* Exit qualification of #DB, same places as in DR6 (SDM table 28-1). */
 #define DB_CAUSES	0x600fULL
 #define DB_BREAKPOINTS	0xfULL

@@ -1,106 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Running the guest. shvm_vmx_run() enters with interrupts off and stays in a short loop for exits
- * that need no lock, no FPU and no interrupts; every other exit is handed to its handler with
- * interrupts on. vcpu->mode and vcpu->requests: the protocol is drawn in vcpu.c.
+ * Running the guest: what comes before the entry loop (loop.c) and after it. The exit that ended it
+ * is handed to its handler with interrupts on. vcpu->mode and vcpu->requests: the protocol is drawn
+ * in vcpu.c.
  */
-#include <linux/nospec.h>
 #include <linux/sched.h>
-#include <asm/special_insns.h>
 #include <asm/trapnr.h>
 
 #include "../compat/guest.h"
 #include "../compat/host_event.h"
 #include "../x86/x86.h"
 #include "vmx_internal.h"
-
-static void root_load(struct shvm_vcpu *vcpu)
-{
-	u64 root = shvm_mmu_root(&vcpu->mmu).v;
-
-	if (vcpu->vmx.root == root)
-		return;
-	vcpu->vmx.root = root;
-	vmcs_write_natural(GUEST_CR3, root);
-}
-
-/* No tracing, no RCU, no lockdep from here on until the kernel knows that the guest has left. */
-static noinstr void guest_enter(struct shvm_vcpu *vcpu)
-{
-	struct shvm_vmx_vcpu *vmx = &vcpu->vmx;
-
-	shvm_guest_state_enter();
-	if (vcpu->cr2 != native_read_cr2())
-		native_write_cr2(vcpu->cr2);
-	vmx->failed = shvm_vmx_enter_asm(vcpu->gpr, vmx->launched, &vmx->host_rsp);
-	vcpu->cr2 = native_read_cr2();
-	shvm_guest_state_exit();
-}
-
-static void exit_count(struct shvm_vcpu *vcpu, u32 reason)
-{
-	u32 last = ARRAY_SIZE(vcpu->stats.exit_reason) - 1;
-	u32 index = min_t(u32, reason & 0xffff, last);
-
-	vcpu->stats.exits++;
-	vcpu->stats.exit_reason[array_index_nospec(index, last + 1)]++;
-}
-
-/* The fields are gone once another VMCS is current, so they are read at once. */
-static void exit_read(struct shvm_vcpu *vcpu)
-{
-	struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
-
-	exit->reason = vmcs_read32(VM_EXIT_REASON);
-	exit_count(vcpu, exit->reason);
-	if (unlikely(exit->reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
-		exit->idt_vectoring = 0;
-		exit->qualification = vmcs_read_natural(EXIT_QUALIFICATION);
-		return;
-	}
-	vcpu->vmx.launched = true;
-	exit->idt_vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
-	exit->qualification = vmcs_read_natural(EXIT_QUALIFICATION);
-	exit->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
-	exit->intr_info = 0;
-	if ((u16)exit->reason == EXIT_REASON_EXCEPTION_NMI) {
-		exit->intr_info = vmcs_read32(VM_EXIT_INTR_INFO);
-		exit->intr_error = vmcs_read32(VM_EXIT_INTR_ERROR_CODE);
-	}
-}
-
-static bool entry_failed(const struct shvm_vcpu *vcpu)
-{
-	return vcpu->vmx.failed || (vcpu->vmx.exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY);
-}
-
-/*
- * A request that comes in here finds mode == SHVM_IN_GUEST and sends an IPI, which ends the next
- * entry before its first instruction; looking at the requests only saves that entry.
- */
-static void enter_loop(struct shvm_vcpu *vcpu)
-{
-	for (;;) {
-		shvm_vmx_regs_flush(vcpu);
-		root_load(vcpu);
-		guest_enter(vcpu);
-		if (unlikely(vcpu->vmx.failed)) {
-			vcpu->vmx.insn_error = vmcs_read32(VM_INSTRUCTION_ERROR);
-			return;
-		}
-		shvm_vmx_regs_forget(vcpu);
-		exit_read(vcpu);
-		if (unlikely(entry_failed(vcpu)))
-			return;
-		shvm_vmx_inject_done(vcpu);
-		if (!shvm_vmx_exit_short(vcpu))
-			return;
-		vcpu->stats.exits_short++;
-		vcpu->vmx.exit.reason = SHVM_VMX_EXIT_DONE;
-		if (READ_ONCE(vcpu->requests))
-			return;
-	}
-}
 
 /* NMIs and machine checks were meant for the host; interrupts still off. */
 static void host_events(struct shvm_vcpu *vcpu)
@@ -140,7 +50,7 @@ static bool try_enter(struct shvm_vcpu *vcpu)
 	shvm_vmx_host_enter(vcpu);
 	shvm_guest_timing_enter();
 	if (shvm_vmx_check_entry(vcpu))
-		enter_loop(vcpu);
+		shvm_vmx_enter_loop(vcpu);
 	else
 		vcpu->vmx.exit.reason = SHVM_VMX_EXIT_REFUSED;
 	shvm_vmx_host_leave(vcpu);
@@ -149,10 +59,10 @@ static bool try_enter(struct shvm_vcpu *vcpu)
 }
 
 /*
- * Interrupts that ended the guest are taken where they are switched on, still inside the guest's
- * time slice, so that the tick is accounted to the guest.
+ * Interrupts are on before and after. Those that ended the guest are taken where they are switched
+ * on, still inside the guest's time slice, so that the tick is accounted to the guest.
  */
-static void enter_and_leave(struct shvm_vcpu *vcpu)
+void shvm_vmx_enter(struct shvm_vcpu *vcpu)
 {
 	bool entered;
 
@@ -183,6 +93,6 @@ static void enter_and_leave(struct shvm_vcpu *vcpu)
  */
 enum shvm_next shvm_vmx_run(struct shvm_vcpu *vcpu)
 {
-	enter_and_leave(vcpu);
+	shvm_vmx_enter(vcpu);
 	return shvm_vmx_exit_handle(vcpu);
 }

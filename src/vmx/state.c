@@ -81,11 +81,6 @@ void shvm_vmx_set_rflags(struct shvm_vcpu *vcpu, u64 val)
 	c->dirty |= SHVM_VMX_REG_RFLAGS;
 }
 
-void shvm_vmx_regs_forget(struct shvm_vcpu *vcpu)
-{
-	vcpu->vmx.regs.valid = 0;
-}
-
 void shvm_vmx_regs_flush(struct shvm_vcpu *vcpu)
 {
 	struct shvm_vmx_cached *c = &vcpu->vmx.regs;
@@ -159,6 +154,23 @@ void shvm_vmx_update_cr4(struct shvm_vcpu *vcpu)
 	vcpu->vmx.enterable = false;
 }
 
+/* What the checks before an entry look at is the same. */
+void shvm_vmx_update_ts(struct shvm_vcpu *vcpu)
+{
+	bool enterable = vcpu->vmx.enterable;
+
+	shvm_vmx_update_cr0(vcpu);
+	vcpu->vmx.enterable = enterable;
+}
+
+void shvm_vmx_update_pge(struct shvm_vcpu *vcpu)
+{
+	bool enterable = vcpu->vmx.enterable;
+
+	shvm_vmx_update_cr4(vcpu);
+	vcpu->vmx.enterable = enterable;
+}
+
 /* LMA becomes the VM-entry control; SCE is loaded with the user-return MSRs; NXE is the host's. */
 void shvm_vmx_update_efer(struct shvm_vcpu *vcpu)
 {
@@ -178,16 +190,20 @@ void shvm_vmx_update_dr7(struct shvm_vcpu *vcpu)
 }
 
 /*
- * #PF exits always: with mask and match 0 every error code matches and the bitmap decides.
- * #AC and #DB because their delivery can loop in the CPU for ever (CVE-2015-5307, CVE-2015-8104).
+ * #PF: with a mask of 0 every error code matches, and the bitmap says exit; else the bitmap says
+ * no exit for those that match. #AC and #DB because their delivery can loop in the CPU for ever
+ * (CVE-2015-5307, CVE-2015-8104).
  */
 void shvm_vmx_update_exceptions(struct shvm_vcpu *vcpu)
 {
-	u32 bitmap = BIT(X86_TRAP_PF) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_MC);
+	u32 bitmap = BIT(X86_TRAP_AC) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_MC);
+	u32 mask = shvm_vmx_pf_mask(vcpu);
 
+	if (!mask)
+		bitmap |= BIT(X86_TRAP_PF);
 	vcpu->vmx.exception_bitmap = bitmap;
 	vmcs_write32(EXCEPTION_BITMAP, bitmap);
-	vmcs_write32(PAGE_FAULT_ERROR_CODE_MASK, 0);
+	vmcs_write32(PAGE_FAULT_ERROR_CODE_MASK, mask);
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 }
 

@@ -45,6 +45,8 @@ unsigned int shvm_vmx_cpl(struct shvm_vcpu *vcpu);
 bool shvm_vmx_is_64bit(struct shvm_vcpu *vcpu);		/* long mode and CS.L */
 void shvm_vmx_update_cr0(struct shvm_vcpu *vcpu);	/* vcpu->cr0 -> VMCS value, mask, shadow */
 void shvm_vmx_update_cr4(struct shvm_vcpu *vcpu);
+void shvm_vmx_update_ts(struct shvm_vcpu *vcpu);	/* the same, if only CR0.TS has changed */
+void shvm_vmx_update_pge(struct shvm_vcpu *vcpu);	/* if only CR4.PGE has */
 void shvm_vmx_update_efer(struct shvm_vcpu *vcpu);	/* IA-32e control, user-return EFER (SCE) */
 void shvm_vmx_update_dr7(struct shvm_vcpu *vcpu);
 void shvm_vmx_update_exceptions(struct shvm_vcpu *vcpu);	/* bitmap, #PF mask, match */

@@ -35,6 +35,15 @@ void shvm_vmcs_free(struct shvm_vmcs *vmcs);
 void shvm_vmcs_clear_cpu(void);		/* VMCLEAR all that is resident here; IRQs off */
 void shvm_vmcs_init_cpus(void);
 
+/* --- direct.c: faults of the guest without an exit --- */
+void shvm_vmx_direct_probe(void);		/* at load, before the first vCPU */
+void shvm_vmx_direct_test(void);		/* VMX has been switched on for the first VM */
+u32 shvm_vmx_pf_mask(const struct shvm_vcpu *vcpu);	/* of the #PF error code; 0: all exit */
+void shvm_vmx_direct_tick(struct shvm_vcpu *vcpu);	/* after an exit by an interrupt */
+
+/* --- run.c --- */
+void shvm_vmx_enter(struct shvm_vcpu *vcpu);	/* enter and leave; vmx.exit says why */
+
 /* --- init.c --- */
 void shvm_vmx_init_vmcs(struct shvm_vcpu *vcpu);	/* controls, host constants, reset state */
 
@@ -62,17 +71,18 @@ void shvm_vmx_inject_done(struct shvm_vcpu *vcpu);	/* after an exit: take back w
 /* --- exit.c --- */
 enum shvm_next shvm_vmx_exit_handle(struct shvm_vcpu *vcpu);
 enum shvm_next shvm_vmx_internal_error(struct shvm_vcpu *vcpu, u32 suberror);
-/* True: done, enter again. IRQs off: takes no lock that is waited for, no FPU, no run page. */
-bool shvm_vmx_exit_short(struct shvm_vcpu *vcpu);
+
+/* --- loop.c --- */
+/* Enters until an exit is not short: it is in vmx->exit, or vmx->failed is set. IRQs off. */
+void shvm_vmx_enter_loop(struct shvm_vcpu *vcpu);
 
 /* --- exit_exception.c, exit_cr.c --- */
 enum shvm_next shvm_vmx_exit_exception(struct shvm_vcpu *vcpu);
 enum shvm_next shvm_vmx_exit_cr(struct shvm_vcpu *vcpu);
 enum shvm_next shvm_vmx_exit_dr(struct shvm_vcpu *vcpu);
-bool shvm_vmx_exit_cr3_short(struct shvm_vcpu *vcpu);	/* as shvm_vmx_exit_short() */
+bool shvm_vmx_exit_fault_short(struct shvm_vcpu *vcpu);	/* for loop.c; true: done */
 
 /* --- state.c --- */
-void shvm_vmx_regs_forget(struct shvm_vcpu *vcpu);	/* after an exit */
 void shvm_vmx_regs_flush(struct shvm_vcpu *vcpu);	/* before an entry */
 u64 shvm_vmx_next_rip(struct shvm_vcpu *vcpu);		/* after the instruction that exited */
 void shvm_vmx_cpu_ctl_set(struct shvm_vcpu *vcpu, u32 bits, bool on);

@@ -25,10 +25,11 @@ struct shvm_vmx_cached {
 /* What the last VM exit reported; read while interrupts are still off. */
 struct shvm_vmx_exit {
 	u32 reason;			/* all 32 bits */
-	u32 intr_info, intr_error;	/* exceptions and NMIs only */
 	u32 insn_len;
 	u64 qualification;
+	u32 intr_info;			/* exceptions and NMIs only, else 0 */
 	u32 idt_vectoring;		/* event whose delivery the exit broke; bit 31: valid */
+	u32 intr_error;			/* exceptions only */
 };
 
 /* Host state of the thread that runs the vCPU; saved by host.c when it loads the guest's. */
@@ -57,6 +58,7 @@ struct shvm_vmx_vcpu {
 	u32 exception_bitmap;
 	u64 kernel_gs_base;		/* of the guest, while not in the MSR */
 	u64 root;			/* last written to GUEST_CR3 */
+	unsigned long direct_tick;	/* jiffies at the last look for a stale fault */
 	struct shvm_vmx_exit exit;
 	struct shvm_vmx_cached regs;
 	struct shvm_vmx_host host;

@@ -26,12 +26,30 @@
 #define CR4_ALWAYS	(X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE | X86_CR4_MCE | \
 			 X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
 
+/* Basic leaves, those of hypervisors and the extended ones have places of their own. */
+static u32 cpuid_hash(u32 function)
+{
+	BUILD_BUG_ON_NOT_POWER_OF_2(SHVM_CPUID_FIRST);
+	return (function ^ function >> 26) % SHVM_CPUID_FIRST;
+}
+
+static void cpuid_hash_fill(struct shvm_cpuid *c)
+{
+	u32 i;
+
+	BUILD_BUG_ON(SHVM_MAX_CPUID_ENTRIES > U16_MAX);
+	for (i = 0; i < SHVM_CPUID_FIRST; i++)
+		c->first[i] = c->nent;
+	for (i = c->nent; i > 0; i--)
+		c->first[cpuid_hash(c->entries[i - 1].function)] = i - 1;
+}
+
 static const struct shvm_cpuid_entry2 *cpuid_find(const struct shvm_cpuid *c, u32 function,
 						  u32 index)
 {
 	u32 i;
 
-	for (i = 0; i < c->nent; i++) {
+	for (i = c->first[cpuid_hash(function)]; i < c->nent; i++) {
 		const struct shvm_cpuid_entry2 *e = &c->entries[i];
 
 		if (e->function != function)
@@ -65,52 +83,46 @@ static u32 xsave_area_bytes(const struct shvm_vcpu *vcpu, bool compacted)
 
 /* Bits and fields that follow the state of the vCPU. */
 static void cpuid_apply_state(const struct shvm_vcpu *vcpu, u32 function, u32 index,
-			      struct shvm_cpuid_entry2 *e)
+			      struct shvm_cpuid_result *r)
 {
 	if (function == 1) {
-		e->ecx &= ~F(OSXSAVE);
+		r->ecx &= ~F(OSXSAVE);
 		if (vcpu->cr4 & X86_CR4_OSXSAVE)
-			e->ecx |= F(OSXSAVE);
+			r->ecx |= F(OSXSAVE);
 		if (!(vcpu->apic_base & MSR_IA32_APICBASE_ENABLE))
-			e->edx &= ~F(APIC);
+			r->edx &= ~F(APIC);
 	} else if (function == 0xd && index == 0) {
-		e->ebx = xsave_area_bytes(vcpu, false);
-	} else if (function == 0xd && index == 1 && (e->eax & F(XSAVEC))) {
-		e->ebx = xsave_area_bytes(vcpu, true);
+		r->ebx = xsave_area_bytes(vcpu, false);
+	} else if (function == 0xd && index == 1 && (r->eax & F(XSAVEC))) {
+		r->ebx = xsave_area_bytes(vcpu, true);
 	}
 }
 
 /**
  * shvm_cpuid_query - what the CPUID instruction returns
  * @vcpu: the vCPU; interrupts may be off
- * @eax: in: leaf; out: result
- * @ebx: out
- * @ecx: in: subleaf; out: result
- * @edx: out
+ * @function: leaf
+ * @index: subleaf
  *
  * As on Intel CPUs a leaf beyond the last of its class returns the highest basic leaf, one that is
  * missing in between returns zeros.
  */
-void shvm_cpuid_query(struct shvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+struct shvm_cpuid_result shvm_cpuid_query(struct shvm_vcpu *vcpu, u32 function, u32 index)
 {
 	const struct shvm_cpuid *c = &vcpu->cpuid;
-	const struct shvm_cpuid_entry2 *found;
-	struct shvm_cpuid_entry2 e = { 0 };
-	u32 function = *eax, index = *ecx;
+	const struct shvm_cpuid_entry2 *e = cpuid_find(c, function, index);
+	struct shvm_cpuid_result r = { };
 
-	found = cpuid_find(c, function, index);
-	if (!found && function > cpuid_class_max(c, function)) {
+	if (!e && function > cpuid_class_max(c, function)) {
 		function = cpuid_class_max(c, 0);
-		found = cpuid_find(c, function, index);
+		e = cpuid_find(c, function, index);
 	}
-	if (found) {
-		e = *found;
-		cpuid_apply_state(vcpu, function, index, &e);
-	}
-	*eax = e.eax;
-	*ebx = e.ebx;
-	*ecx = e.ecx;
-	*edx = e.edx;
+	if (!e)
+		return r;
+	r = (struct shvm_cpuid_result){ e->eax, e->ebx, e->ecx, e->edx };
+	if (function == 1 || function == 0xd)
+		cpuid_apply_state(vcpu, function, index, &r);
+	return r;
 }
 
 static u64 derive_cr4(const struct shvm_cpuid *c, u32 leaf1_ecx, u32 leaf7_ebx, u32 leaf7_ecx)
@@ -170,6 +182,7 @@ static void cpuid_derive(struct shvm_cpuid *c)
 	c->maxphyaddr = derive_maxphyaddr(c);
 	c->xcr0_allowed = derive_xcr0(c, leaf1_ecx);
 	cr4 = derive_cr4(c, leaf1_ecx, leaf7_ebx, leaf7 ? leaf7->ecx : 0);
+	c->cr3_reserved = GENMASK_ULL(63, c->maxphyaddr);
 	c->cr4_reserved = ~cr4;
 	c->pge = true;
 	c->pcid = cr4 & X86_CR4_PCIDE;
@@ -249,6 +262,7 @@ int shvm_cpuid_set(struct shvm_vcpu *vcpu, const struct shvm_cpuid_entry2 *entri
 			return -ENOMEM;
 		memcpy(fresh.entries, entries, nent * sizeof(*entries));
 	}
+	cpuid_hash_fill(&fresh);
 	cpuid_derive(&fresh);
 	if (!model_fits_vm(vcpu->vm, &fresh)) {
 		kvfree(fresh.entries);
@@ -264,6 +278,7 @@ int shvm_cpuid_set(struct shvm_vcpu *vcpu, const struct shvm_cpuid_entry2 *entri
 void shvm_cpuid_init(struct shvm_vcpu *vcpu)
 {
 	vcpu->cpuid = (struct shvm_cpuid){ 0 };
+	cpuid_hash_fill(&vcpu->cpuid);
 	cpuid_derive(&vcpu->cpuid);
 }
 

@@ -193,6 +193,21 @@ int shvm_cr0_write(struct shvm_vcpu *vcpu, u64 val)
 }
 
 /**
+ * shvm_cr0_try_write - shvm_cr0_write() in the entry loop, interrupts off
+ * @vcpu: the vCPU
+ * @val: as there
+ * Return: true if it is done; false: not a mere change of TS, nothing happened.
+ */
+bool shvm_cr0_try_write(struct shvm_vcpu *vcpu, u64 val)
+{
+	if ((vcpu->cr0 ^ val) & ~(u64)X86_CR0_TS)
+		return false;
+	vcpu->cr0 = val;
+	shvm_vmx_update_ts(vcpu);
+	return true;
+}
+
+/**
  * shvm_cr3_write - MOV to CR3
  * @vcpu: the vCPU
  * @val: new value, zero-extended if the operand has 32 bits
@@ -211,7 +226,7 @@ int shvm_cr3_write(struct shvm_vcpu *vcpu, u64 val)
 		noflush = val & CR3_KEEP_PCID;
 		val &= ~CR3_KEEP_PCID;
 	}
-	if ((vcpu->efer & EFER_LMA) && (val >> vcpu->cpuid.maxphyaddr))
+	if ((vcpu->efer & EFER_LMA) && (val & vcpu->cpuid.cr3_reserved))
 		return 1;
 	change.cr3 = val;
 	err = change_read_pdptes(vcpu, &change);
@@ -269,6 +284,26 @@ int shvm_cr4_write(struct shvm_vcpu *vcpu, u64 val)
 	if ((changed & CR4_FLUSH_ON_CHANGE) || (changed & val & X86_CR4_SMEP))
 		shvm_mmu_flush_all(&vcpu->mmu);
 	return 0;
+}
+
+/**
+ * shvm_cr4_try_write - shvm_cr4_write() in the entry loop, interrupts off
+ * @vcpu: the vCPU
+ * @val: as there
+ * Return: true if it is done; false: not a mere change of PGE, or one that loads PDPTEs or needs a
+ * lock; nothing happened.
+ */
+bool shvm_cr4_try_write(struct shvm_vcpu *vcpu, u64 val)
+{
+	if (((vcpu->cr4 ^ val) & ~(u64)X86_CR4_PGE) || !(vcpu->efer & EFER_LMA))
+		return false;
+	if (vcpu->cr4 == val)
+		return true;
+	if (!shvm_mmu_try_set_pge(&vcpu->mmu, val))
+		return false;
+	vcpu->cr4 = val;
+	shvm_vmx_update_pge(vcpu);
+	return true;
 }
 
 int shvm_cr8_write(struct shvm_vcpu *vcpu, u64 val)

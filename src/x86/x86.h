@@ -15,6 +15,9 @@
 int shvm_cr0_write(struct shvm_vcpu *vcpu, u64 val);
 int shvm_cr3_write(struct shvm_vcpu *vcpu, u64 val);
 int shvm_cr4_write(struct shvm_vcpu *vcpu, u64 val);
+/* Entry loop, interrupts off: true if it is done, CR0.TS or CR4.PGE being all that changes. */
+bool shvm_cr0_try_write(struct shvm_vcpu *vcpu, u64 val);
+bool shvm_cr4_try_write(struct shvm_vcpu *vcpu, u64 val);
 int shvm_cr8_write(struct shvm_vcpu *vcpu, u64 val);
 int shvm_efer_write(struct shvm_vcpu *vcpu, u64 val);
 int shvm_dr_write(struct shvm_vcpu *vcpu, unsigned int dr, u64 val);
@@ -38,7 +41,11 @@ int shvm_event_get(struct shvm_vcpu *vcpu, struct shvm_vcpu_events *out);
 int shvm_event_set(struct shvm_vcpu *vcpu, const struct shvm_vcpu_events *in);
 
 /* cpuid.c */
-void shvm_cpuid_query(struct shvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+struct shvm_cpuid_result {
+	u32 eax, ebx, ecx, edx;
+};
+
+struct shvm_cpuid_result shvm_cpuid_query(struct shvm_vcpu *vcpu, u32 function, u32 index);
 /* What all vCPUs of a VM must agree on: SHVM_CPU_MODEL_*. */
 u32 shvm_cpuid_model(const struct shvm_cpuid *c);
 /* Copies entries. -EINVAL, -E2BIG, -ENOMEM: nothing has changed. */

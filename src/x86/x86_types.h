@@ -38,12 +38,15 @@ struct shvm_events {
 };
 
 /* cpuid.c: what SET_CPUID2 gave, and what the module derives from it. */
+#define SHVM_CPUID_FIRST 64
 struct shvm_cpuid {
 	struct shvm_cpuid_entry2 *entries;	/* kvmalloc'ed, NULL: none */
 	u32 nent;
+	u16 first[SHVM_CPUID_FIRST];	/* by a hash of the leaf: none of these is before it */
 	u8 maxphyaddr;		/* 32..52; 36 without leaf 0x80000008 */
 	bool nx, gbpages, pse36, smep, smap, pcid, fsgsbase, pge, syscall, lm;
-	u64 cr4_reserved;	/* bits whose setting is #GP */
+	u64 cr3_reserved;	/* bits whose setting is #GP; bit 63 is looked at before */
+	u64 cr4_reserved;
 	u64 efer_reserved;
 	u64 xcr0_allowed;	/* 0: the guest has no XSAVE */
 };

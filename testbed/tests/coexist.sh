@@ -24,7 +24,8 @@ explained()
 }
 
 plan 17
-check "shvm is inserted" insmod /payload/shvm.ko
+# shellcheck disable=SC2086 # none or one parameter
+check "shvm is inserted" insmod /payload/shvm.ko $SHVM_ARGS
 check "a VM of shvm runs" hold /dev/shvm
 check "kvm_intel is inserted beside it" modload kvm-intel ept=0
 check "kvm is refused" refused /dev/kvm

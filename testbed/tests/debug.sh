@@ -72,7 +72,8 @@ prepare_failures()
 echo 256M >/sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0 || exit
 scan_leaks && echo clear >"$debugfs/kmemleak"
 prepare_failures || exit
-insmod /payload/shvm.ko || exit
+# shellcheck disable=SC2086 # none or one parameter
+insmod /payload/shvm.ko $SHVM_ARGS || exit
 for test in /payload/*; do
 	if [ ! -f "$test" ] || [ ! -x "$test" ]; then continue; fi
 	echo "# $(basename "$test")"

@@ -34,7 +34,8 @@ guest()
 
 i386=/payload/initramfs-i386.gz
 if [ -e "$i386" ]; then plan 13; else plan 8; fi
-check "the module goes in" insmod /payload/shvm.ko
+# shellcheck disable=SC2086 # none or one parameter
+check "the module goes in" insmod /payload/shvm.ko $SHVM_ARGS
 if [ -e "$i386" ]; then
 	guest 686 /payload/vmlinuz-686 "$i386" 32 i686
 	guest 686-pae /payload/vmlinuz-686-pae "$i386" 32 i686

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 # shellcheck disable=SC2317,SC2154 # functions are called by check, which sets status
+# shellcheck disable=SC2086 # $SHVM_ARGS: none or one parameter
 #
 # The module in use, while CPUs and the module itself come and go.
 
@@ -28,7 +29,7 @@ come_and_go()
 {
 	i=0
 	while [ "$i" -lt 20 ]; do
-		insmod /payload/shvm.ko || return
+		insmod /payload/shvm.ko $SHVM_ARGS || return
 		if [ $((i % 5)) -eq 0 ]; then works /dev/shvm || return; fi
 		rmmod shvm || return
 		nothing_left || return
@@ -39,7 +40,7 @@ come_and_go()
 # VT-x is switched on where a CPU appears, and off where it goes.
 come_and_go_without_cpu1()
 {
-	cpu1 0 && insmod /payload/shvm.ko && works /dev/shvm && cpu1 1 && works /dev/shvm &&
+	cpu1 0 && insmod /payload/shvm.ko $SHVM_ARGS && works /dev/shvm && cpu1 1 && works /dev/shvm &&
 		cpu1 0 && rmmod shvm && cpu1 1 && nothing_left
 }
 
@@ -54,7 +55,7 @@ trouble()
 }
 
 if has_cpu1; then plan 23; else plan 13; fi
-check "the module is inserted" insmod /payload/shvm.ko
+check "the module is inserted" insmod /payload/shvm.ko $SHVM_ARGS
 check "nobody uses it" users 0
 check "a VM runs" hold /dev/shvm
 check "the module cannot be taken out" in_use

@@ -10,6 +10,7 @@
 #include "sdm.h"
 
 bool check_behind;
+bool check_dead;
 u64 check_large_seen;
 
 #define MAX_SPS		NR_TABLES
@@ -301,6 +302,14 @@ static void check_entry(const struct shvm_sp *sp, int i)
 		check_child(sp, i);
 }
 
+void check_dead_table(const struct shvm_sp *sp)
+{
+	int i;
+
+	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
+		SP_CHECK(sp->spt[i] != SPTE_NOTRAP, sp, i, "notrap in a table that is dead");
+}
+
 static u32 hash_count(const struct shvm_sp *want)
 {
 	struct shvm_sp *sp;
@@ -349,7 +358,7 @@ static void check_sp(struct shvm_sp *sp)
 		check_gpte(sp, i, sp->oos ? known_table(sp) : table, frozen);
 }
 
-/* What the PDPTE of the hardware must lead to. False: nothing, it must be 0. */
+/* What the PDPTE of the hardware must lead to. False: to no shadow. */
 static bool root_wanted(const struct vcpu *v, int i, union shvm_role *role, u64 *f)
 {
 	enum oracle_format format = oracle_format(&v->paging);
@@ -367,6 +376,19 @@ static bool root_wanted(const struct vcpu *v, int i, union shvm_role *role, u64 
 	return format == O_32 || ((v->guest_pdpte[i] & E_P) && slot_of(*f));
 }
 
+/* It leads to traps if the guest has a directory there, which is not in memory. */
+static u64 root_without_shadow(const struct vcpu *v, int i)
+{
+	const u64 *trap = v->mv.pae_trap;
+	int n;
+
+	if (!(v->guest_pdpte[i] & E_P))
+		return 0;
+	for (n = 0; n < SHVM_SPT_ENTRIES; n++)
+		CHECK(trap[n] == shvm_spte_trap, "no trap: %llx", trap[n]);
+	return shvm_arch_table_hpa(trap).v | E_P;
+}
+
 /* Four page directories under the registers of a vCPU outside long mode. */
 static void check_roots(const struct vcpu *v)
 {
@@ -382,12 +404,13 @@ static void check_roots(const struct vcpu *v)
 		u64 f;
 
 		if (!root_wanted(v, i, &role, &f)) {
-			CHECK(!mv->pae_root[i], "vCPU %d: PDPTE %d is %llx, must be 0", v->id, i,
-			      mv->pae_root[i]);
+			CHECK(mv->pae_root[i] == root_without_shadow(v, i),
+			      "vCPU %d: PDPTE %d is %llx, must be %llx", v->id, i, mv->pae_root[i],
+			      root_without_shadow(v, i));
 			continue;
 		}
 		/* Memory that came after the load: a fault will load it. */
-		if (!mv->pae_root[i] && role.format == SHVM_GPT_PAE)
+		if (role.format == SHVM_GPT_PAE && mv->pae_root[i] == root_without_shadow(v, i))
 			continue;
 		CHECK((mv->pae_root[i] & ~E_ADDR) == E_P, "vCPU %d: PDPTE %d is %llx", v->id, i,
 		      mv->pae_root[i]);

@@ -391,6 +391,31 @@ static bool exit_fault(struct vcpu *v, struct operation *op, u32 fault, struct o
 	fail("shvm_mmu_fault() returned nonsense");
 }
 
+/* Does the CPU deliver the fault without an exit? The mask is that of src/vmx/direct.c. */
+static bool is_direct(const struct vcpu *v, const struct access *a, u32 fault)
+{
+	return machine_direct == DIRECT_ON && !(fault & PF_P) &&
+	       (a->kind != FETCH || shvm_mmu_fetch_is_told(v->paging.cr4, v->paging.efer));
+}
+
+/*
+ * The guest's handler runs. If the fault is stale its instruction faults again and again, until the
+ * tick of a timer: true.
+ */
+static bool deliver(struct vcpu *v, const struct operation *op, u32 fault, struct outcome *out)
+{
+	s64 before = atomic64_read(&machine->mmu.stats.pf_rescued);
+
+	out->kind = FAULT;
+	out->direct = true;
+	out->error = error_code(&op->a, fault);
+	if (!machine->poked && (!machine->threads || op->rnd >> 8 & 15))
+		return false;
+	vcpu_exit(v);
+	shvm_mmu_rescue(&v->mv, gva(op->a.addr));
+	return machine->poked && atomic64_read(&machine->mmu.stats.pf_rescued) != before;
+}
+
 struct outcome vcpu_access(struct vcpu *v, struct operation *op)
 {
 	struct outcome out = { .kind = STUCK };
@@ -415,6 +440,12 @@ struct outcome vcpu_access(struct vcpu *v, struct operation *op)
 			out.hfn = e->hfn + out.nth;
 			perform(op, out.hfn, op->a.addr & (SHVM_PAGE_SIZE - 1));
 			return out;
+		}
+		if (is_direct(v, &op->a, fault)) {
+			if (!deliver(v, op, fault, &out))
+				return out;
+			out.direct = false;
+			continue;
 		}
 		vcpu_exit(v);
 		if (exit_fault(v, op, fault, &out)) {

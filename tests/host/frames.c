@@ -317,6 +317,16 @@ void frames_init(void)
 	groups_init();
 }
 
+/* Of the tables that nobody finds any more, but that CPUs may still have in their caches. */
+void tables_check_dead(void)
+{
+	int i;
+
+	for (i = 0; i < NR_TABLES; i++)
+		if (table_owner[i] && table_owner[i]->filled && !table_owner[i]->hash.pprev)
+			check_dead_table(table_owner[i]);
+}
+
 void frames_check_free(void)
 {
 	CHECK(tables.nr_free == NR_TABLES, "%d shadow tables are left", NR_TABLES - tables.nr_free);
@@ -340,7 +350,10 @@ u64 *shvm_arch_table_alloc(bool low)
 
 void shvm_arch_table_free(u64 *table)
 {
-	pool_put(&tables, (u8 (*)[SHVM_PAGE_SIZE])table - tables.page);
+	int i = (u8 (*)[SHVM_PAGE_SIZE])table - tables.page;
+
+	table_owner[i] = NULL;
+	pool_put(&tables, i);
 }
 
 hpa_t shvm_arch_table_hpa(const u64 *table)

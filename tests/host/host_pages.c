@@ -493,6 +493,7 @@ void host_peek(u64 page, u32 off, void *buf, u32 len)
 void host_poke(u64 page, u32 off, const void *buf, u32 len)
 {
 	CHECK(!fault_in(page, true), "page %llu cannot be written", page);
+	machine->poked = true;
 	pthread_rwlock_rdlock(&machine->mm_lock);
 	mem_write(page_memory(page, true) + off, buf, len);
 	history_store(page, off, len);

@@ -70,10 +70,13 @@ static void memory_create(void)
 		host[i] = (struct host_page){ .frame = -1, .vma = VMA_NONE };
 }
 
+enum direct machine_direct;
+
 bool machine_create(int nr_vcpus)
 {
 	machine = calloc(1, sizeof(*machine));
 	CHECK(machine, "no memory for the test itself");
+	shvm_spte_trap = SPTE_TRAP_BITS | (machine_direct == DIRECT_NO_BIT ? 0 : SPTE_P);
 	memory_create();
 	pthread_mutex_init(&machine->host_mutex, NULL);
 	pthread_mutex_init(&machine->slots_mutex, NULL);
@@ -241,6 +244,8 @@ void shvm_arch_flush(struct shvm_mmu *mmu)
 	int i;
 
 	let_others_run();
+	if (check_dead)
+		tables_check_dead();
 	smp_mb();	/* SPTE stores before the look at in_guest; pairs with vcpu_enter() */
 	for (i = 0; i < machine->nr_vcpus; i++) {
 		struct vcpu *v = &machine->vcpu[i];

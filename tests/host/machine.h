@@ -112,12 +112,17 @@ struct machine {
 	bool thp;			/* the first touch of an empty block maps it huge */
 	bool huge_reuse;		/* the next store to a block on write makes all writable */
 
+	bool poked;			/* host_poke() may have made entries present, unseen */
 	u64 invalidations;		/* atomic; also by copy on write */
 	int inject_eintr;		/* 1 in so many look-ups of a host frame is interrupted */
 	int broken;			/* shvm_arch_broken() was called */
 };
 
 extern struct machine *machine;		/* the one that is there */
+
+/* Faults without an exit: as they are; all #PF exit; the same, and the trap entry has P = 0. */
+enum direct { DIRECT_ON, DIRECT_OFF, DIRECT_NO_BIT };
+extern enum direct machine_direct;	/* set before it is created */
 
 /* Each program's own: prints how to repeat what it is doing. */
 void fail_repeat(void);
@@ -132,6 +137,7 @@ void machine_destroy(void);
 int machine_module_init(void);
 void machine_module_exit(void);
 u8 *host_frame_memory(u64 hfn);
+void tables_check_dead(void);
 u64 *machine_table(u64 at);		/* for the CPU: the memory of a shadow table */
 bool host_frame_is_live(u64 hfn);
 const u8 *host_contents(u64 page);	/* of the VMM's memory; NULL: zeros */
@@ -153,7 +159,10 @@ bool host_migrate_block(u64 block);	/* another group of frames, by one entry aga
 bool host_protect_block(u64 block);	/* copy on write from now on, by one entry still */
 void host_drop_block(u64 block);	/* huge or not */
 void host_map_giant(int level);		/* 3: by one entry, 2: by 512; 0: unmap */
-/* The host or a device looks at and changes memory, unseen by the module. */
+/*
+ * The host or a device looks at and changes memory, unseen by the module. After a change faults
+ * without an exit may be stale, if machine->poked is not reset: then the next tick mends them.
+ */
 void host_peek(u64 page, u32 off, void *buf, u32 len);
 void host_poke(u64 page, u32 off, const void *buf, u32 len);
 u32 host_age(u64 first, u64 n, bool clear);	/* how many of them, at least, were used */
@@ -182,6 +191,7 @@ struct outcome {
 	u32 error;
 	u64 gpa, hfn;
 	bool hardware, from_tlb;
+	bool direct;		/* a fault that did not exit */
 	struct tlb_entry *tlb;	/* hardware: the entry that served it */
 	u64 nth;		/* page of that entry */
 	int exits;
@@ -255,6 +265,7 @@ bool history_explains(const struct vcpu *v, const struct access *a, struct outco
 /* --- verify.c --- */
 struct verdicts {
 	u64 done, faults, mmio, emulated;
+	u64 direct;		/* faults without an exit */
 	u64 hits, stale;	/* served by the TLB; and the tables say something else */
 	u64 old;		/* by a shadow out of sync, and the tables say something else */
 	u64 opens, changes;	/* tables let go out of sync, entries of theirs that changed */
@@ -276,12 +287,15 @@ void check_all(void);		/* structure and exactness of all shadows; vCPUs stand st
 void check_mirror(void);	/* memory is what the mirror says */
 void check_tlbs(void);		/* no TLB holds what it must not */
 extern u64 check_large_seen;	/* large leaves that check_all() has come across */
+extern bool check_dead;		/* at each flush: no table that died has a notrap entry */
+void check_dead_table(const struct shvm_sp *sp);
 extern bool check_behind;	/* tables were changed behind the module: no A4, A7 */
 
 /* --- tests --- */
 struct random_options {
 	u64 seed, steps, audit;		/* audit: every so many steps */
 	int config;			/* below NR_CONFIGS */
+	enum direct direct;
 	u64 fail_alloc;			/* the Nth allocation fails; 0: none */
 	bool trace;
 };
@@ -304,7 +318,7 @@ struct directed_set {
 
 extern const struct directed_set directed_tests, format_tests, pae_tests, two_level_tests,
 	limit_tests, walker_tests, class_tests, race_tests, coverage_tests, large_tests,
-	size_tests;
+	size_tests, direct_tests;
 
 /* Where random numbers come from instead, if not NULL. */
 extern u64 (*rnd_source)(void);

@@ -30,6 +30,7 @@ struct test {
 	void (*directed)(void);
 	int config;
 	u64 seed;
+	enum direct direct;
 	FILE *log;
 	pid_t pid;
 };
@@ -37,6 +38,7 @@ struct test {
 static const struct directed_set *const sets[] = {
 	&directed_tests, &format_tests, &pae_tests, &two_level_tests, &limit_tests, &walker_tests,
 	&class_tests, &race_tests, &coverage_tests, &large_tests, &size_tests,
+	&direct_tests,
 };
 
 static struct test tests[MAX_TESTS];
@@ -68,6 +70,7 @@ static void run_random(const struct test *t)
 
 	opt.seed = t->seed;
 	opt.config = t->config;
+	opt.direct = t->direct;
 	opt.steps = total_steps / NR_CONFIGS / 2;
 	random_run(&opt);
 }
@@ -133,10 +136,11 @@ static void list_tests(void)
 		}
 	for (j = 0; j < 2; j++)
 		for (i = 0; i < NR_CONFIGS; i++) {
-			t = test_add(run_random, "random config %d seed %llu", i,
-				     options.seed + j);
+			t = test_add(run_random, "random config %d seed %llu%s", i,
+				     options.seed + j, j ? ", every fault exits" : "");
 			t->config = i;
 			t->seed = options.seed + j;
+			t->direct = !j ? DIRECT_ON : i & 1 ? DIRECT_OFF : DIRECT_NO_BIT;
 		}
 	test_add(run_alloc, "every allocation fails once");
 	test_add(run_threads, "threads");
@@ -204,6 +208,8 @@ static void usage(void)
 	       "  --steps N      steps of one random run, or of all together (default: 1200000)\n"
 	       "  --config N     one random run with this configuration, 0 to %d\n"
 	       "  --audit N      check everything after every N steps (default: 1000, 0: never)\n"
+	       "  --direct N     of one random run: 0 faults without an exit, 1 every fault exits,\n"
+	       "                 2 the same with trap entries that are not present (default: 0)\n"
 	       "  --trace        print every step of a single random run\n"
 	       "  --test NAME    one directed test\n"
 	       "  --threads MS   the test with threads, for so many milliseconds\n"
@@ -245,7 +251,7 @@ static void parse_options(int argc, char **argv)
 		{ "seed", 1, NULL, 's' }, { "steps", 1, NULL, 'n' }, { "config", 1, NULL, 'c' },
 		{ "audit", 1, NULL, 'a' }, { "trace", 0, NULL, 't' }, { "test", 1, NULL, 'd' },
 		{ "threads", 1, NULL, 'p' }, { "alloc", 0, NULL, 'f' }, { "jobs", 1, NULL, 'j' },
-		{ "tsan", 1, NULL, 'T' }, { "bail", 0, NULL, 'b' },
+		{ "tsan", 1, NULL, 'T' }, { "bail", 0, NULL, 'b' }, { "direct", 1, NULL, 'D' },
 		{ "sched", 1, NULL, 'S' }, { "replay", 1, NULL, 'R' },
 		{ "help", 0, NULL, 'h' }, { }
 	};
@@ -289,6 +295,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'R':
 			replay_program = optarg;
+			break;
+		case 'D':
+			options.direct = atoi(optarg);
 			break;
 		case 'b':
 			bail = true;

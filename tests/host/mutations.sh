@@ -38,7 +38,7 @@ dirty-not-set	mmu/gpt.c	s/bits \|= GPTE_D;/;/
 dirty-on-tables	mmu/gpt.c	s/level == w->leaf && \(w->access/(w->access/
 accessed-without-access	mmu/entry.c	s/\(gpte & \(GPTE_P \| GPTE_A\)\) != \(GPTE_P \| GPTE_A\)/!(gpte & GPTE_P)/
 smep-ignored	mmu/gpt.c	s/ \|\| \(!user && page_user && \(p->cr4 & X86_CR4_SMEP\)\)//
-error-code-always-fetch	mmu/gpt.c	s/if \(\(access & SHVM_ACCESS_FETCH\) &&\n[^\n]*\n?[^;]*error \|= PFEC_I;/if (access & SHVM_ACCESS_FETCH) error |= PFEC_I;/
+error-code-always-fetch	mmu/gpt.c	s/return \(\(cr4 & X86_CR4_PAE\)[^;]*;/return true;/
 reserved-bits-of-large	mmu/gpt.c	s/rsvd \|= GENMASK_ULL\(gpt_shift\(g, level\) - 1, 13\);/;/
 links-give-all-rights	mmu/fault.c	s/return entry_access\(f->walk[^;]*;/return GPT_ACC_ALL;/
 no-accumulated-access	mmu/fault.c	s/role->access = w->acc[^;]*;/;/
@@ -94,7 +94,7 @@ pae-bits-62-52	mmu/gpt.c	s/\t\t\.reserved = GENMASK_ULL\(62, 52\),\n//
 pae-without-nx	mmu/gpt.c	s/(\.large = BIT\(2\)), \.has_nx = true/$1/
 cr3-of-64-bits	mmu/gpt.c	s/\.root = GENMASK_ULL\(31, 12\)/.root = GENMASK_ULL(51, 12)/
 cr3-of-64-bits-pae	mmu/gpt.c	s/\.root = GENMASK_ULL\(31, 5\)/.root = GENMASK_ULL(51, 5)/
-error-code-nx-without-pae	mmu/gpt.c	s/\(\(p->cr4 & X86_CR4_PAE\) && (\(p->efer & EFER_NX\))\)/$1/
+error-code-nx-without-pae	mmu/gpt.c	s/\(\(cr4 & X86_CR4_PAE\) && (\(efer & EFER_NX\))\)/$1/
 former-root-for-ever	mmu/access.c	s/\(sp->is_root && shvm_arch_root_in_use\(mmu, sp\)\)/sp->is_root/
 marks-not-seen-elsewhere	mmu/gpt.c	s/shvm_table_marked\([^;]*;/;/
 prefetch-in-other-format	mmu/entry.c	s/sp->role\.format != mv->root_role\.format \|\| //
@@ -142,6 +142,20 @@ torn-without-rest	mmu/large.c	s/return \(s64\)\(READ_ONCE\(large->rest\)[^;]*;/r
 large-rights-of-a-table	mmu/fault.c	s/acc = gpte_access\(f->walk\.gpte\[level\], sp->role\.nx\);/acc = level > 1 ? GPT_ACC_ALL : gpte_access(f->walk.gpte[level], sp->role.nx);/
 large-writable-though-clean	mmu/fault.c	s/dirty = f->walk\.dirty;/dirty = level > 1 || f->walk.dirty;/
 large-direct-though-clean	mmu/fault.c	s/bool dirty = !sp->role\.clean;/bool dirty = level > 1 || !sp->role.clean;/
+notrap-in-direct-pages	mmu/sp.c	s/(sp->spt\[i\] = )shvm_spte_trap;/${1}SPTE_NOTRAP;/
+notrap-where-a-table-was	mmu/sp.c	s/xchg\(sptep, shvm_spte_trap\)/xchg(sptep, SPTE_NOTRAP)/
+notrap-where-a-page-was	rmap/spte.h	s/\| SPTE_LEAF : shvm_spte_trap;/| SPTE_LEAF : SPTE_NOTRAP;/
+notrap-where-another-was	mmu/entry.c	s/(shvm_entry_drop\(mmu, sp, index, )shvm_spte_trap\)/${1}SPTE_NOTRAP)/
+notrap-in-dead-tables	mmu/sp.c	s/if \(READ_ONCE\(sp->spt\[i\]\) != shvm_spte_trap\)/if (spte_is_live(READ_ONCE(sp->spt[i])))/
+notrap-for-every-entry	mmu/sp.c	s/shvm_spte_trap & -\(gpte & GPTE_P\)/shvm_spte_trap \& -(gpte >> 1 \& 1)/
+directory-absent-notrap	mmu/root.c	s/if \(!sp && !\(mv->pdpte\[i\] & GPTE_P\)\)/if (!sp)/
+directory-of-notraps	mmu/root.c	s/\t\tmv->pae_trap\[i\] = shvm_spte_trap;/\t\t;/
+rescue-changes-nothing	mmu/rescue.c	s/\t\t\tWRITE_ONCE\(\*sptep, shvm_spte_trap\);\n//
+rescue-without-a-walk	mmu/rescue.c	s/ && guest_has_entries\(mv, addr\)//
+rescue-by-mapped-pages-only	mmu/rescue.c	s/ \|\| \(ret == GPT_WALK_FAULT && \(walk\.error & PFEC_P\)\)//
+rescue-of-true-faults	mmu/rescue.c	s/ && \(walk\.error & PFEC_P\)//
+rescue-marks-entries	mmu/rescue.c	s/, \.peek = true//
+rescue-in-the-first-table	mmu/rescue.c	s/sp = spte_is_table\(spte\) \? [^:]*: NULL;/sp = NULL;/
 store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
 END
 }
@@ -178,6 +192,7 @@ race-host-level-as-it-was	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->se
 race-large-leaves-no-mark	rmap/rmap.c	s/spte_gone\(READ_ONCE\(\*sptep\)\)/shvm_spte_trap/g	large-to-table
 debt-of-whoever-took-it	mmu/entry.c	s/sp->large_owed = shvm_tlb_owe\(&mmu->tlb\);/sp->large_owed = atomic64_read(&mmu->tlb.owed);/g	large-torn-to-table
 race-large-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /sp->role.level > 2 \&\& !large \&\& /	table-to-large
+notrap-while-others-store	mmu/access.c	s/(shvm_entry_drop\(mmu, sp, i, )shvm_spte_trap\)/${1}SPTE_NOTRAP)/	absent-store
 reload-owes-nothing	mmu/sp.c	s/(it was asked to reload still runs on the root. This flush comes after.\n\t\t \*\/\n)\t\tshvm_tlb_owe[^;]*;/$1/	root-debt
 END
 }

@@ -626,8 +626,8 @@ void random_repeat(void)
 {
 	if (!r.opt)
 		return;
-	printf("# repeat: --seed %llu --config %d --steps %llu\n", r.opt->seed, r.opt->config,
-	       r.step);
+	printf("# repeat: --seed %llu --config %d --steps %llu --direct %d\n", r.opt->seed,
+	       r.opt->config, r.step, r.opt->direct);
 }
 
 static void run_steps(void)
@@ -638,6 +638,7 @@ static void run_steps(void)
 	machine->disturb = r.c->disturb ? disturb : NULL;
 	if (make_slots()) {
 		make_tables();
+		machine->poked = false;
 		make_vcpus();
 		for (r.step = 1; r.step <= r.opt->steps; r.step++) {
 			act(&machine->vcpu[rnd(r.c->vcpus)]);
@@ -661,6 +662,7 @@ bool random_run(const struct random_options *opt)
 	r.c = &configs[opt->config];
 	guest_start(opt->seed, r.c->big_tables);
 	shim_alloc_countdown = opt->fail_alloc;
+	machine_direct = opt->direct;
 	if (!machine_module_init()) {
 		run_steps();
 		machine_module_exit();
@@ -671,8 +673,8 @@ bool random_run(const struct random_options *opt)
 		printf("%llu done (%llu emulated; no paging %llu, 32-bit %llu, PAE %llu, ",
 		       verdicts.done, verdicts.emulated, verdicts.by_format[O_OFF],
 		       verdicts.by_format[O_32], verdicts.by_format[O_PAE]);
-		printf("64-bit %llu), %llu faults, %llu mmio, ", verdicts.by_format[O_64],
-		       verdicts.faults, verdicts.mmio);
+		printf("64-bit %llu), %llu faults (%llu direct), %llu mmio, ",
+		       verdicts.by_format[O_64], verdicts.faults, verdicts.direct, verdicts.mmio);
 		printf("%llu TLB hits (%llu stale), %llu by large pages, ", verdicts.hits,
 		       verdicts.stale, verdicts.large);
 		printf("%llu tables out of sync: %llu changes, %llu uses of old entries\n",
@@ -680,6 +682,8 @@ bool random_run(const struct random_options *opt)
 	}
 	CHECK(verdicts.large || opt->fail_alloc || opt->steps < 5000,
 	      "no access was served by a large page");
+	CHECK(!verdicts.direct == (opt->direct != DIRECT_ON) || opt->fail_alloc ||
+	      opt->steps < 5000, "%llu faults without an exit", verdicts.direct);
 	fired = opt->fail_alloc && !shim_alloc_countdown;
 	shim_alloc_countdown = 0;
 	r.opt = NULL;

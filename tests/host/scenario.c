@@ -201,6 +201,7 @@ static void make_machine(const struct scenario *sc)
 		vcpu_set_paging(vcpu_of(i), &p);
 		vcpu_load_cr3(vcpu_of(i), ROOT_A << 12);
 	}
+	machine->poked = false;
 	sched_ignore(NULL, 0);
 	sched_ignore(&machine->mmu.stats, sizeof(machine->mmu.stats));
 	sched_ignore(&machine->mmu.clock, sizeof(machine->mmu.clock));

@@ -127,6 +127,60 @@ static void v1_edit_0(void)
 	linger(vcpu_of(1));
 }
 
+/* An entry that is not present, whose faults need no exit. */
+static void all_miss_7(void)
+{
+	int i;
+
+	all_touch();
+	for (i = 0; i < machine->nr_vcpus; i++)
+		CHECK(access_data(vcpu_of(i), VIA_L1(7), READ, 0).direct, "a fault that exits");
+}
+
+/* Who has made it present does not fault, whoever else does the same. */
+static void make_7(int vcpu)
+{
+	edit(vcpu_of(vcpu), L1, 7, (DATA + 5 + vcpu) << 12 | RIGHTS);
+	CHECK(access_data(vcpu_of(vcpu), VIA_L1(7), READ, 0).kind == DONE,
+	      "vCPU %d faults on an entry that it has made present", vcpu);
+	linger(vcpu_of(vcpu));
+}
+
+static void v0_make_7(void)
+{
+	make_7(0);
+}
+
+static void v1_make_7(void)
+{
+	make_7(1);
+}
+
+/* Present, until the other one's store. */
+static void v0_load_7(void)
+{
+	edit(vcpu_of(0), L1, 7, (DATA + 5) << 12 | RIGHTS);
+	load(vcpu_of(0), VIA_L1(7));
+	linger(vcpu_of(0));
+}
+
+static void v1_unmake_7(void)
+{
+	edit(vcpu_of(1), L1, 7, 0);
+	load(vcpu_of(1), VIA_L1(7));
+	linger(vcpu_of(1));
+}
+
+/* Ticks while others store: nothing may come of them. */
+static void v2_ticks(void)
+{
+	load(vcpu_of(2), VIA_L1(7));
+	vcpu_exit(vcpu_of(2));
+	shvm_mmu_rescue(&vcpu_of(2)->mv, gva(VIA_L1(7)));
+	load(vcpu_of(2), VIA_L1(7));
+	linger(vcpu_of(2));
+}
+
 static void v1_edit_0_readonly(void)
 {
 	edit(vcpu_of(1), L1, 0, DATA << 12 | (RIGHTS & ~E_W));
@@ -586,6 +640,10 @@ const struct scenario scenarios[] = {
 	  all_touch, { v0_edit_0, v1_edit_0 } },
 	{ "store-store-fault", "two vCPUs store to one entry, a third uses it", 3,
 	  all_touch, { v0_edit_0, v1_edit_0, v2_load_0 } },
+	{ "absent-store", "two vCPUs make an entry present", 2,
+	  all_miss_7, { v0_make_7, v1_make_7 } },
+	{ "absent-tick", "an entry comes and goes under a look for stale faults", 3,
+	  all_miss_7, { v0_load_7, v1_unmake_7, v2_ticks } },
 	{ "fault-edit", "a fault through an entry that loses its right to write", 2,
 	  NULL, { v0_store_0, v1_edit_0_readonly } },
 	{ "fault-cut", "a fault through a table that another one replaces", 2,

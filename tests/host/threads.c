@@ -323,6 +323,7 @@ static void setup(void)
 
 		CHECK(!vcpu_set_registers(&machine->vcpu[i], &p, (ROOTS + i) << 12), "registers");
 	}
+	machine->poked = false;
 	machine->threads = true;
 }
 

@@ -134,6 +134,7 @@ static void verify(struct vcpu *v, struct operation *op, struct oracle *o,
 		history_flush_page(v, op->a.addr);
 		CHECK(out->error == o->error, "error code %x, must be %x", out->error, o->error);
 		verdicts.faults++;
+		verdicts.direct += out->direct;
 	}
 	if (o->kind == O_OK) {
 		CHECK(!o->nr_marks || out->exits, "no exit, but A or D had to be set");
@@ -225,6 +226,17 @@ void verify_disturb(void (*fn)(void))
 	now.disturbed = true;
 }
 
+/* A tick after a fault without an exit finds nothing to mend. */
+static void verify_no_rescue(struct vcpu *v, u64 addr)
+{
+	s64 before = atomic64_read(&machine->mmu.stats.pf_rescued);
+
+	vcpu_exit(v);
+	shvm_mmu_rescue(&v->mv, gva(addr));
+	CHECK(atomic64_read(&machine->mmu.stats.pf_rescued) == before,
+	      "vCPU %d had a stale fault at %llx", v->id, addr);
+}
+
 struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_lack_memory)
 {
 	struct oracle o, before;
@@ -250,6 +262,8 @@ struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_la
 		verify(v, op, &o, &out);
 	}
 	now.v = NULL;
+	if (out.direct && !machine->poked && (op->rnd >> 8 & 15) == 1)
+		verify_no_rescue(v, op->a.addr);
 	return out;
 }
 

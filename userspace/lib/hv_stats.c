@@ -40,6 +40,7 @@ static const struct counter {
 	COUNTER(oos_tables),
 	COUNTER(oos_opens),
 	COUNTER(oos_changes),
+	COUNTER(pf_rescued),
 };
 
 /* Basic exit reasons of the SDM (volume 3, appendix C) that a small guest meets. */

@@ -184,7 +184,9 @@ struct shvm_stats {
 	__u64 oos_opens;	/* page tables that it was allowed to store to freely */
 	__u64 oos_changes;	/* entries that were found changed when it flushed */
 
-	__u64 reserved[36];
+	__u64 pf_rescued;	/* faults without an exit that the VMM's own stores had made stale */
+
+	__u64 reserved[35];
 };
 
 /* SHVM_DEBUG_CTL, struct shvm_debug_ctl.op */

@@ -53,6 +53,7 @@ typedef long long s64;
 #define __must_hold(x)
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
+#define noinline	__attribute__((noinline))
 
 #define BIT(n)			(1UL << (n))
 #define BIT_ULL(n)		(1ULL << (n))
@@ -62,7 +63,6 @@ typedef long long s64;
 #define container_of(p, type, field) \
 	((type *)((char *)(p) - offsetof(type, field)))
 #define ilog2(n)		(63 - __builtin_clzll(n))
-#define __ffs64(n)		((unsigned int)__builtin_ctzll(n))
 #define struct_size(p, member, n)	offsetof(__typeof__(*(p)), member[n])
 #define min_t(type, a, b) ({						\
 	type shim_a = (a), shim_b = (b);				\

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The entry loop: enters the guest and stays for short exits, with interrupts off, the guest's FPU
+ * and MSRs loaded. A short exit takes no lock that is waited for, does not sleep and leaves the run
+ * page alone; what it cannot finish so it leaves untouched for the handlers of exit.c. Every
+ * instruction here is paid four times by each system call of a guest with page-table isolation;
+ * docs/performance.md has the bill.
+ *
+ * Interrupts are off, so nothing on this CPU gets on while the guest keeps to short exits, but
+ * whatever wants the CPU, or this thread, comes as an interrupt: the tick, the IPI that goes with
+ * a request, a signal or a wake-up (need_resched). One that is pending ends the next entry before
+ * the guest's first instruction, and that exit is not a short one. Nothing in the loop itself sets
+ * such a flag.
+ */
+#include <linux/build_bug.h>
+#include <asm/processor-flags.h>
+#include <asm/special_insns.h>
+#include <asm/trapnr.h>
+
+#include "../compat/guest.h"
+#include "../x86/x86.h"
+#include "exit_fields.h"
+#include "vmx_internal.h"
+
+static __always_inline void root_load(struct shvm_vcpu *vcpu)
+{
+	u64 root = shvm_mmu_root(&vcpu->mmu).v;
+
+	if (vcpu->vmx.root == root)
+		return;
+	vcpu->vmx.root = root;
+	vmcs_write_natural(GUEST_CR3, root);
+}
+
+/*
+ * No tracing, no RCU, no lockdep from here on until the kernel knows that the guest has left.
+ * False: the entry failed before it loaded guest state.
+ */
+static noinstr bool guest_enter(struct shvm_vcpu *vcpu)
+{
+	struct shvm_vmx_vcpu *vmx = &vcpu->vmx;
+	int failed;
+
+	shvm_guest_state_enter();
+	if (vcpu->cr2 != native_read_cr2())
+		native_write_cr2(vcpu->cr2);
+	failed = shvm_vmx_enter_asm(vcpu->gpr, vmx->launched, &vmx->host_rsp);
+	vcpu->cr2 = native_read_cr2();
+	shvm_guest_state_exit();
+	return !failed;
+}
+
+/* ---- what the exit reports: gone once another VMCS is current, so it is read at once ---- */
+
+static __always_inline void exit_count(struct shvm_vcpu *vcpu, u32 reason)
+{
+	BUILD_BUG_ON_NOT_POWER_OF_2(SHVM_NR_EXIT_REASONS);
+	vcpu->stats.exit_reason[reason % SHVM_NR_EXIT_REASONS]++;
+}
+
+/*
+ * Exits by an instruction: they occur while it is executed, never while an event is delivered
+ * (SDM 28.2.4), and nearly all of them end by stepping over it.
+ */
+#define INSN_EXITS	(BIT_ULL(EXIT_REASON_CPUID) | BIT_ULL(EXIT_REASON_HLT) |	\
+			 BIT_ULL(EXIT_REASON_INVLPG) | BIT_ULL(EXIT_REASON_CR_ACCESS) |	\
+			 BIT_ULL(EXIT_REASON_DR_ACCESS) |				\
+			 BIT_ULL(EXIT_REASON_IO_INSTRUCTION) |				\
+			 BIT_ULL(EXIT_REASON_MSR_READ) | BIT_ULL(EXIT_REASON_MSR_WRITE))
+
+static __always_inline bool exit_is_insn(u32 reason)
+{
+	return reason < 64 && (INSN_EXITS & BIT_ULL(reason));
+}
+
+static __always_inline void exit_read_insn(struct shvm_vcpu *vcpu)
+{
+	struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
+
+	exit->qualification = vmcs_read_natural(EXIT_QUALIFICATION);
+	exit->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+	exit->intr_info = 0;
+	exit->idt_vectoring = 0;
+	vcpu->vmx.regs.rip = vmcs_read_natural(GUEST_RIP);
+	vcpu->vmx.regs.rflags = vmcs_read_natural(GUEST_RFLAGS);
+	vcpu->vmx.regs.valid = SHVM_VMX_REG_RIP | SHVM_VMX_REG_RFLAGS;
+	vcpu->vmx.launched = true;
+	if (unlikely(vcpu->vmx.injected))
+		shvm_vmx_inject_done(vcpu);
+}
+
+static void exit_read_event(struct shvm_vcpu *vcpu)
+{
+	struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
+
+	vcpu->vmx.regs.valid = 0;
+	exit->qualification = vmcs_read_natural(EXIT_QUALIFICATION);
+	exit->intr_info = 0;
+	exit->idt_vectoring = 0;
+	if (unlikely(exit->reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
+		return;
+	vcpu->vmx.launched = true;
+	exit->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+	exit->idt_vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+	if ((u16)exit->reason == EXIT_REASON_EXCEPTION_NMI) {
+		exit->intr_info = vmcs_read32(VM_EXIT_INTR_INFO);
+		exit->intr_error = vmcs_read32(VM_EXIT_INTR_ERROR_CODE);
+	}
+	shvm_vmx_inject_done(vcpu);
+}
+
+/* ---- short exits: true: done, enter again; false: nothing has happened ---- */
+
+/* As shvm_vmx_skip_insn(); RIP and RFLAGS have been read, and RIP goes to the VMCS at once. */
+static __always_inline void insn_skip(struct shvm_vcpu *vcpu)
+{
+	const u32 ends = SHVM_BLOCK_STI | SHVM_BLOCK_MOV_SS;
+	struct shvm_vmx_cached *c = &vcpu->vmx.regs;
+	u64 next = c->rip + vcpu->vmx.exit.insn_len;
+	u32 blocked;
+
+	if (unlikely((c->rflags & (X86_EFLAGS_RF | X86_EFLAGS_TF)) || (c->rip ^ next) >> 32)) {
+		shvm_vmx_skip_insn(vcpu);
+		return;
+	}
+	blocked = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
+	if (unlikely(blocked & ends))
+		vmcs_write32(GUEST_INTERRUPTIBILITY_INFO, blocked & ~ends);
+	c->rip = next;
+	vmcs_write_natural(GUEST_RIP, next);
+}
+
+#define CR3_NOFLUSH	BIT_ULL(63)
+
+/* Only in long mode, and only a value that needs no #GP: the rest is done the slow way. */
+static __always_inline bool cr3_load(struct shvm_vcpu *vcpu, u64 val)
+{
+	bool noflush = false;
+
+	if (vcpu->cr4 & X86_CR4_PCIDE) {
+		noflush = val & CR3_NOFLUSH;
+		val &= ~CR3_NOFLUSH;
+	}
+	if (unlikely(!(vcpu->efer & EFER_LMA) || (val & vcpu->cpuid.cr3_reserved)))
+		return false;
+	if (unlikely(!shvm_mmu_try_load_cr3(&vcpu->mmu, val, noflush)))
+		return false;
+	vcpu->cr3 = val;
+	return true;
+}
+
+/* CR0.TS and CR4.PGE: the others change how the guest translates. */
+static noinline bool cr_write_other(struct shvm_vcpu *vcpu, u64 q)
+{
+	if (CR_ACCESS(q) == CR_CLTS)
+		return shvm_cr0_try_write(vcpu, vcpu->cr0 & ~(u64)X86_CR0_TS);
+	if (CR_ACCESS(q) != CR_WRITE)
+		return false;
+	switch (CR_NUMBER(q)) {
+	case 0:
+		return shvm_cr0_try_write(vcpu, gpr_read(vcpu, CR_GPR(q)));
+	case 4:
+		return shvm_cr4_try_write(vcpu, gpr_read(vcpu, CR_GPR(q)));
+	default:
+		return false;
+	}
+}
+
+#define CR_AND_ACCESS(q)	((q) & 0x3f)
+
+static __always_inline bool exit_cr(struct shvm_vcpu *vcpu)
+{
+	u64 q = vcpu->vmx.exit.qualification;
+
+	if (CR_AND_ACCESS(q) == (CR_READ << 4 | 3))
+		gpr_write(vcpu, CR_GPR(q), vcpu->cr3);
+	else if (CR_AND_ACCESS(q) == (CR_WRITE << 4 | 3)) {
+		if (unlikely(!cr3_load(vcpu, gpr_read(vcpu, CR_GPR(q)))))
+			return false;
+	} else if (!cr_write_other(vcpu, q)) {
+		return false;
+	}
+	insn_skip(vcpu);
+	return true;
+}
+
+static bool exit_cpuid(struct shvm_vcpu *vcpu)
+{
+	u64 *gpr = vcpu->gpr;
+	struct shvm_cpuid_result r = shvm_cpuid_query(vcpu, gpr[SHVM_RAX], gpr[SHVM_RCX]);
+
+	gpr[SHVM_RAX] = r.eax;
+	gpr[SHVM_RBX] = r.ebx;
+	gpr[SHVM_RCX] = r.ecx;
+	gpr[SHVM_RDX] = r.edx;
+	insn_skip(vcpu);
+	return true;
+}
+
+static bool exit_invlpg(struct shvm_vcpu *vcpu)
+{
+	if (unlikely(!shvm_mmu_try_invlpg(&vcpu->mmu, gva(vcpu->vmx.exit.qualification))))
+		return false;
+	insn_skip(vcpu);
+	return true;
+}
+
+/* What ends HLT is there already, so it is delivered behind it. */
+static bool exit_hlt(struct shvm_vcpu *vcpu)
+{
+	if ((shvm_vmx_rflags(vcpu) & X86_EFLAGS_TF) || vcpu->want_irq_window ||
+	    !shvm_event_is_due(vcpu))
+		return false;
+	insn_skip(vcpu);
+	shvm_vmx_inject(vcpu);
+	return true;
+}
+
+static bool exit_io(struct shvm_vcpu *vcpu)
+{
+	u64 q = vcpu->vmx.exit.qualification;
+
+	return (q & (IO_IN | IO_STRING)) == IO_IN &&
+	       shvm_insn_port_in_short(vcpu, IO_PORT(q), IO_SIZE(q));
+}
+
+/* A window is used up by what follows it. */
+static bool exit_window(struct shvm_vcpu *vcpu)
+{
+	if (vcpu->want_irq_window)
+		return false;
+	shvm_vmx_inject(vcpu);
+	return true;
+}
+
+static bool exit_insn(struct shvm_vcpu *vcpu, u32 reason)
+{
+	switch (reason) {
+	case EXIT_REASON_INVLPG:
+		return exit_invlpg(vcpu);
+	case EXIT_REASON_CPUID:
+		return exit_cpuid(vcpu);
+	case EXIT_REASON_IO_INSTRUCTION:
+		return exit_io(vcpu);
+	case EXIT_REASON_HLT:
+		return exit_hlt(vcpu);
+	default:
+		return false;
+	}
+}
+
+static bool exit_event(struct shvm_vcpu *vcpu, u32 reason)
+{
+	switch (reason) {
+	case EXIT_REASON_EXCEPTION_NMI:
+		return shvm_vmx_exit_fault_short(vcpu);
+	case EXIT_REASON_INTERRUPT_WINDOW:
+		return exit_window(vcpu);
+	default:
+		return false;
+	}
+}
+
+/* A failed entry has bit 31 set in reason, which so is none of those that are looked for. */
+static __always_inline bool exit_is_short(struct shvm_vcpu *vcpu)
+{
+	u32 reason = vmcs_read32(VM_EXIT_REASON);
+
+	vcpu->vmx.exit.reason = reason;
+	exit_count(vcpu, reason);
+	if (likely(reason == EXIT_REASON_CR_ACCESS)) {
+		exit_read_insn(vcpu);
+		return exit_cr(vcpu);
+	}
+	if (exit_is_insn(reason)) {
+		exit_read_insn(vcpu);
+		return exit_insn(vcpu, reason);
+	}
+	exit_read_event(vcpu);
+	return exit_event(vcpu, reason);
+}
+
+/*
+ * That requests end the loop only saves an entry: who makes one finds mode == SHVM_IN_GUEST and
+ * sends an IPI.
+ */
+void shvm_vmx_enter_loop(struct shvm_vcpu *vcpu)
+{
+	do {
+		if (unlikely(vcpu->vmx.regs.dirty))
+			shvm_vmx_regs_flush(vcpu);
+		root_load(vcpu);
+		if (unlikely(!guest_enter(vcpu))) {
+			vcpu->vmx.failed = true;
+			vcpu->vmx.regs.valid = 0;
+			vcpu->vmx.insn_error = vmcs_read32(VM_INSTRUCTION_ERROR);
+			return;
+		}
+		if (!exit_is_short(vcpu)) {
+			vcpu->stats.exits_left++;
+			return;
+		}
+	} while (!READ_ONCE(vcpu->requests));
+	vcpu->vmx.exit.reason = SHVM_VMX_EXIT_DONE;
+}
