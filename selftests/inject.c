@@ -284,6 +284,14 @@ SHADOW_GUEST(shadow_ss, "sti; mov %ebx, %ss; nop\n" AT(shadow_ss) "nop");
 SHADOW_GUEST(shadow_cpuid, "sti; cpuid\n" AT(shadow_cpuid) "nop");
 SHADOW_GUEST(shadow_ss_cpuid, "sti; mov %ebx, %ss; cpuid\n" AT(shadow_ss_cpuid) "nop");
 SHADOW_GUEST(shadow_cr3, "mov %cr3, %rax; sti; mov %rax, %cr3\n" AT(shadow_cr3) "nop");
+SHADOW_GUEST(shadow_cr3_read, "sti; mov %cr3, %rax\n" AT(shadow_cr3_read) "nop");
+SHADOW_GUEST(shadow_pge, "mov %cr4, %rax; btc $7, %rax; sti; mov %rax, %cr4\n"
+	     AT(shadow_pge) "nop");
+SHADOW_GUEST(shadow_ts, "mov %cr0, %rax; bts $3, %rax; mov %rax, %cr0; sti; clts\n"
+	     AT(shadow_ts) "nop");
+SHADOW_GUEST(shadow_invlpg, "sti; invlpg 0x280000\n" AT(shadow_invlpg) "nop");
+SHADOW_GUEST(shadow_ss_cr3, "mov %cr3, %rax; sti; mov %ebx, %ss; mov %rax, %cr3\n"
+	     AT(shadow_ss_cr3) "nop");
 SHADOW_GUEST(shadow_load, "sti; mov 0x280000, %eax\n" AT(shadow_load) "nop");
 SHADOW_GUEST(shadow_popf, "pushf; orl $0x200, (%rsp); popf\n" AT(shadow_popf) "nop");
 SHADOW_GUEST(shadow_hlt, "sti; hlt\n" AT(shadow_hlt) "nop");
@@ -295,7 +303,8 @@ static const struct {
 } shadows[] = {
 #define SHADOW(name)	{ #name, name, name##_at }
 	SHADOW(shadow_sti), SHADOW(shadow_ss), SHADOW(shadow_cpuid), SHADOW(shadow_ss_cpuid),
-	SHADOW(shadow_cr3), SHADOW(shadow_load), SHADOW(shadow_popf), SHADOW(shadow_hlt),
+	SHADOW(shadow_cr3), SHADOW(shadow_cr3_read), SHADOW(shadow_pge), SHADOW(shadow_ts),
+	SHADOW(shadow_invlpg), SHADOW(shadow_ss_cr3), SHADOW(shadow_load), SHADOW(shadow_popf), SHADOW(shadow_hlt),
 	SHADOW(shadow_int3),
 };
 

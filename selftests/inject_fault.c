@@ -250,6 +250,7 @@ GUEST_CODE static void log_step(struct guest_frame *frame)
 #define STEP_GUEST(name, code)						\
 GUEST_ASM(name,								\
 	  "mov %ss, %esi; mov %cr3, %r9\n"				\
+	  "mov %cr4, %r8; btc $7, %r8; mov %cr0, %r10; bts $3, %r10\n"	\
 	  "pushf; orl $0x100, (%rsp); popf\n"				\
 	  code "\n"							\
 	  "pushf; orl $0x40000, (%rsp); popf; nop\n"			\
@@ -264,6 +265,9 @@ STEP_GUEST(step_ss_cpuid, "nop; 1: mov %esi, %ss; cpuid; 2: nop; 3: nop; 4: nop"
 STEP_GUEST(step_sti, "nop; 1: sti; 2: nop; 3: cli; 4: nop");
 STEP_GUEST(step_sti_cpuid, "nop; 1: sti; 2: cpuid; 3: cli; 4: nop");
 STEP_GUEST(step_cr3, "nop; 1: mov %r9, %cr3; 2: nop; 3: nop; 4: nop");
+STEP_GUEST(step_cr3_read, "nop; 1: mov %cr3, %rax; 2: nop; 3: nop; 4: nop");
+STEP_GUEST(step_pge, "nop; 1: mov %r8, %cr4; 2: nop; 3: nop; 4: nop");
+STEP_GUEST(step_ts, "nop; 1: mov %r10, %cr0; 2: clts; 3: nop; 4: nop");
 STEP_GUEST(step_load, "nop; 1: mov (%rdi), %rax; 2: nop; 3: nop; 4: nop");
 STEP_GUEST(step_invlpg, "nop; 1: invlpg (%rdi); 2: nop; 3: nop; 4: nop");
 STEP_GUEST(step_store, "nop; 1: mov %rax, (%rdi); 2: mov %rax, 8(%rdi); 3: nop; 4: nop");
@@ -274,8 +278,8 @@ static const struct {
 } steps[] = {
 #define STEP(name)	{ #name, name, name##_steps }
 	STEP(step_nop), STEP(step_cpuid), STEP(step_ss), STEP(step_ss_cpuid), STEP(step_sti),
-	STEP(step_sti_cpuid), STEP(step_cr3), STEP(step_load), STEP(step_invlpg),
-	STEP(step_store),
+	STEP(step_sti_cpuid), STEP(step_cr3), STEP(step_cr3_read), STEP(step_pge), STEP(step_ts),
+	STEP(step_load), STEP(step_invlpg), STEP(step_store),
 };
 
 GUEST_CODE static void guest_use_table(void)

@@ -17,6 +17,12 @@ static bool large_pages = true;
 module_param(large_pages, bool, 0444);
 MODULE_PARM_DESC(large_pages, "map large guest pages by large shadow entries (default: on)");
 
+module_param_named(out_of_sync, shvm_mmu_oos, bool, 0444);
+MODULE_PARM_DESC(out_of_sync,
+		 "let the guest store to page tables in bursts, compare at its flush (default: on)");
+module_param_named(prefetch, shvm_mmu_prefetch, bool, 0444);
+MODULE_PARM_DESC(prefetch, "map what lies beside a fault, too (default: on)");
+
 static struct shvm *mmu_vm(struct shvm_mmu *mmu)
 {
 	return container_of(mmu, struct shvm, mmu);

@@ -12,7 +12,7 @@
 static void stats_add_vcpu(const struct shvm_vcpu *vcpu, struct shvm_stats *out)
 {
 	const struct shvm_vcpu_stats *s = &vcpu->stats;
-	u64 n, exits = 0, left = READ_ONCE(s->exits_left);	/* first: never more than all exits */
+	u64 n, exits = 0, left = READ_ONCE(s->exits_left);	/* first: so never more than all */
 	unsigned int i, to;
 
 	out->injections += READ_ONCE(s->injections);

@@ -120,8 +120,7 @@ static enum shvm_map_result map_link(struct shvm_mmu_vcpu *mv, struct shvm_fault
 
 /*
  * What lies beside a page is likely to be used next: a fault costs 5,000 instructions, this 400.
- * Only pieces of large pages: the neighbours of a small page often go away unused, at the same
- * cost (measured: fork and exec lose what the boot wins).
+ * Of the entries of a page table those that the guest has used, or says so.
  */
 static void map_neighbours(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index)
 {
@@ -132,9 +131,8 @@ static void map_neighbours(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigne
 	for (; i < end && mv->cache.nr_chain > 1; i++) {
 		if (READ_ONCE(sp->spt[i]) != shvm_spte_trap)
 			continue;
-		if (!sp->role.direct && !shvm_entry_read_gpte(mv->mmu, sp, i, &gpte))
-			continue;
-		if (!sp->role.direct && !(gpte & GPTE_A))
+		if (!sp->role.direct &&
+		    (!shvm_entry_read_gpte(mv->mmu, sp, i, &gpte) || !(gpte & GPTE_A)))
 			continue;
 		shvm_oos_note(mv->mmu, sp, i, gpte);
 		shvm_entry_prefetch(mv, sp, i, gpte);
@@ -172,7 +170,7 @@ static enum shvm_map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault
 		ret = shvm_entry_install(mv, sp, index, &f->leaf);
 	if (ret == SHVM_MAP_DONE)
 		shvm_oos_note(mv->mmu, sp, index, f->walk.gpte[sp->role.level]);
-	if (ret == SHVM_MAP_DONE && f->level == 1)
+	if (ret == SHVM_MAP_DONE && f->level == 1 && shvm_mmu_prefetch)
 		map_neighbours(mv, sp, index);
 	WRITE_ONCE(sp->writes, 0);
 	shvm_unlock_sp(sp);
@@ -481,6 +479,7 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 
 	/* Racy on purpose: only its growth matters. */
 	WRITE_ONCE(mv->mmu->clock, READ_ONCE(mv->mmu->clock) + 1);
+	shvm_mmu_root_obsolete(mv);
 	switch (shvm_lookup_store(mv, pf)) {
 	case SHVM_LOOKUP_TRAPPED:
 		ret = SHVM_PF_EMULATE;

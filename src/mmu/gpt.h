@@ -82,7 +82,7 @@ enum shvm_gpt_format shvm_gpt_format(const struct shvm_paging *p);
  */
 enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_walk *walk);
 
-/* The same without sleeping and without A and D: OK but says that there is no fault of the guest. */
+/* The same without sleeping and without setting A and D. */
 enum gpt_walk_result shvm_gpt_look(struct shvm_mmu_vcpu *mv, struct shvm_gpt_walk *walk);
 
 /*

@@ -7,6 +7,9 @@
 #include "../poison.h"
 #include "shadow.h"
 
+bool shvm_mmu_oos = true;
+bool shvm_mmu_prefetch = true;
+
 static int hash_alloc(struct shvm_mmu *mmu)
 {
 	int i;

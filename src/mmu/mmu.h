@@ -46,6 +46,10 @@ enum shvm_mem_result {
 	SHVM_MEM_RETRY,		/* something moved: enter the guest again */
 };
 
+/* Techniques that can be turned off, before the first VM is created (mmu.c). */
+extern bool shvm_mmu_oos;		/* page tables go out of sync */
+extern bool shvm_mmu_prefetch;		/* a fault maps more than what it is about */
+
 /* --- VM life (mmu.c) --- */
 int shvm_mmu_module_init(void);
 void shvm_mmu_module_exit(void);

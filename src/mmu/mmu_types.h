@@ -20,6 +20,7 @@
 #define SHVM_SPT_ENTRIES	512
 #define SHVM_USED_GROUP		8	/* entries for which a bit of sp->used stands */
 #define SHVM_NR_CACHED_ROOTS	16	/* of a vCPU */
+#define SHVM_DEAD_ROOTS		16	/* that a VM remembers */
 #define SHVM_NR_PCIDS		16	/* PCIDs that a vCPU keeps at most */
 #define SHVM_PAE_ROOTS		4
 
@@ -166,7 +167,9 @@ struct shvm_mmu {
 	struct shvm_tlb tlb;		/* docs/locking.md "Flushes": publish -> flush -> use */
 	struct shvm_inval inval;	/* docs/locking.md "Notifier" */
 
-	u64 root_gen;			/* raised under lock (write) when a root dies */
+	/* Raised under lock (write) by each root that dies; which one: never looked into. */
+	u64 root_gen;
+	const struct shvm_sp *dead_roots[SHVM_DEAD_ROOTS];	/* by root_gen */
 
 	struct shvm_mmu_stats stats;
 };

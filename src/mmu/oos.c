@@ -171,6 +171,9 @@ bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f)
 	bool open = false;
 	u32 n;
 
+	if (!shvm_mmu_oos)
+		return false;
+
 	shvm_lock_mmu_read(mmu);
 	if (!table_may_want(mmu, f)) {
 		shvm_unlock_mmu_read(mmu);

@@ -7,7 +7,7 @@
  * has some: roots[] says which. docs/mmu.md, "Virtual PCID".
  *
  * A vCPU keeps plain pointers to roots. They are good while roots_gen equals mmu->root_gen: who
- * kills a root raises root_gen, asks every vCPU to reload and waits for a flush, all before the
+ * kills a root names it there, raises root_gen, asks every vCPU to reload and waits for a flush, all before the
  * memory is freed; a vCPU checks requests after it has declared itself in the guest.
  */
 #include <asm/processor-flags.h>
@@ -58,6 +58,33 @@ static void roots_forget(struct shvm_mmu_vcpu *mv)
 	mv->roots_gen = READ_ONCE(mv->mmu->root_gen);
 }
 
+static void root_forget(struct shvm_mmu_vcpu *mv, const struct shvm_sp *sp)
+{
+	int i;
+
+	for (i = 0; i < SHVM_NR_CACHED_ROOTS; i++)
+		if (mv->roots[i].sp == sp)
+			mv->roots[i].table = SHVM_NO_TABLE;
+	if (mv->root == sp)
+		root_unload(mv);
+}
+
+/* Forget the roots that have died, or all if there were too many. */
+static void roots_prune(struct shvm_mmu_vcpu *mv)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	u64 gen = smp_load_acquire(&mmu->root_gen), i;	/* pairs with root_is_dead() */
+
+	for (i = mv->roots_gen + 1; i <= gen && gen - i < SHVM_DEAD_ROOTS; i++)
+		root_forget(mv, smp_load_acquire(&mmu->dead_roots[i % SHVM_DEAD_ROOTS]));
+	/* Acquire above: an entry that was overwritten before we read it shows in root_gen now. */
+	if (mv->root_role.pae_host ||
+	    READ_ONCE(mmu->root_gen) - mv->roots_gen >= SHVM_DEAD_ROOTS)
+		roots_forget(mv);
+	else
+		mv->roots_gen = gen;
+}
+
 void shvm_mmu_set_paging(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p)
 {
 	union shvm_role role = role_of(p);
@@ -75,6 +102,7 @@ static u64 cr3_table(u64 cr3)
 	return cr3 & GENMASK_ULL(51, SHVM_PAGE_SHIFT);
 }
 
+/* The remainders below are masks. */
 static_assert(!(SHVM_NR_CACHED_ROOTS & (SHVM_NR_CACHED_ROOTS - 1)));
 static_assert(SHVM_NR_PCIDS == 16);
 
@@ -248,7 +276,7 @@ bool shvm_mmu_try_set_pge(struct shvm_mmu_vcpu *mv, u64 cr4)
 void shvm_mmu_root_obsolete(struct shvm_mmu_vcpu *mv)
 {
 	if (mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
-		roots_forget(mv);
+		roots_prune(mv);
 }
 
 enum root_result {
@@ -304,7 +332,7 @@ static enum root_result root_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_r
 	shvm_lock_sp(sp);
 	is_new = !sp->filled;
 	filled = shvm_sp_fill(mv->mmu, sp);
-	if (filled && is_new && sp->role.level == 4)
+	if (filled && is_new && sp->role.level == 4 && shvm_mmu_prefetch)
 		root_link_known(mv, sp);
 	sp->is_root = true;
 	WRITE_ONCE(sp->writes, 0);
@@ -374,7 +402,7 @@ static enum root_result root_load(struct shvm_mmu_vcpu *mv)
 
 	/* Roots die under the lock for writing only, so what we take now fits this number. */
 	if (mv->roots_gen != mmu->root_gen)
-		roots_forget(mv);
+		roots_prune(mv);
 	if (mv->root_role.pae_host)
 		return root_load_pae(mv);
 	ret = root_get(mv, gpa_to_gfn(gpa(cr3_table(mv->cr3))), mv->root_role, &sp);

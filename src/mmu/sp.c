@@ -301,6 +301,14 @@ void shvm_sp_kill(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_lis
 	}
 }
 
+static void root_is_dead(struct shvm_mmu *mmu, const struct shvm_sp *sp)
+{
+	u64 gen = mmu->root_gen + 1;
+
+	WRITE_ONCE(mmu->dead_roots[gen % SHVM_DEAD_ROOTS], sp);
+	smp_store_release(&mmu->root_gen, gen);	/* pairs with roots_prune() */
+}
+
 void shvm_kill_finish(struct shvm_mmu *mmu, struct shvm_kill_list *dead)
 {
 	struct shvm_sp *sp, *next;
@@ -308,7 +316,9 @@ void shvm_kill_finish(struct shvm_mmu *mmu, struct shvm_kill_list *dead)
 	if (list_empty(&dead->sps))
 		return;
 	if (dead->root_died) {
-		WRITE_ONCE(mmu->root_gen, mmu->root_gen + 1);
+		list_for_each_entry(sp, &dead->sps, link)
+			if (sp->is_root)
+				root_is_dead(mmu, sp);
 		shvm_arch_reload_roots(mmu);
 		/*
 		 * Somebody else may have flushed for what sp_kill_one() owed: a vCPU that came back

@@ -85,7 +85,8 @@ static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
 	return run_error(vcpu, -EIO);
 }
 
-#define INFO_IS_PF	(SHVM_INTR_VALID | SHVM_INTR_HW_EXCEPTION << SHVM_INTR_TYPE_SHIFT | X86_TRAP_PF)
+#define INFO_IS_PF	(SHVM_INTR_VALID | X86_TRAP_PF | \
+			 SHVM_INTR_HW_EXCEPTION << SHVM_INTR_TYPE_SHIFT)
 #define INFO_MASK	(SHVM_INTR_VALID | 7 << SHVM_INTR_TYPE_SHIFT | 0xff)
 
 #define PFEC_P		BIT(0)

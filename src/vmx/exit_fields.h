@@ -9,12 +9,12 @@
 #include <linux/build_bug.h>
 
 #include "../vcpu.h"
-#include "vmcs.h"
 #include "vmx.h"
 
 enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
 
 #define CR_NUMBER(q)	((q) & 0xf)
+#define CR_AND_ACCESS(q) ((q) & 0x3f)
 #define CR_ACCESS(q)	((enum cr_access)(((q) >> 4) & 3))
 #define CR_GPR(q)	(((q) >> 8) & 0xf)
 #define CR_LMSW_SOURCE(q) ((u16)((q) >> 16))
@@ -26,24 +26,19 @@ enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
 /* CR_GPR() and DR_GPR() are masks: no speculation gets out of the array. */
 static_assert(SHVM_NR_GPRS == 16);
 
-static __always_inline bool code_is_64bit(const struct shvm_vcpu *vcpu)
-{
-	return (vcpu->efer & EFER_LMA) && (vmcs_read32(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK);
-}
-
 /* The operand has 64 bits in 64-bit code, else 32. */
-static __always_inline u64 gpr_read(struct shvm_vcpu *vcpu, unsigned int gpr)
+static inline u64 gpr_read(struct shvm_vcpu *vcpu, unsigned int gpr)
 {
 	u64 val = unlikely(gpr == SHVM_RSP) ? shvm_vmx_rsp(vcpu) : vcpu->gpr[gpr];
 
-	if (val >> 32 && !code_is_64bit(vcpu))
+	if (val >> 32 && !shvm_vmx_is_64bit(vcpu))
 		val = (u32)val;
 	return val;
 }
 
-static __always_inline void gpr_write(struct shvm_vcpu *vcpu, unsigned int gpr, u64 val)
+static inline void gpr_write(struct shvm_vcpu *vcpu, unsigned int gpr, u64 val)
 {
-	if (val >> 32 && !code_is_64bit(vcpu))
+	if (val >> 32 && !shvm_vmx_is_64bit(vcpu))
 		val = (u32)val;
 	if (unlikely(gpr == SHVM_RSP))
 		shvm_vmx_set_rsp(vcpu, val);

@@ -216,7 +216,7 @@ void shvm_vmx_inject(struct shvm_vcpu *vcpu)
 }
 
 /* The entry was accepted: what was injected is delivered, unless the exit says otherwise. */
-static void injected_forget(struct shvm_vcpu *vcpu)
+void shvm_vmx_injected_forget(struct shvm_vcpu *vcpu)
 {
 	struct shvm_events *ev = &vcpu->events;
 
@@ -290,7 +290,7 @@ void shvm_vmx_inject_done(struct shvm_vcpu *vcpu)
 	const struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
 
 	if (vcpu->vmx.injected)
-		injected_forget(vcpu);
+		shvm_vmx_injected_forget(vcpu);
 	if (unlikely(exit->idt_vectoring & SHVM_INTR_VALID))
 		event_requeue(vcpu, exit->idt_vectoring);
 	else if (unlikely(iret_faulted(exit)))

@@ -32,22 +32,18 @@ static __always_inline void root_load(struct shvm_vcpu *vcpu)
 	vmcs_write_natural(GUEST_CR3, root);
 }
 
-/*
- * No tracing, no RCU, no lockdep from here on until the kernel knows that the guest has left.
- * False: the entry failed before it loaded guest state.
- */
-static noinstr bool guest_enter(struct shvm_vcpu *vcpu)
+/* No tracing, no RCU, no lockdep from here on until the kernel knows that the guest has left. */
+static noinstr void guest_enter(struct shvm_vcpu *vcpu)
 {
 	struct shvm_vmx_vcpu *vmx = &vcpu->vmx;
-	int failed;
 
 	shvm_guest_state_enter();
 	if (vcpu->cr2 != native_read_cr2())
 		native_write_cr2(vcpu->cr2);
-	failed = shvm_vmx_enter_asm(vcpu->gpr, vmx->launched, &vmx->host_rsp);
+	if (unlikely(shvm_vmx_enter_asm(vcpu->gpr, vmx->launched, &vmx->host_rsp)))
+		vmx->failed = true;
 	vcpu->cr2 = native_read_cr2();
 	shvm_guest_state_exit();
-	return !failed;
 }
 
 /* ---- what the exit reports: gone once another VMCS is current, so it is read at once ---- */
@@ -73,7 +69,15 @@ static __always_inline bool exit_is_insn(u32 reason)
 	return reason < 64 && (INSN_EXITS & BIT_ULL(reason));
 }
 
-static __always_inline void exit_read_insn(struct shvm_vcpu *vcpu)
+/* The guest has run, and what was injected at the entry has been delivered. */
+static __always_inline void exit_begin_insn(struct shvm_vcpu *vcpu)
+{
+	vcpu->vmx.launched = true;
+	if (unlikely(vcpu->vmx.injected))
+		shvm_vmx_injected_forget(vcpu);
+}
+
+static void exit_read_insn(struct shvm_vcpu *vcpu)
 {
 	struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
 
@@ -81,19 +85,12 @@ static __always_inline void exit_read_insn(struct shvm_vcpu *vcpu)
 	exit->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
 	exit->intr_info = 0;
 	exit->idt_vectoring = 0;
-	vcpu->vmx.regs.rip = vmcs_read_natural(GUEST_RIP);
-	vcpu->vmx.regs.rflags = vmcs_read_natural(GUEST_RFLAGS);
-	vcpu->vmx.regs.valid = SHVM_VMX_REG_RIP | SHVM_VMX_REG_RFLAGS;
-	vcpu->vmx.launched = true;
-	if (unlikely(vcpu->vmx.injected))
-		shvm_vmx_inject_done(vcpu);
 }
 
 static void exit_read_event(struct shvm_vcpu *vcpu)
 {
 	struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
 
-	vcpu->vmx.regs.valid = 0;
 	exit->qualification = vmcs_read_natural(EXIT_QUALIFICATION);
 	exit->intr_info = 0;
 	exit->idt_vectoring = 0;
@@ -111,37 +108,37 @@ static void exit_read_event(struct shvm_vcpu *vcpu)
 
 /* ---- short exits: true: done, enter again; false: nothing has happened ---- */
 
-/* As shvm_vmx_skip_insn(); RIP and RFLAGS have been read, and RIP goes to the VMCS at once. */
-static __always_inline void insn_skip(struct shvm_vcpu *vcpu)
+/* As shvm_vmx_skip_insn(), without the cache of registers, which is empty. */
+static __always_inline void insn_skip(struct shvm_vcpu *vcpu, u64 rip, bool is_64bit)
 {
 	const u32 ends = SHVM_BLOCK_STI | SHVM_BLOCK_MOV_SS;
-	struct shvm_vmx_cached *c = &vcpu->vmx.regs;
-	u64 next = c->rip + vcpu->vmx.exit.insn_len;
-	u32 blocked;
+	u32 blocked, len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+	u64 rflags = vmcs_read_natural(GUEST_RFLAGS);
 
-	if (unlikely((c->rflags & (X86_EFLAGS_RF | X86_EFLAGS_TF)) || (c->rip ^ next) >> 32)) {
+	if (unlikely((rflags & (X86_EFLAGS_RF | X86_EFLAGS_TF)) ||
+		     (!is_64bit && (rip ^ (rip + len)) >> 32))) {
+		vcpu->vmx.exit.insn_len = len;
 		shvm_vmx_skip_insn(vcpu);
 		return;
 	}
 	blocked = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
 	if (unlikely(blocked & ends))
 		vmcs_write32(GUEST_INTERRUPTIBILITY_INFO, blocked & ~ends);
-	c->rip = next;
-	vmcs_write_natural(GUEST_RIP, next);
+	vmcs_write_natural(GUEST_RIP, rip + len);
 }
+
+/* ---- MOV from and to CR3 in 64-bit code: nothing is read but what is needed ---- */
 
 #define CR3_NOFLUSH	BIT_ULL(63)
 
-/* Only in long mode, and only a value that needs no #GP: the rest is done the slow way. */
+/* Values that need #GP are left to the slow way. */
 static __always_inline bool cr3_load(struct shvm_vcpu *vcpu, u64 val)
 {
-	bool noflush = false;
+	bool noflush = val & CR3_NOFLUSH;
 
-	if (vcpu->cr4 & X86_CR4_PCIDE) {
-		noflush = val & CR3_NOFLUSH;
-		val &= ~CR3_NOFLUSH;
-	}
-	if (unlikely(!(vcpu->efer & EFER_LMA) || (val & vcpu->cpuid.cr3_reserved)))
+	val &= ~CR3_NOFLUSH;
+	if (unlikely((noflush && !(vcpu->cr4 & X86_CR4_PCIDE)) ||
+		     (val & vcpu->cpuid.cr3_reserved)))
 		return false;
 	if (unlikely(!shvm_mmu_try_load_cr3(&vcpu->mmu, val, noflush)))
 		return false;
@@ -149,38 +146,66 @@ static __always_inline bool cr3_load(struct shvm_vcpu *vcpu, u64 val)
 	return true;
 }
 
-/* CR0.TS and CR4.PGE: the others change how the guest translates. */
-static noinline bool cr_write_other(struct shvm_vcpu *vcpu, u64 q)
+/* Linux uses RSP, too, as that is what its system call entry has free. */
+static __always_inline bool cr3_access(struct shvm_vcpu *vcpu, u64 q)
 {
-	if (CR_ACCESS(q) == CR_CLTS)
-		return shvm_cr0_try_write(vcpu, vcpu->cr0 & ~(u64)X86_CR0_TS);
-	if (CR_ACCESS(q) != CR_WRITE)
-		return false;
-	switch (CR_NUMBER(q)) {
-	case 0:
-		return shvm_cr0_try_write(vcpu, gpr_read(vcpu, CR_GPR(q)));
-	case 4:
-		return shvm_cr4_try_write(vcpu, gpr_read(vcpu, CR_GPR(q)));
+	unsigned int gpr = CR_GPR(q);
+
+	switch (CR_AND_ACCESS(q)) {
+	case CR_READ << 4 | 3:
+		if (gpr == SHVM_RSP)
+			vmcs_write_natural(GUEST_RSP, vcpu->cr3);
+		else
+			vcpu->gpr[gpr] = vcpu->cr3;
+		return true;
+	case CR_WRITE << 4 | 3:
+		return cr3_load(vcpu, gpr == SHVM_RSP ? vmcs_read_natural(GUEST_RSP) :
+				      vcpu->gpr[gpr]);
 	default:
 		return false;
 	}
 }
 
-#define CR_AND_ACCESS(q)	((q) & 0x3f)
-
-static __always_inline bool exit_cr(struct shvm_vcpu *vcpu)
+static __always_inline bool exit_cr3(struct shvm_vcpu *vcpu)
 {
-	u64 q = vcpu->vmx.exit.qualification;
+	u64 rip = vmcs_read_natural(GUEST_RIP);
 
-	if (CR_AND_ACCESS(q) == (CR_READ << 4 | 3))
-		gpr_write(vcpu, CR_GPR(q), vcpu->cr3);
-	else if (CR_AND_ACCESS(q) == (CR_WRITE << 4 | 3)) {
-		if (unlikely(!cr3_load(vcpu, gpr_read(vcpu, CR_GPR(q)))))
-			return false;
-	} else if (!cr_write_other(vcpu, q)) {
+	/* Only 64-bit code is found above 4 GiB; of other code the operand would have 32 bits. */
+	if (unlikely(!(rip >> 32) && !shvm_vmx_is_64bit(vcpu)))
+		return false;
+	if (unlikely(!cr3_access(vcpu, vmcs_read_natural(EXIT_QUALIFICATION))))
+		return false;
+	insn_skip(vcpu, rip, true);
+	return true;
+}
+
+/* ---- others ---- */
+
+static void insn_end(struct shvm_vcpu *vcpu)
+{
+	insn_skip(vcpu, vmcs_read_natural(GUEST_RIP), false);
+}
+
+/* CR0.TS and CR4.PGE: the others change how the guest translates. */
+static bool cr_access(struct shvm_vcpu *vcpu, u64 q)
+{
+	switch (CR_AND_ACCESS(q)) {
+	case CR_WRITE << 4 | 0:
+		return shvm_cr0_try_write(vcpu, gpr_read(vcpu, CR_GPR(q)));
+	case CR_WRITE << 4 | 4:
+		return shvm_cr4_try_write(vcpu, gpr_read(vcpu, CR_GPR(q)));
+	case CR_CLTS << 4 | 0:
+		return shvm_cr0_try_write(vcpu, vcpu->cr0 & ~(u64)X86_CR0_TS);
+	default:
 		return false;
 	}
-	insn_skip(vcpu);
+}
+
+static bool exit_cr(struct shvm_vcpu *vcpu)
+{
+	if (!cr_access(vcpu, vcpu->vmx.exit.qualification))
+		return false;
+	insn_end(vcpu);
 	return true;
 }
 
@@ -193,7 +218,7 @@ static bool exit_cpuid(struct shvm_vcpu *vcpu)
 	gpr[SHVM_RBX] = r.ebx;
 	gpr[SHVM_RCX] = r.ecx;
 	gpr[SHVM_RDX] = r.edx;
-	insn_skip(vcpu);
+	insn_end(vcpu);
 	return true;
 }
 
@@ -201,7 +226,7 @@ static bool exit_invlpg(struct shvm_vcpu *vcpu)
 {
 	if (unlikely(!shvm_mmu_try_invlpg(&vcpu->mmu, gva(vcpu->vmx.exit.qualification))))
 		return false;
-	insn_skip(vcpu);
+	insn_end(vcpu);
 	return true;
 }
 
@@ -211,7 +236,7 @@ static bool exit_hlt(struct shvm_vcpu *vcpu)
 	if ((shvm_vmx_rflags(vcpu) & X86_EFLAGS_TF) || vcpu->want_irq_window ||
 	    !shvm_event_is_due(vcpu))
 		return false;
-	insn_skip(vcpu);
+	insn_end(vcpu);
 	shvm_vmx_inject(vcpu);
 	return true;
 }
@@ -233,15 +258,15 @@ static bool exit_window(struct shvm_vcpu *vcpu)
 	return true;
 }
 
-static bool exit_insn(struct shvm_vcpu *vcpu, u32 reason)
+static bool exit_insn(struct shvm_vcpu *vcpu)
 {
-	switch (reason) {
+	switch (vcpu->vmx.exit.reason) {
 	case EXIT_REASON_INVLPG:
 		return exit_invlpg(vcpu);
-	case EXIT_REASON_CPUID:
-		return exit_cpuid(vcpu);
 	case EXIT_REASON_IO_INSTRUCTION:
 		return exit_io(vcpu);
+	case EXIT_REASON_CR_ACCESS:
+		return exit_cr(vcpu);
 	case EXIT_REASON_HLT:
 		return exit_hlt(vcpu);
 	default:
@@ -249,9 +274,10 @@ static bool exit_insn(struct shvm_vcpu *vcpu, u32 reason)
 	}
 }
 
-static bool exit_event(struct shvm_vcpu *vcpu, u32 reason)
+/* A failed entry has bit 31 set in the reason, which so is none of these. */
+static bool exit_event(struct shvm_vcpu *vcpu)
 {
-	switch (reason) {
+	switch (vcpu->vmx.exit.reason) {
 	case EXIT_REASON_EXCEPTION_NMI:
 		return shvm_vmx_exit_fault_short(vcpu);
 	case EXIT_REASON_INTERRUPT_WINDOW:
@@ -261,23 +287,32 @@ static bool exit_event(struct shvm_vcpu *vcpu, u32 reason)
 	}
 }
 
-/* A failed entry has bit 31 set in reason, which so is none of those that are looked for. */
+static noinline bool exit_other(struct shvm_vcpu *vcpu, u32 reason)
+{
+	vcpu->vmx.exit.reason = reason;
+	if (exit_is_insn(reason)) {
+		exit_begin_insn(vcpu);
+		if (reason == EXIT_REASON_CPUID)
+			return exit_cpuid(vcpu);
+		exit_read_insn(vcpu);
+		return exit_insn(vcpu);
+	}
+	exit_read_event(vcpu);
+	return exit_event(vcpu);
+}
+
+/* First what a guest with page-table isolation does four times in each system call. */
 static __always_inline bool exit_is_short(struct shvm_vcpu *vcpu)
 {
 	u32 reason = vmcs_read32(VM_EXIT_REASON);
 
-	vcpu->vmx.exit.reason = reason;
 	exit_count(vcpu, reason);
 	if (likely(reason == EXIT_REASON_CR_ACCESS)) {
-		exit_read_insn(vcpu);
-		return exit_cr(vcpu);
+		exit_begin_insn(vcpu);
+		if (likely(exit_cr3(vcpu)))
+			return true;
 	}
-	if (exit_is_insn(reason)) {
-		exit_read_insn(vcpu);
-		return exit_insn(vcpu, reason);
-	}
-	exit_read_event(vcpu);
-	return exit_event(vcpu, reason);
+	return exit_other(vcpu, reason);
 }
 
 /*
@@ -287,12 +322,11 @@ static __always_inline bool exit_is_short(struct shvm_vcpu *vcpu)
 void shvm_vmx_enter_loop(struct shvm_vcpu *vcpu)
 {
 	do {
-		if (unlikely(vcpu->vmx.regs.dirty))
+		if (unlikely(vcpu->vmx.regs.valid | vcpu->vmx.regs.dirty))
 			shvm_vmx_regs_flush(vcpu);
 		root_load(vcpu);
-		if (unlikely(!guest_enter(vcpu))) {
-			vcpu->vmx.failed = true;
-			vcpu->vmx.regs.valid = 0;
+		guest_enter(vcpu);
+		if (unlikely(vcpu->vmx.failed)) {
 			vcpu->vmx.insn_error = vmcs_read32(VM_INSTRUCTION_ERROR);
 			return;
 		}

@@ -92,6 +92,7 @@ void shvm_vmx_regs_flush(struct shvm_vcpu *vcpu)
 	if (c->dirty & SHVM_VMX_REG_RFLAGS)
 		vmcs_write_natural(GUEST_RFLAGS, c->rflags);
 	c->dirty = 0;
+	c->valid = 0;
 }
 
 void shvm_vmx_get_dtable(struct shvm_vcpu *vcpu, bool idt, struct shvm_dtable *out)

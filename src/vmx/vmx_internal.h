@@ -67,6 +67,8 @@ extern const char shvm_vmx_exit_point[];		/* HOST_RIP */
 /* --- inject.c --- */
 void shvm_vmx_inject(struct shvm_vcpu *vcpu);		/* IRQs off, no way back before the entry */
 void shvm_vmx_inject_done(struct shvm_vcpu *vcpu);	/* after an exit: take back what broke */
+/* vmx->injected is not 0, and the exit says that the delivery is complete. */
+void shvm_vmx_injected_forget(struct shvm_vcpu *vcpu);
 
 /* --- exit.c --- */
 enum shvm_next shvm_vmx_exit_handle(struct shvm_vcpu *vcpu);
@@ -83,7 +85,7 @@ enum shvm_next shvm_vmx_exit_dr(struct shvm_vcpu *vcpu);
 bool shvm_vmx_exit_fault_short(struct shvm_vcpu *vcpu);	/* for loop.c; true: done */
 
 /* --- state.c --- */
-void shvm_vmx_regs_flush(struct shvm_vcpu *vcpu);	/* before an entry */
+void shvm_vmx_regs_flush(struct shvm_vcpu *vcpu);	/* before an entry; forgets them */
 u64 shvm_vmx_next_rip(struct shvm_vcpu *vcpu);		/* after the instruction that exited */
 void shvm_vmx_cpu_ctl_set(struct shvm_vcpu *vcpu, u32 bits, bool on);
 

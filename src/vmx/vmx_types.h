@@ -16,7 +16,10 @@ struct shvm_vmcs;
 #define SHVM_VMX_REG_RSP	BIT(1)
 #define SHVM_VMX_REG_RFLAGS	BIT(2)
 
-/* Register fields read from the VMCS since the last exit (valid) or to be written (dirty). */
+/*
+ * Register fields read from the VMCS since the last exit (valid) or to be written (dirty). Empty in
+ * the entry loop until a handler looks.
+ */
 struct shvm_vmx_cached {
 	u64 rip, rsp, rflags;
 	u32 valid, dirty;

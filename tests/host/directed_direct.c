@@ -169,6 +169,12 @@ static void rescue(void)
 	expect_way(v, WRITE, true, 102ULL << 12, true);
 	poke_32(PT32, 102, DATA << 12 | P);
 	expect_way(v, READ, true, 102ULL << 12, false);
+	story_format(v, O_64);
+	expect(v, READ, false, at(0, 0, 0, 1), DONE);
+	machine->poked = false;
+	expect_way(v, READ, false, at(0, 0, 0, 103), true);
+	poke(L1, 103, DATA << 12 | ALL | 1ULL << 50);
+	expect_way(v, READ, false, at(0, 0, 0, 103), false);
 	story_end();
 }
 

@@ -296,9 +296,13 @@ struct random_options {
 	u64 seed, steps, audit;		/* audit: every so many steps */
 	int config;			/* below NR_CONFIGS */
 	enum direct direct;
+	u32 off;			/* techniques that are turned off */
 	u64 fail_alloc;			/* the Nth allocation fails; 0: none */
 	bool trace;
 };
+
+#define OFF_OOS		1
+#define OFF_PREFETCH	2
 
 #define NR_CONFIGS	9
 bool random_run(const struct random_options *opt);	/* true: an allocation failed on purpose */

@@ -31,6 +31,7 @@ struct test {
 	int config;
 	u64 seed;
 	enum direct direct;
+	u32 off;
 	FILE *log;
 	pid_t pid;
 };
@@ -71,7 +72,8 @@ static void run_random(const struct test *t)
 	opt.seed = t->seed;
 	opt.config = t->config;
 	opt.direct = t->direct;
-	opt.steps = total_steps / NR_CONFIGS / 2;
+	opt.off = t->off;
+	opt.steps = total_steps / NR_CONFIGS / 3;
 	random_run(&opt);
 }
 
@@ -124,6 +126,17 @@ static void run_replay(const struct test *t)
 	exit(1);
 }
 
+/* Every technique is on, and off. */
+static const struct {
+	const char *name;
+	bool every_fault_exits;
+	u32 off;
+} positions[] = {
+	{ "" },
+	{ ", every fault exits, no prefetch", true, OFF_PREFETCH },
+	{ ", tables in sync", false, OFF_OOS },
+};
+
 static void list_tests(void)
 {
 	struct test *t;
@@ -134,13 +147,15 @@ static void list_tests(void)
 			t = test_add(run_directed, "%s", sets[i]->tests[j].name);
 			t->directed = sets[i]->tests[j].run;
 		}
-	for (j = 0; j < 2; j++)
+	for (j = 0; j < ARRAY_SIZE(positions); j++)
 		for (i = 0; i < NR_CONFIGS; i++) {
 			t = test_add(run_random, "random config %d seed %llu%s", i,
-				     options.seed + j, j ? ", every fault exits" : "");
+				     options.seed + j, positions[j].name);
 			t->config = i;
 			t->seed = options.seed + j;
-			t->direct = !j ? DIRECT_ON : i & 1 ? DIRECT_OFF : DIRECT_NO_BIT;
+			t->off = positions[j].off;
+			if (positions[j].every_fault_exits)
+				t->direct = i & 1 ? DIRECT_OFF : DIRECT_NO_BIT;
 		}
 	test_add(run_alloc, "every allocation fails once");
 	test_add(run_threads, "threads");
@@ -210,6 +225,7 @@ static void usage(void)
 	       "  --audit N      check everything after every N steps (default: 1000, 0: never)\n"
 	       "  --direct N     of one random run: 0 faults without an exit, 1 every fault exits,\n"
 	       "                 2 the same with trap entries that are not present (default: 0)\n"
+	       "  --off N        of one random run: 1 tables stay in sync, 2 no prefetch, 3 both\n"
 	       "  --trace        print every step of a single random run\n"
 	       "  --test NAME    one directed test\n"
 	       "  --threads MS   the test with threads, for so many milliseconds\n"
@@ -252,6 +268,7 @@ static void parse_options(int argc, char **argv)
 		{ "audit", 1, NULL, 'a' }, { "trace", 0, NULL, 't' }, { "test", 1, NULL, 'd' },
 		{ "threads", 1, NULL, 'p' }, { "alloc", 0, NULL, 'f' }, { "jobs", 1, NULL, 'j' },
 		{ "tsan", 1, NULL, 'T' }, { "bail", 0, NULL, 'b' }, { "direct", 1, NULL, 'D' },
+		{ "off", 1, NULL, 'o' },
 		{ "sched", 1, NULL, 'S' }, { "replay", 1, NULL, 'R' },
 		{ "help", 0, NULL, 'h' }, { }
 	};
@@ -295,6 +312,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'R':
 			replay_program = optarg;
+			break;
+		case 'o':
+			options.off = atoi(optarg);
 			break;
 		case 'D':
 			options.direct = atoi(optarg);

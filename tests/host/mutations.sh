@@ -52,7 +52,7 @@ executable-without-wp	mmu/entry.c	s/if \(role\.smep_nowp\)/if (0)/
 not-untracked	mmu/sp.c	s/(->tracked) - 1\)/$1)/
 parents-not-unlinked	mmu/sp.c	s/\tshvm_sp_unlink\(mmu, sp\);\n//
 freed-before-flush	mmu/sp.c	s/\tshvm_mmu_settle\(mmu\);\n//
-roots-not-told	mmu/sp.c	s/WRITE_ONCE\(mmu->root_gen, mmu->root_gen \+ 1\);/;/
+roots-not-told	mmu/sp.c	s/smp_store_release\(&mmu->root_gen[^;]*;/;/
 key-without-role	mmu/sp.c	s/ && sp->role\.word == role\.word//
 stale-host-frame	mmu/flush.c	s/return atomic_read_acquire\(&mmu->inval\.active\) \|\|\n[^;]*;/return false;/
 child-keeps-parent	mmu/entry.c	s/SHVM_MMU_\w+\(mmu, !shvm_chain_del\([^;]*;//
@@ -145,7 +145,6 @@ large-direct-though-clean	mmu/fault.c	s/bool dirty = !sp->role\.clean;/bool dirt
 notrap-in-direct-pages	mmu/sp.c	s/(sp->spt\[i\] = )shvm_spte_trap;/${1}SPTE_NOTRAP;/
 notrap-where-a-table-was	mmu/sp.c	s/xchg\(sptep, shvm_spte_trap\)/xchg(sptep, SPTE_NOTRAP)/
 notrap-where-a-page-was	rmap/spte.h	s/\| SPTE_LEAF : shvm_spte_trap;/| SPTE_LEAF : SPTE_NOTRAP;/
-notrap-where-another-was	mmu/entry.c	s/(shvm_entry_drop\(mmu, sp, index, )shvm_spte_trap\)/${1}SPTE_NOTRAP)/
 notrap-in-dead-tables	mmu/sp.c	s/if \(READ_ONCE\(sp->spt\[i\]\) != shvm_spte_trap\)/if (spte_is_live(READ_ONCE(sp->spt[i])))/
 notrap-for-every-entry	mmu/sp.c	s/shvm_spte_trap & -\(gpte & GPTE_P\)/shvm_spte_trap \& -(gpte >> 1 \& 1)/
 directory-absent-notrap	mmu/root.c	s/if \(!sp && !\(mv->pdpte\[i\] & GPTE_P\)\)/if (!sp)/
@@ -181,7 +180,7 @@ leaf-taken-meanwhile	mmu/entry.c	s/if \(spte_is_leaf\(READ_ONCE\(sp->spt\[index\
 two-shadows	mmu/sp.c	s/if \(!other\)\n\t\thlist_add/other = NULL;\n\t\thlist_add/	fault-invalidate
 lock-is-kept	mmu/sp.c	s/\t\tshvm_unlock_sp\(sp\);\n(\t\tmv->cache)/$1/	fault-invalidate
 race-freed-before-flush	mmu/sp.c	s/\tshvm_mmu_settle\(mmu\);\n//	root-all
-race-roots-not-told	mmu/sp.c	s/WRITE_ONCE\(mmu->root_gen, mmu->root_gen \+ 1\);/;/	root-all
+race-roots-not-told	mmu/sp.c	s/smp_store_release\(&mmu->root_gen[^;]*;/;/	root-all
 plain-store-unannounced	mmu/access.c	s/(\tatomic_inc\(&state->writers\);\n[^\n]*\n)(\tif \(!READ_ONCE\(state->tracked\)\) \{\n\t\tret = store_now\(slot, st\);\n)[^;]*;[^;]*;\n/$2/; s/(\tshvm_lock_mmu_read\(mmu\);\n\tret = table_store_locked)/\tatomic_inc(&state->writers);\n$1/	add-fill
 ranks-inverted	mmu/entry.c	s/(\tok = !shvm_inval_is_stale\(mmu, leaf->seq\)[^\n]*\n)/\tshvm_lock_leaf(&mmu->sps_lock);\n\tshvm_unlock_leaf(&mmu->sps_lock);\n$1/	fault-move
 zap-owes-first	rmap/rmap.c	s/\tif \(n\)\n\t\tshvm_tlb_owe\(tlb\);//; s/(\tu32 n = 0;\n)/$1\tshvm_tlb_owe(tlb);\n/	flush-others

@@ -626,8 +626,9 @@ void random_repeat(void)
 {
 	if (!r.opt)
 		return;
-	printf("# repeat: --seed %llu --config %d --steps %llu --direct %d\n", r.opt->seed,
-	       r.opt->config, r.step, r.opt->direct);
+	printf("# repeat: --seed %llu --config %d --steps %llu --direct %d --off %u\n", r.opt->seed,
+	       r.opt->config, r.step, r.opt->direct,
+	       r.opt->off);
 }
 
 static void run_steps(void)
@@ -660,6 +661,8 @@ bool random_run(const struct random_options *opt)
 	memset(&verdicts, 0, sizeof(verdicts));
 	r.opt = opt;
 	r.c = &configs[opt->config];
+	shvm_mmu_oos = !(opt->off & OFF_OOS);
+	shvm_mmu_prefetch = !(opt->off & OFF_PREFETCH);
 	guest_start(opt->seed, r.c->big_tables);
 	shim_alloc_countdown = opt->fail_alloc;
 	machine_direct = opt->direct;
@@ -686,6 +689,8 @@ bool random_run(const struct random_options *opt)
 	      opt->steps < 5000, "%llu faults without an exit", verdicts.direct);
 	fired = opt->fail_alloc && !shim_alloc_countdown;
 	shim_alloc_countdown = 0;
+	shvm_mmu_oos = true;
+	shvm_mmu_prefetch = true;
 	r.opt = NULL;
 	return fired;
 }

@@ -53,7 +53,7 @@ typedef long long s64;
 #define __must_hold(x)
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
-#define noinline	__attribute__((noinline))
+#define noinline	__attribute__((__noinline__))
 
 #define BIT(n)			(1UL << (n))
 #define BIT_ULL(n)		(1ULL << (n))
@@ -96,6 +96,8 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 #define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v)	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 /* Full barriers: orders for the CPU, though TSAN does not see it; pairs as src/mmu says. */
+#define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define smp_mb()		__asm__ volatile("mfence" ::: "memory")
 /* The same, as above. */
 #define smp_mb__before_atomic()	__asm__ volatile("mfence" ::: "memory")
