@@ -70,6 +70,52 @@ int shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len)
 	return err;
 }
 
+#define SCAN_GROUP	8	/* most of them are empty */
+
+static __always_inline bool scan_group(const u64 __user *from, u64 *out, u64 mark)
+{
+	u64 e[SCAN_GROUP];
+
+	unsafe_get_user(e[0], from, fault);
+	unsafe_get_user(e[1], from + 1, fault);
+	unsafe_get_user(e[2], from + 2, fault);
+	unsafe_get_user(e[3], from + 3, fault);
+	unsafe_get_user(e[4], from + 4, fault);
+	unsafe_get_user(e[5], from + 5, fault);
+	unsafe_get_user(e[6], from + 6, fault);
+	unsafe_get_user(e[7], from + 7, fault);
+	if (!((e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & 1))
+		return true;
+	out[0] = mark & -(e[0] & 1);
+	out[1] = mark & -(e[1] & 1);
+	out[2] = mark & -(e[2] & 1);
+	out[3] = mark & -(e[3] & 1);
+	out[4] = mark & -(e[4] & 1);
+	out[5] = mark & -(e[5] & 1);
+	out[6] = mark & -(e[6] & 1);
+	out[7] = mark & -(e[7] & 1);
+	return true;
+fault:
+	return false;
+}
+
+int shvm_arch_scan_table_atomic(hva_t at, u64 *out, u64 mark)
+{
+	const u64 __user *from = user_ptr(at);
+	bool ok = false;
+	int i;
+
+	pagefault_disable();
+	if (user_access_begin(from, PAGE_SIZE)) {
+		ok = true;
+		for (i = 0; ok && i < PAGE_SIZE / sizeof(u64); i += SCAN_GROUP)
+			ok = scan_group(from + i, out + i, mark);
+		user_access_end();
+	}
+	pagefault_enable();
+	return ok ? 0 : -EFAULT;
+}
+
 /* A vector: each quadword of memory that it covers in one store, for that is a table entry. */
 static int store_vector(void __user *to, const void *buf, u32 len)
 {

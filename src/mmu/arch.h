@@ -18,6 +18,8 @@ int shvm_arch_write_user_atomic(hva_t at, const void *buf, u32 len);
  * offset; len if there is none; -EFAULT: not resident.
  */
 int shvm_arch_diff_user_atomic(hva_t at, const u64 *known, u32 from, u32 len);
+/* 512 quadwords: where one is odd, out gets mark; else out, which is zeroed, stays as it is. */
+int shvm_arch_scan_table_atomic(hva_t at, u64 *out, u64 mark);
 /* 0; -EFAULT: no memory there, or not for this; -ENOMEM; -EINTR. May sleep. */
 int shvm_arch_read_user(hva_t at, void *buf, u32 len);
 int shvm_arch_fault_in(hva_t at, bool write);	/* make the page resident */

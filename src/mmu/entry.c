@@ -219,6 +219,7 @@ enum shvm_map_result shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *p
 	shvm_lock_sp_child(child);
 	filled = shvm_sp_fill(mmu, child);
 	if (filled) {
+		sp_note_used(parent, index);
 		shvm_chain_add(&child->parents, sptep, shvm_cache_chain(&mv->cache));
 		xchg(sptep, spte);
 	}
@@ -253,6 +254,7 @@ static void install_locked(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigne
 	chain_make_room(mmu, home);
 	if (!sp->role.direct)
 		sp->gfns[index] = leaf->frame.v;
+	sp_note_used(sp, index);
 	shvm_rmap_add(home->head, sptep, spte, shvm_cache_chain(&mv->cache));
 	atomic64_inc(&mmu->stats.rmap_entries);
 	if (home->large)

@@ -395,6 +395,65 @@ static enum shvm_pf_result fault_steps(struct shvm_mmu_vcpu *mv, struct shvm_pf 
 	return ret == SHVM_PF_FIXED ? fault_map(mv, &f) : ret;
 }
 
+/* Do the entries on the way to a page let an access through, whatever CR4 says? */
+static bool refill_serves(const struct shvm_lookup *l, u64 spte, u32 error)
+{
+	u64 all = l->all & spte;
+
+	return spte_is_leaf(spte) && !(all & SPTE_U) == !(error & PFEC_U) &&
+	       ((all & SPTE_W) || !(error & PFEC_W)) &&
+	       !((l->any | spte) & SPTE_NX && (error & PFEC_I));
+}
+
+static bool refill_locked(struct shvm_mmu_vcpu *mv, const struct shvm_pf *pf)
+{
+	struct shvm_lookup l;
+	struct shvm_sp *sp;
+	bool done;
+	u64 gpte;
+
+	if (!shvm_lookup_entry(mv, pf->addr, &l))
+		return false;
+	sp = l.sp;
+	if (sp->role.level > 1 || sp->role.direct || !sp->role.wp)
+		return false;
+	shvm_lock_sp(sp);
+	if (sp->filled && READ_ONCE(sp->spt[l.index]) == shvm_spte_trap &&
+	    shvm_entry_read_gpte(mv->mmu, sp, l.index, &gpte) && (gpte & GPTE_A)) {
+		shvm_oos_note(mv->mmu, sp, l.index, gpte);
+		shvm_entry_prefetch(mv, sp, l.index, gpte);
+	}
+	done = refill_serves(&l, READ_ONCE(sp->spt[l.index]), pf->error);
+	if (done) {
+		map_neighbours(mv, sp, l.index);
+		WRITE_ONCE(sp->writes, 0);
+		sp_stamp(mv->mmu, sp);
+	}
+	shvm_unlock_sp(sp);
+	return done;
+}
+
+/*
+ * The usual fault by far: all tables on the way have shadows that lead to each other, and the
+ * guest has used the page before. As the CPU does with what it remembers of upper tables, only the
+ * last entry is read again.
+ */
+static bool fault_refill(struct shvm_mmu_vcpu *mv, const struct shvm_pf *pf)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	bool done;
+	int idx;
+
+	if (shvm_cache_fill(mv))
+		return false;
+	idx = srcu_read_lock(&mmu->srcu);
+	shvm_lock_mmu_read(mmu);
+	done = refill_locked(mv, pf);
+	shvm_unlock_mmu_read(mmu);
+	srcu_read_unlock(&mmu->srcu, idx);
+	return done;
+}
+
 static void fault_count(struct shvm_mmu_stats *stats, enum shvm_pf_result ret)
 {
 	atomic64_t *counter[] = {
@@ -421,10 +480,16 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 	/* Racy on purpose: only its growth matters. */
 	WRITE_ONCE(mv->mmu->clock, READ_ONCE(mv->mmu->clock) + 1);
 	shvm_mmu_root_obsolete(mv);
-	if (shvm_lookup_trapped_store(mv, pf))
-		ret = pf->tracked ? SHVM_PF_EMULATE : SHVM_PF_FIXED;
-	else
-		ret = fault_steps(mv, pf);
+	switch (shvm_lookup_store(mv, pf)) {
+	case SHVM_LOOKUP_TRAPPED:
+		ret = SHVM_PF_EMULATE;
+		break;
+	case SHVM_LOOKUP_LET:
+		ret = SHVM_PF_FIXED;
+		break;
+	default:
+		ret = fault_refill(mv, pf) ? SHVM_PF_FIXED : fault_steps(mv, pf);
+	}
 	fault_count(&mv->mmu->stats, ret);
 	return ret;
 }

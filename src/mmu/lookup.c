@@ -9,12 +9,6 @@
 #define PFEC_STORE	(PFEC_P | PFEC_W)
 #define PFEC_CAUSES	(PFEC_P | PFEC_W | PFEC_U | PFEC_RSVD | PFEC_I)
 
-/* Where an address leads. */
-struct lookup {
-	gfn_t frame;
-	u64 all, any;	/* bits set in all, in any of the entries on the way; W: but for us */
-};
-
 static struct shvm_sp *lookup_root(const struct shvm_mmu_vcpu *mv)
 {
 	if (!mv->root_is_loaded || mv->root_role.pae_host ||
@@ -28,54 +22,52 @@ static unsigned int lookup_index(const struct shvm_sp *sp, gva_t addr)
 	return (addr.v >> (SHVM_PAGE_SHIFT + 9 * (sp->role.level - 1))) % SHVM_SPT_ENTRIES;
 }
 
-static void lookup_add(struct lookup *l, u64 spte)
+static void lookup_add(struct shvm_lookup *l, u64 spte)
 {
 	l->all &= spte;
 	l->any |= spte;
 }
 
-/* The leaf at an index that looked like one, and its frame: both of them under the lock of sp. */
-static bool lookup_leaf(struct shvm_sp *sp, unsigned int index, gva_t addr, struct lookup *l)
-{
-	gfn_t first;
-	u64 spte;
-
-	shvm_lock_sp(sp);
-	spte = READ_ONCE(sp->spt[index]);
-	first = sp->role.direct ? sp_direct_gfn(sp, index) : gfn(sp->gfns[index]);
-	shvm_unlock_sp(sp);
-	if (!spte_is_leaf(spte))
-		return false;
-	l->frame = gfn_add(first, (addr.v >> SHVM_PAGE_SHIFT) &
-				  (level_frames(sp->role.level) - 1));
-	lookup_add(l, spte & SPTE_GUESTW ? spte | SPTE_W : spte);
-	return true;
-}
-
-/*
- * Go the way that the hardware would go now. mmu->lock is held for reading: no table is freed. What
- * is found holds as what a TLB holds: until the guest flushes.
- */
-static bool lookup(struct shvm_mmu_vcpu *mv, gva_t addr, struct lookup *l)
+bool shvm_lookup_entry(struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_lookup *l)
 {
 	struct shvm_sp *sp = lookup_root(mv);
-	unsigned int index;
 	u64 spte;
 
-	*l = (struct lookup){ .all = ~0ULL };
+	*l = (struct shvm_lookup){ .all = ~0ULL };
 	while (sp) {
-		index = lookup_index(sp, addr);
-		spte = READ_ONCE(sp->spt[index]);
+		l->sp = sp;
+		l->index = lookup_index(sp, addr);
+		spte = READ_ONCE(sp->spt[l->index]);
 		if (!spte_is_table(spte))
-			return spte_is_leaf(spte) && lookup_leaf(sp, index, addr, l);
+			return true;
 		lookup_add(l, spte);
 		sp = shvm_arch_table_owner(hpa(spte & SPTE_FRAME));
 	}
 	return false;
 }
 
-/* The frame is tracked, which is why W is not set: its slot. A hint, as after a walk. */
-static struct shvm_slot *tracked_slot(struct shvm_mmu *mmu, gfn_t f)
+/* What the entry maps, if it maps a page: value and frame under the lock of its table. */
+static bool lookup_leaf(struct shvm_lookup *l, gva_t addr)
+{
+	struct shvm_sp *sp = l->sp;
+	gfn_t first;
+	u64 spte;
+
+	shvm_lock_sp(sp);
+	spte = READ_ONCE(sp->spt[l->index]);
+	first = sp->role.direct ? sp_direct_gfn(sp, l->index) : gfn(sp->gfns[l->index]);
+	shvm_unlock_sp(sp);
+	if (!spte_is_leaf(spte))
+		return false;
+	l->frame = gfn_add(first, (addr.v >> SHVM_PAGE_SHIFT) &
+				  (level_frames(sp->role.level) - 1));
+	l->writable = spte & SPTE_W;
+	lookup_add(l, spte & SPTE_GUESTW ? spte | SPTE_W : spte);
+	return true;
+}
+
+/* The slot of a frame whose tables are why W is not set. A hint, as after a walk. */
+static struct shvm_slot *slot_of_tracked(struct shvm_mmu *mmu, gfn_t f)
 {
 	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), f);
 	const struct shvm_gfn_state *state;
@@ -86,47 +78,65 @@ static struct shvm_slot *tracked_slot(struct shvm_mmu *mmu, gfn_t f)
 	return READ_ONCE(state->tracked) && !READ_ONCE(state->loose) ? slot : NULL;
 }
 
-static gpa_t lookup_gpa(const struct lookup *l, gva_t addr)
+static gpa_t lookup_gpa(const struct shvm_lookup *l, gva_t addr)
 {
 	return gpa(gfn_to_gpa(l->frame).v | (addr.v & (SHVM_PAGE_SIZE - 1)));
 }
 
-bool shvm_lookup_trapped_store(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
+/* The page that an address leads to. */
+static bool lookup_page(struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_lookup *l)
 {
-	struct shvm_mmu *mmu = mv->mmu;
-	struct shvm_slot *slot = NULL;
-	struct lookup l;
+	bool found;
+
+	shvm_lock_mmu_read(mv->mmu);
+	found = shvm_lookup_entry(mv, addr, l) && lookup_leaf(l, addr);
+	shvm_unlock_mmu_read(mv->mmu);
+	return found;
+}
+
+/* SRCU is held. */
+static enum shvm_lookup_result store_to(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf,
+					const struct shvm_lookup *l)
+{
+	struct shvm_slot *slot = slot_of_tracked(mv->mmu, l->frame);
+
+	if (!slot)
+		return SHVM_LOOKUP_NOTHING;
+	/* Out of sync, what maps the frame is writable again. */
+	if (shvm_oos_open(mv, slot, l->frame))
+		return SHVM_LOOKUP_LET;
+	pf->tracked = true;
+	pf->gpa = lookup_gpa(l, pf->addr);
+	return SHVM_LOOKUP_TRAPPED;
+}
+
+enum shvm_lookup_result shvm_lookup_store(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
+{
+	enum shvm_lookup_result ret;
+	struct shvm_lookup l;
 	int idx;
 
 	/* The guest's kernel, and below a page of the kernel: SMAP has no say. */
-	if ((pf->error & PFEC_CAUSES) != PFEC_STORE)
-		return false;
-	idx = srcu_read_lock(&mmu->srcu);
-	shvm_lock_mmu_read(mmu);
-	if (lookup(mv, pf->addr, &l) && (l.all & (SPTE_W | SPTE_U)) == SPTE_W)
-		slot = tracked_slot(mmu, l.frame);
-	shvm_unlock_mmu_read(mmu);
-	if (slot)
-		pf->tracked = !shvm_oos_open(mv, slot, l.frame);
-	srcu_read_unlock(&mmu->srcu, idx);
-	if (!slot)
-		return false;
-	pf->gpa = lookup_gpa(&l, pf->addr);
-	return true;
+	if ((pf->error & PFEC_CAUSES) != PFEC_STORE || !lookup_page(mv, pf->addr, &l) ||
+	    (l.all & (SPTE_W | SPTE_U)) != SPTE_W)
+		return SHVM_LOOKUP_NOTHING;
+	/* The last shadow of the frame has gone meanwhile. */
+	if (l.writable)
+		return SHVM_LOOKUP_LET;
+	idx = srcu_read_lock(&mv->mmu->srcu);
+	ret = store_to(mv, pf, &l);
+	srcu_read_unlock(&mv->mmu->srcu, idx);
+	return ret;
 }
 
 bool shvm_mmu_lookup_code(struct shvm_mmu_vcpu *mv, gva_t addr, bool user, gpa_t *out)
 {
-	struct shvm_mmu *mmu = mv->mmu;
-	struct lookup l;
-	bool found;
+	struct shvm_lookup l;
 
-	shvm_lock_mmu_read(mmu);
-	found = lookup(mv, addr, &l) && !(l.any & SPTE_NX) && !(l.all & SPTE_U) == !user;
-	shvm_unlock_mmu_read(mmu);
-	if (found)
-		*out = lookup_gpa(&l, addr);
-	return found;
+	if (!lookup_page(mv, addr, &l) || (l.any & SPTE_NX) || !(l.all & SPTE_U) != !user)
+		return false;
+	*out = lookup_gpa(&l, addr);
+	return true;
 }
 
 bool shvm_lookup_frame(const struct shvm_slot *slot, gfn_t f, struct shvm_host_frame *host)

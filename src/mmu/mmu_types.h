@@ -18,6 +18,7 @@
 #include "../types.h"
 
 #define SHVM_SPT_ENTRIES	512
+#define SHVM_USED_GROUP		8	/* entries for which a bit of sp->used stands */
 #define SHVM_NR_CACHED_ROOTS	16	/* of a vCPU */
 #define SHVM_DEAD_ROOTS		16	/* that a VM remembers */
 #define SHVM_NR_PCIDS		16	/* PCIDs that a vCPU keeps at most */
@@ -98,6 +99,7 @@ struct shvm_sp {
 	u64 born;			/* mmu->births at creation */
 
 	spinlock_t lock;		/* rank 6: entries become present, fields below */
+	u64 used;			/* bit n: entries from 8 n on may be live, 8 of them */
 	bool filled;			/* all entries were classified once */
 	bool crowded;			/* as many parents as a chain may hold: to be dropped */
 	u8 writes;			/* trapped stores since the last sign of use */

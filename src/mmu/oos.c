@@ -152,6 +152,17 @@ static u32 table_open(struct shvm_mmu_vcpu *mv, const struct shvm_slot *slot, gf
 	return n;
 }
 
+/* Before any lock but mmu->lock: is it worth a closer look? Most stores are followed by a use. */
+static bool table_may_want(struct shvm_mmu *mmu, gfn_t f)
+{
+	struct shvm_sp *sp;
+
+	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, f), hash, lockdep_is_held(&mmu->lock))
+		if (gfn_eq(sp->gfn, f) && !sp->role.direct)
+			return READ_ONCE(sp->oos) || READ_ONCE(sp->writes) >= OOS_STORES;
+	return false;
+}
+
 bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f)
 {
 	struct shvm_gfn_state *state = slot_gfn_state(slot, f);
@@ -164,6 +175,10 @@ bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f)
 		return false;
 
 	shvm_lock_mmu_read(mmu);
+	if (!table_may_want(mmu, f)) {
+		shvm_unlock_mmu_read(mmu);
+		return false;
+	}
 	shvm_lock_oos(mmu);
 	n = table_open(mv, slot, f);
 	if (n) {

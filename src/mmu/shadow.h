@@ -64,6 +64,12 @@ static inline struct shvm_slots *mmu_slots(struct shvm_mmu *mmu)
 	return srcu_dereference(mmu->slots, &mmu->srcu);
 }
 
+/* Before an entry becomes live; sp->lock. */
+static inline void sp_note_used(struct shvm_sp *sp, unsigned int index)
+{
+	sp->used |= BIT_ULL(index / SHVM_USED_GROUP);
+}
+
 /* --- cache.c --- */
 int shvm_cache_fill(struct shvm_mmu_vcpu *mv);		/* 0 or -ENOMEM; may sleep */
 void shvm_cache_empty(struct shvm_mmu_cache *cache);
@@ -136,8 +142,29 @@ u64 shvm_spte_leaf(union shvm_role role, u8 acc, bool dirty, const struct shvm_h
 		   u32 access);
 
 /* --- lookup.c --- */
-/* Did only our own write protection stop the store? Then pf is complete, else as it was. */
-bool shvm_lookup_trapped_store(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
+/* Where an address leads. */
+struct shvm_lookup {
+	struct shvm_sp *sp;	/* holds the entry that leads to no other table */
+	unsigned int index;
+	gfn_t frame;		/* if that is a leaf */
+	u64 all, any;	/* bits set in all, in any of the entries on the way; W: but for tracking */
+	bool writable;		/* the leaf itself */
+};
+
+/*
+ * Go the way that the hardware would go now, to the last entry of it; all and any are of the ones
+ * before. mmu->lock is held for reading: no table is freed. What is found holds as what the CPU
+ * keeps of tables: until the guest flushes.
+ */
+bool shvm_lookup_entry(struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_lookup *l);
+
+enum shvm_lookup_result {
+	SHVM_LOOKUP_NOTHING,	/* known about the fault */
+	SHVM_LOOKUP_TRAPPED,	/* only our write protection stopped the store; pf is complete */
+	SHVM_LOOKUP_LET,	/* nothing will stop the next one */
+};
+
+enum shvm_lookup_result shvm_lookup_store(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
 /*
  * The host frame behind f, if some SPTE maps it. SRCU is held. As a look at the host's tables it is
  * good as long as no invalidation has begun since shvm_inval_begin_read(), which came before.

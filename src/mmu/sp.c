@@ -121,32 +121,14 @@ struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role r
 	return sp;
 }
 
-static u64 spte_for(u64 gpte)
-{
-	static_assert(!SPTE_NOTRAP);
-	return shvm_spte_trap & -(gpte & GPTE_P);
-}
-
-/* The usual size. By fours: this loop is a good part of what a new table costs. */
-static void classify_64(u64 *spt)
-{
-	int i;
-
-	for (i = 0; i < SHVM_SPT_ENTRIES; i += 4) {
-		spt[i] = spte_for(spt[i]);
-		spt[i + 1] = spte_for(spt[i + 1]);
-		spt[i + 2] = spte_for(spt[i + 2]);
-		spt[i + 3] = spte_for(spt[i + 3]);
-	}
-}
-
 /* table: at the end of spt, so that an entry of ours never reaches those still to be looked at. */
 static void classify_32(u64 *spt, const u32 *table, unsigned int shift)
 {
 	int i;
 
+	static_assert(!SPTE_NOTRAP);
 	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
-		spt[i] = spte_for(table[i >> shift]);
+		spt[i] = shvm_spte_trap & -(u64)(table[i >> shift] & GPTE_P);
 }
 
 /* Read the guest's entries into the shadow table, which nothing points to, and classify them. */
@@ -157,12 +139,11 @@ static bool sp_classify(struct shvm_sp *sp, const struct shvm_slot *slot)
 	gpa_t at = gpa(gfn_to_gpa(sp->gfn).v + sp_guest_index(sp, 0) * bytes);
 	void *table = (void *)sp->spt + SHVM_PAGE_SIZE - len;
 
+	if (bytes == sizeof(u64))
+		return !shvm_arch_scan_table_atomic(slot_hva(slot, at), sp->spt, shvm_spte_trap);
 	if (shvm_arch_read_user_atomic(slot_hva(slot, at), table, len))
 		return false;
-	if (bytes == sizeof(u64))
-		classify_64(sp->spt);
-	else
-		classify_32(sp->spt, table, sp->index_shift);
+	classify_32(sp->spt, table, sp->index_shift);
 	return true;
 }
 
@@ -234,6 +215,30 @@ void shvm_sp_unlink(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	}
 }
 
+static void group_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int from)
+{
+	unsigned int i;
+	u64 spte;
+
+	for (i = from; i < from + SHVM_USED_GROUP; i++) {
+		spte = READ_ONCE(sp->spt[i]);
+		if (spte == SPTE_NOTRAP)
+			WRITE_ONCE(sp->spt[i], shvm_spte_trap);
+		else if (spte != shvm_spte_trap)
+			shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
+	}
+}
+
+/* No entry of the group was ever live. */
+static void group_trap(struct shvm_sp *sp, unsigned int from)
+{
+	u64 trap = shvm_spte_trap;
+	unsigned int i;
+
+	for (i = from; i < from + SHVM_USED_GROUP; i++)
+		WRITE_ONCE(sp->spt[i], trap);
+}
+
 /*
  * Take one page out of every structure; its entries become traps. Also those that are not live:
  * a CPU may still come here by its paging-structure caches, while stores to the guest's table are
@@ -241,16 +246,14 @@ void shvm_sp_unlink(struct shvm_mmu *mmu, struct shvm_sp *sp)
  */
 static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_list *dead)
 {
-	int i;
+	unsigned int i;
 
 	shvm_sp_unlink(mmu, sp);
-	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i++) {
-		u64 spte = READ_ONCE(sp->spt[i]);
-
-		if (spte == SPTE_NOTRAP)
-			WRITE_ONCE(sp->spt[i], shvm_spte_trap);
-		else if (spte != shvm_spte_trap)
-			shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
+	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i += SHVM_USED_GROUP) {
+		if (sp->used >> (i / SHVM_USED_GROUP) & 1)
+			group_drop(mmu, sp, i);
+		else
+			group_trap(sp, i);
 	}
 	shvm_oos_put(mmu, sp);
 	if (!sp->role.direct)
@@ -266,9 +269,9 @@ static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_ki
 static void kill_orphans_of(struct shvm_mmu *mmu, struct shvm_sp *sp, struct list_head *work,
 			    u32 *room)
 {
-	int i;
+	unsigned int i;
 
-	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i++) {
+	for (i = 0; sp->used && i < SHVM_SPT_ENTRIES; i++) {
 		u64 spte = READ_ONCE(sp->spt[i]);
 		struct shvm_sp *child;
 

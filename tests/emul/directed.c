@@ -720,8 +720,77 @@ static bool test_modes(void)
 	return true;
 }
 
+/* One random instruction near the forms of the small decoder. */
+static void random_store(u8 insn[SHVM_EMUL_INSN_MAX])
+{
+	static const u8 opcodes[] = { 0x87, 0x89, 0xc7, 0x89, 0xc6, 0x8b };
+	unsigned int i;
+
+	for (i = 0; i < SHVM_EMUL_INSN_MAX; i++)
+		insn[i] = rnd();
+	if (rnd_below(20))
+		insn[0] = 0x48 | (insn[0] & 7);
+	insn[1] = opcodes[rnd_below(ARRAY_SIZE(opcodes))];
+	/* Mostly addresses that are memory. */
+	if (rnd_below(4))
+		insn[2] &= 0x7f;
+}
+
+/* The full decoder says the same, and what it runs ends the same. */
+static bool store_agrees(struct model *m, const struct shvm_emul_store *st)
+{
+	struct shvm_emul_info info;
+	u64 at = st->linear - MEM_BASE, old, now;
+	u64 reg = m->e.regs.gpr[st->reg];
+
+	if (shvm_emul_decode(&m->e, &info) != EMUL_OK || info.len != st->len)
+		return false;
+	if (!emul_canonical(&m->e, st->linear) || !emul_canonical(&m->e, st->linear + 7))
+		return true;	/* a fault is never there */
+	if (!info.writes || info.linear != st->linear || info.size != 8)
+		return false;
+	if (at > MEM_BYTES - 8)
+		return true;
+	memcpy(&old, m->mem + at, sizeof(old));
+	if (model_again(m) != EMUL_OK)
+		return false;
+	memcpy(&now, m->mem + at, sizeof(now));
+	return now == st->value && m->e.regs.gpr[st->reg] == (st->exchange ? old : reg);
+}
+
+/* The small decoder against the full one. */
+static bool test_decode_store(void)
+{
+	unsigned int i, j, accepted = 0;
+	struct shvm_emul_store st;
+
+	for (i = 0; i < 20000; i++) {
+		struct model *m = model_new(EMUL_MODE64, 0);
+		u8 *insn = m->code;
+
+		random_store(insn);
+		for (j = 0; j < EMUL_NR_GPR; j++)
+			m->e.regs.gpr[j] = rnd_below(10) ? MEM_BASE + rnd_below(PAGE_BYTES) : rnd();
+		m->e.regs.rip = CODE_AT;
+		for (j = 0; j < PAGE_BYTES; j++)
+			m->mem[j] = rnd();
+		if (shvm_emul_decode_store(insn, SHVM_EMUL_INSN_MAX, m->e.regs.gpr, &st)) {
+			accepted++;
+			CHECK(!shvm_emul_decode_store(insn, st.len - 1, m->e.regs.gpr, &st));
+			CHECK(shvm_emul_decode_store(insn, st.len, m->e.regs.gpr, &st));
+			if (!store_agrees(m, &st))
+				tap_fail("%02x %02x %02x %02x: decoders differ", insn[0], insn[1],
+					 insn[2], insn[3]);
+		}
+		free(m);
+	}
+	CHECK(accepted > 4000);
+	return true;
+}
+
 void add_directed_tests(void)
 {
+	tap_plan_add("the small decoder of stores against the full one", test_decode_store);
 	tap_plan_add("stores: address, width, one operation each", test_store_widths);
 	tap_plan_add("XMM registers and their halves", test_xmm_values);
 	tap_plan_add("faults of XMM stores and their order", test_xmm_faults);

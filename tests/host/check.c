@@ -127,7 +127,8 @@ static void check_leaf(const struct shvm_sp *sp, int i)
 	/* What may not be written may not be made writable by the end of tracking either. */
 	SP_CHECK(!(spte & SPTE_GUESTW) || (spte & SPTE_HOSTW), sp, i, "GUESTW without HOSTW");
 	SP_CHECK((spte & (SPTE_GUESTW | SPTE_W)) != SPTE_GUESTW ||
-		 slot_gfn_state(slot, gfn(f))->tracked, sp, i, "no W, but nothing tracks the frame");
+		 (slot_gfn_state(slot, gfn(f))->tracked && !slot_gfn_state(slot, gfn(f))->loose),
+		 sp, i, "no W, but nothing takes it away");
 	if (!(spte & (SPTE_GUESTW | SPTE_W)))
 		return;
 	SP_CHECK(!sp->role.direct || !sp->role.clean, sp, i, "writable below a clean entry");
@@ -294,6 +295,7 @@ static void check_entry(const struct shvm_sp *sp, int i)
 	SP_CHECK(!(spte & E_ADDR & ~((1ULL << MAXPHYADDR) - 1)), sp, i, "address too high");
 	SP_CHECK(!(spte & E_HIGH), sp, i, "bits 62:52");
 	SP_CHECK(!(spte & E_PS) || (spte & SPTE_LEAF), sp, i, "bit 7");
+	SP_CHECK(sp->used >> (i / SHVM_USED_GROUP) & 1, sp, i, "live in a group that is not used");
 	if (spte & SPTE_LEAF)
 		check_leaf(sp, i);
 	else

@@ -472,6 +472,7 @@ static void stale_writable_entry(void)
 	head = slot_rmap_head(shvm_slots_find(mmu->slots, gfn(DATA)), gfn(DATA));
 	shvm_lock_rmap(head);
 	shvm_rmap_write_protect(&mmu->tlb, head);
+	*shvm_chain_first(*head) &= ~SPTE_GUESTW;
 	shvm_unlock_rmap(head);
 	act(&v[0], READ, false, at(0, 0, 1, 0));
 	check_tlbs();

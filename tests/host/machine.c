@@ -143,6 +143,17 @@ int shvm_arch_diff_user_atomic(hva_t at, const u64 *known, u32 from, u32 len)
 	return ret;
 }
 
+int shvm_arch_scan_table_atomic(hva_t at, u64 *out, u64 mark)
+{
+	u64 entry[SHVM_SPT_ENTRIES];
+	int i, err = shvm_arch_read_user_atomic(at, entry, sizeof(entry));
+
+	for (i = 0; !err && i < SHVM_SPT_ENTRIES; i++)
+		if (entry[i] & 1)
+			out[i] = mark;
+	return err;
+}
+
 int shvm_arch_read_user(hva_t at, void *buf, u32 len)
 {
 	while (shvm_arch_read_user_atomic(at, buf, len))

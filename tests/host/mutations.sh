@@ -108,7 +108,7 @@ group-not-tracked	mmu/large.c	s/large->tracked \+ 1\)/large->tracked)/
 group-not-untracked	mmu/large.c	s/large->tracked - 1\)/large->tracked)/
 large-zapped-after-the-debt	mmu/sp.c	s/\tshvm_large_forbid\(mmu, slot, sp->gfn\);\n(\tshvm_lock_rmap\(head\);.*?\tshvm_unlock_rmap\(head\);\n)/$1\tshvm_large_forbid(mmu, slot, sp->gfn);\n/s
 untracked-stays-read-only	rmap/rmap.c	s/seen = cmpxchg64\(sptep, old, old \| SPTE_W\)/seen = old/
-trapped-store-of-user-page	mmu/lookup.c	s/\(l\.all & \(SPTE_W \| SPTE_U\)\) == SPTE_W/(l.all \& SPTE_W)/
+trapped-store-of-user-page	mmu/lookup.c	s/\(l\.all & \(SPTE_W \| SPTE_U\)\) != SPTE_W/!(l.all \& SPTE_W)/
 trapped-store-despite-tables	mmu/lookup.c	s/\t\tlookup_add\(l, spte\);\n//
 piece-of-large-frame-forgotten	mmu/lookup.c	s/within = f\.v & [^;]*;/;/
 host-not-asked-to-write	mmu/fault.c	s/ &&\n\t\t\tf->leaf\.host\.writable;/;/
