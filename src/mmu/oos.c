@@ -143,7 +143,9 @@ static u32 table_open(struct shvm_mmu_vcpu *mv, const struct shvm_slot *slot, gf
 		if (!gfn_eq(sp->gfn, f) || sp->role.direct)
 			continue;
 		shvm_lock_sp(sp);
-		ok = sp->filled && sp_open(mv, sp, slot);
+		/* It may have come since the last look. */
+		ok = sp->role.level == 1 && sp->role.format == format && sp->filled &&
+		     sp_open(mv, sp, slot);
 		shvm_unlock_sp(sp);
 		if (!ok)
 			return 0;
