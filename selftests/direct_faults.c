@@ -64,7 +64,7 @@ FIXTURE_VARIANT_ADD(format, two_level) { .format = FORMAT_32 };
 FIXTURE_VARIANT_ADD(format, pae) { .format = FORMAT_PAE };
 FIXTURE_VARIANT_ADD(format, four_level) { .format = FORMAT_64 };
 
-/* The top level of 4-level paging has one entry for all that the probe reaches; of PAE registers. */
+/* The top level has one entry for all that the probe reaches; that of PAE is registers. */
 static int top_level(int format)
 {
 	return format == FORMAT_64 ? 3 : 2;

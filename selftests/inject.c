@@ -304,8 +304,8 @@ static const struct {
 #define SHADOW(name)	{ #name, name, name##_at }
 	SHADOW(shadow_sti), SHADOW(shadow_ss), SHADOW(shadow_cpuid), SHADOW(shadow_ss_cpuid),
 	SHADOW(shadow_cr3), SHADOW(shadow_cr3_read), SHADOW(shadow_pge), SHADOW(shadow_ts),
-	SHADOW(shadow_invlpg), SHADOW(shadow_ss_cr3), SHADOW(shadow_load), SHADOW(shadow_popf), SHADOW(shadow_hlt),
-	SHADOW(shadow_int3),
+	SHADOW(shadow_invlpg), SHADOW(shadow_ss_cr3), SHADOW(shadow_load), SHADOW(shadow_popf),
+	SHADOW(shadow_hlt), SHADOW(shadow_int3),
 };
 
 /*

@@ -176,7 +176,7 @@ TEST_F(out_of_sync, rights_and_marks)
 	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_loses_rights, 0, 0));
 }
 
-/* A fault of the guest's own flushes its address (SDM 4.10.4.1), and a table in a new place is new. */
+/* A fault of the guest's own flushes its address (SDM 4.10.4.1). */
 GUEST_CODE static void guest_fault_flushes(void)
 {
 	struct guest_fault f;

@@ -292,7 +292,7 @@ TEST_F(short, fault_while_an_interrupt_waits)
 
 /* Through each register: load the other root, look at REGION, read CR3 back, load the first. */
 #define CR3_BY(reg)							\
-GUEST_CODE static void cr3_by_##reg(void)				\
+static GUEST_CODE void cr3_by_##reg(void)				\
 {									\
 	u64 seen, back;							\
 									\
@@ -331,7 +331,7 @@ GUEST_ASM(cr3_by_rsp,
 	  "mov %rbx, %rsp; ret");
 extern u64 cr3_by_rsp(u64 other, u64 root, u64 at);
 
-GUEST_CODE static void cr3_by_rsp_call(void)
+static GUEST_CODE void cr3_by_rsp_call(void)
 {
 	u64 other = other_root, root = region.root, at = REGION, seen;
 
@@ -370,7 +370,7 @@ GUEST_ASM(cr3_in_32bit_code,
 	  "2: mov %esi, %eax; ret");
 extern u64 cr3_in_32bit_code(u64 root);
 
-GUEST_CODE static void guest_cr3_in_32bit_code(void)
+static GUEST_CODE void guest_cr3_in_32bit_code(void)
 {
 	u64 i;
 
@@ -391,7 +391,7 @@ TEST_F(short, cr3_in_32bit_code)
 	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_cr3_in_32bit_code, 0, 0));
 }
 
-GUEST_CODE static void guest_bad_values(u64 phys_bits)
+static GUEST_CODE void guest_bad_values(u64 phys_bits)
 {
 	struct guest_fault fault;
 	u64 bit, cr3 = guest_read_cr3();
@@ -413,7 +413,7 @@ TEST_F(short, values_that_are_refused)
 }
 
 /* TS is real: FPU instructions fault. */
-GUEST_CODE static void guest_ts(void)
+static GUEST_CODE void guest_ts(void)
 {
 	struct guest_fault fault;
 	u64 i;
@@ -441,7 +441,7 @@ static GUEST_DATA struct {
 	struct { u32 leaf, subleaf, want[4], got[4]; } query[64];
 } cpuid;
 
-GUEST_CODE static void guest_cpuid_all(void)
+static GUEST_CODE void guest_cpuid_all(void)
 {
 	u32 i;
 

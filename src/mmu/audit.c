@@ -141,7 +141,8 @@ static u64 audit_leaf_locked(struct audit *a, struct shvm_sp *sp, unsigned int i
 		a->leaves++;
 		if (chain_count_of(READ_ONCE(*head), &sp->spt[index]) != 1)
 			audit_fail(a, "A1", "leaf is not once in its chain", sp, index);
-		if (large ? large->tracked : must_not_write(slot_gfn_state(slot, f)) && (spte & SPTE_W))
+		if (large ? large->tracked :
+			    (spte & SPTE_W) && must_not_write(slot_gfn_state(slot, f)))
 			audit_fail(a, "A3", "tracked frame is writable", sp, index);
 		if ((spte & (SPTE_W | SPTE_GUESTW)) && !(spte & SPTE_HOSTW))
 			audit_fail(a, "A4", "writable without the host's leave", sp, index);
@@ -246,7 +247,8 @@ static void audit_frame(struct audit *a, struct shvm_slot *slot, gfn_t f)
 	if (state->tracked != pages_of(a->mmu, f, NULL))
 		audit_fail(a, "A3", "tracked count is wrong at gfn", NULL, f.v);
 	if (state->loose && pages_out_of_sync(a->mmu, f) != state->tracked)
-		audit_fail(a, "A3", "a page of a table that may be written is in sync at gfn", NULL, f.v);
+		audit_fail(a, "A3", "a table may be written, but is in sync at gfn", NULL,
+			   f.v);
 	if (atomic_read(&state->writers))
 		audit_fail(a, "A3", "a store is under way though all is stopped at gfn", NULL, f.v);
 }

@@ -37,7 +37,8 @@ bool shvm_lookup_entry(struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_lookup 
 	while (sp) {
 		l->sp = sp;
 		l->index = lookup_index(sp, addr);
-		spte = READ_ONCE(sp->spt[l->index]);
+		/* Pairs with the exchange by which a filled table is linked. */
+		spte = smp_load_acquire(&sp->spt[l->index]);
 		if (!spte_is_table(spte))
 			return true;
 		lookup_add(l, spte);

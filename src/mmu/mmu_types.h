@@ -76,7 +76,7 @@ union shvm_role {
 struct shvm_oos {
 	struct shvm_sp *sp;		/* NULL: free; mmu->oos_lock, or mmu->lock for writing */
 	u64 *known;			/* the guest's entries that sp rests on; sp->lock */
-	u64 noted;			/* mmu->oos_notes when an entry became live last; sp->lock */
+	u64 noted;			/* mmu->oos_notes at the last live entry; sp->lock */
 	/* mmu->oos_lock. */
 	bool closing;			/* stores are to be trapped again: */
 	u64 owed;			/* they are when tlb.done has reached this */

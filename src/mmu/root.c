@@ -4,11 +4,12 @@
  *
  * Shadows are exact but for the pages out of sync (oos.c). While there are such, a load of CR3
  * brings them up to date, unless the guest asked to keep the translations of a PCID and this vCPU
- * has some: roots[] says which. docs/mmu.md, "Virtual PCID".
+ * has some: pcids[] says which. docs/mmu.md, "Virtual PCID".
  *
  * A vCPU keeps plain pointers to roots. They are good while roots_gen equals mmu->root_gen: who
- * kills a root names it there, raises root_gen, asks every vCPU to reload and waits for a flush, all before the
- * memory is freed; a vCPU checks requests after it has declared itself in the guest.
+ * kills a root names it in dead_roots, raises root_gen, asks every vCPU to reload and waits for a
+ * flush, all before the memory is freed; a vCPU checks requests after it has declared itself in the
+ * guest.
  */
 #include <asm/processor-flags.h>
 #include <asm/msr-index.h>
@@ -73,11 +74,12 @@ static void root_forget(struct shvm_mmu_vcpu *mv, const struct shvm_sp *sp)
 static void roots_prune(struct shvm_mmu_vcpu *mv)
 {
 	struct shvm_mmu *mmu = mv->mmu;
-	u64 gen = smp_load_acquire(&mmu->root_gen), i;	/* pairs with root_is_dead() */
+	u64 gen, i;
 
+	gen = smp_load_acquire(&mmu->root_gen);	/* pairs with root_is_dead() */
 	for (i = mv->roots_gen + 1; i <= gen && gen - i < SHVM_DEAD_ROOTS; i++)
+		/* Acquire: if it was overwritten before, root_gen says so below. */
 		root_forget(mv, smp_load_acquire(&mmu->dead_roots[i % SHVM_DEAD_ROOTS]));
-	/* Acquire above: an entry that was overwritten before we read it shows in root_gen now. */
 	if (mv->root_role.pae_host ||
 	    READ_ONCE(mmu->root_gen) - mv->roots_gen >= SHVM_DEAD_ROOTS)
 		roots_forget(mv);

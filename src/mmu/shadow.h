@@ -190,8 +190,10 @@ void shvm_large_merge(struct shvm_mmu *mmu, gfn_t f);
  * SPTEs of the frame may be writable now.
  */
 bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f);
-/* The vCPU flushes: follow the guest's tables in all pages that have changed after since (a value
- * of mmu->oos_notes); 0: all, and have stores trapped again. May sleep, nothing locked. */
+/*
+ * The vCPU flushes: follow the guest's tables in all pages that have changed after since (a value
+ * of mmu->oos_notes); 0: all, and have stores trapped again. May sleep, nothing locked.
+ */
 void shvm_oos_sync(struct shvm_mmu_vcpu *mv, u64 since);
 void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr);	/* the same for one address */
 /* sp->lock: a live entry rests on gpte. Does nothing in a page that is in sync. */

@@ -64,8 +64,8 @@ static_assert(!(SPTE_SOFT & GENMASK_ULL(62, 52)));
 static_assert((SPTE_SOFT & ~GENMASK_ULL(11, 9)) == 0);
 
 /*
- * SPTE_P | SPTE_TRAP_BITS, or SPTE_TRAP_BITS where no reserved bit exists or it does not work: known
- * before the first VM. In the latter case every #PF exits.
+ * SPTE_P | SPTE_TRAP_BITS, or SPTE_TRAP_BITS where no reserved bit exists or it does not work:
+ * known before the first VM. In the latter case every #PF exits.
  */
 extern u64 shvm_spte_trap;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What guest memory was, and since when each vCPU may no longer go by it: whether a translation that
- * the tables do not give any more is one that the vCPU's TLB could hold (SDM 4.10). Only page
+ * What guest memory was, and since when each vCPU may no longer go by it: whether a translation
+ * that the tables do not give any more is one that the vCPU's TLB could hold (SDM 4.10). Only page
  * tables may be out of date: what the module makes of the tables above them is exact.
  *
  * Time is the number of stores. One thread.

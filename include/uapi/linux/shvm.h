@@ -180,9 +180,9 @@ struct shvm_stats {
 	__u64 large_maps;	/* shadow entries of 2 MiB or 1 GiB made */
 	__u64 large_splits;	/* large pages torn because the guest made a page table in them */
 
-	__u64 oos_tables;	/* shadow pages of page tables that the guest may store to freely now */
-	__u64 oos_opens;	/* page tables that it was allowed to store to freely */
-	__u64 oos_changes;	/* entries that were found changed when it flushed */
+	__u64 oos_tables;	/* shadow pages of tables to which stores go through now */
+	__u64 oos_opens;	/* page tables to which stores were let through */
+	__u64 oos_changes;	/* entries found changed at the guest's next flush */
 
 	__u64 pf_rescued;	/* faults without an exit that the VMM's own stores had made stale */
 

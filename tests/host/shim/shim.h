@@ -95,9 +95,11 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 /* --- accesses; relaxed atomics, so that TSAN knows them from plain ones --- */
 #define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v)	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
-/* Full barriers: orders for the CPU, though TSAN does not see it; pairs as src/mmu says. */
+/* As src/mmu says what they pair with. */
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
+/* The same. */
 #define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+/* Full barriers: orders for the CPU, though TSAN does not see it; pairs as src/mmu says. */
 #define smp_mb()		__asm__ volatile("mfence" ::: "memory")
 /* The same, as above. */
 #define smp_mb__before_atomic()	__asm__ volatile("mfence" ::: "memory")
