@@ -184,7 +184,7 @@ struct shvm_stats {
 	__u64 oos_opens;	/* page tables to which stores were let through */
 	__u64 oos_changes;	/* entries found changed at the guest's next flush */
 
-	__u64 pf_rescued;	/* faults without an exit that the VMM's own stores had made stale */
+	__u64 pf_rescued;	/* faults without an exit made stale by stores of the VMM */
 
 	__u64 reserved[35];
 };
