@@ -32,6 +32,8 @@ int shvm_mmu_translate(struct shvm_mmu_vcpu *mv, gva_t addr, u32 access, gpa_t *
 		return 0;
 	case GPT_WALK_FAULT:
 		*error = walk.error;
+		/* The guest's own fault flushes the address: see fault_steps(). */
+		shvm_oos_sync_addr(mv, addr);
 		return 1;
 	case GPT_WALK_RETRY:
 		return -EAGAIN;

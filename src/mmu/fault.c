@@ -256,7 +256,7 @@ static enum shvm_pf_result fault_map(struct shvm_mmu_vcpu *mv, struct shvm_fault
 		shvm_unlock_mmu_read(mmu);
 		srcu_read_unlock(&mmu->srcu, idx);
 		if (ret == SHVM_MAP_SYNC) {
-			shvm_oos_sync(mv, 0);
+			shvm_oos_sync_for_link(mv);
 			f->synced = true;
 		} else if (ret == SHVM_MAP_FLUSH) {
 			shvm_mmu_settle(mmu);

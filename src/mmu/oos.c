@@ -264,16 +264,13 @@ static bool sp_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct s
 }
 
 /* The page is exact, and stores are trapped: the guest's own faults need no exit again. */
-static void sp_finish(struct shvm_mmu *mmu, struct shvm_sp *sp, const struct shvm_slot *slot)
+static void sp_finish(struct shvm_mmu *mmu, struct shvm_sp *sp)
 {
 	int i;
 
-	/* A store by software that has begun wants its entries to stay traps. */
-	smp_mb();	/* as in shvm_sp_fill() */
-	if (!atomic_read(&slot_gfn_state(slot, sp->gfn)->writers))
-		for (i = 0; i < SHVM_SPT_ENTRIES; i++)
-			if (sp->spt[i] == shvm_spte_trap && !(shvm_oos_known(sp, i) & GPTE_P))
-				WRITE_ONCE(sp->spt[i], SPTE_NOTRAP);
+	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
+		if (sp->spt[i] == shvm_spte_trap && !(shvm_oos_known(sp, i) & GPTE_P))
+			WRITE_ONCE(sp->spt[i], SPTE_NOTRAP);
 	shvm_oos_put(mmu, sp);
 }
 
@@ -281,19 +278,30 @@ static void sp_finish(struct shvm_mmu *mmu, struct shvm_sp *sp, const struct shv
 static void page_sync(struct shvm_mmu_vcpu *mv, struct shvm_oos *o, struct shvm_slot *slot)
 {
 	struct shvm_mmu *mmu = mv->mmu;
+	struct shvm_gfn_state *state = slot_gfn_state(slot, o->sp->gfn);
 	bool quiet = o->closing && shvm_tlb_is_settled(mmu, o->owed);
 	struct shvm_sp *sp = o->sp;
 
+	/*
+	 * A store by software that has begun may come after we have compared. Looked at before: one
+	 * that begins later makes its entry a trap before it stores, and for that it waits for us.
+	 */
+	smp_mb();	/* pairs with table_store() */
+	quiet = quiet && !atomic_read(&state->writers);
 	if (!sp_sync(mv, sp, slot))
 		return;
 	/* Somebody else may have opened the table for another page of it. */
-	if (quiet && !READ_ONCE(slot_gfn_state(slot, sp->gfn)->loose))
-		sp_finish(mmu, sp, slot);
+	if (quiet && !READ_ONCE(state->loose))
+		sp_finish(mmu, sp);
 	else if (o->rounds < U8_MAX)
 		o->rounds++;
 }
 
-enum oos_step { OOS_CLOSE, OOS_SYNC };
+enum oos_step {
+	OOS_CLOSE,
+	OOS_RENEW,	/* what is live may become known under new addresses */
+	OOS_SYNC,
+};
 
 /* Returns a table that no entry leads to any more: not worth another look. */
 static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, bool *urgent)
@@ -314,10 +322,12 @@ static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, b
 		if (!slot)
 			continue;
 		shvm_lock_sp(sp);
-		if (!sp->parents)
+		if (step == OOS_CLOSE && !sp->parents)
 			orphan = sp->gfn;
 		else if (step == OOS_CLOSE)
 			sp_close(mmu, sp, slot);
+		else if (step == OOS_RENEW)
+			o->noted = atomic64_inc_return(&mmu->oos_notes);
 		else if (o->noted > since)
 			page_sync(mv, o, slot);
 		*urgent |= o->rounds >= OOS_ROUNDS;
@@ -334,18 +344,33 @@ void shvm_oos_sync(struct shvm_mmu_vcpu *mv, u64 since)
 	struct shvm_mmu *mmu = mv->mmu;
 	bool urgent = false;
 	gfn_t orphan;
+	int i;
 
 	if (!atomic_read(&mmu->nr_oos))
 		return;
 	/* Without memory, entries are dropped instead of changed. */
 	shvm_cache_fill(mv);
 	if (!since) {
-		while ((orphan = oos_pass(mv, OOS_CLOSE, since, &urgent)).v != U64_MAX)
+		for (i = 0; i < SHVM_OOS_MAX; i++) {
+			orphan = oos_pass(mv, OOS_CLOSE, since, &urgent);
+			if (orphan.v == U64_MAX)
+				break;
 			shvm_mmu_unshadow(mmu, orphan);
+		}
 		if (urgent || shvm_arch_flush_is_free(mmu))
 			shvm_mmu_settle(mmu);
 	}
 	oos_pass(mv, OOS_SYNC, since, &urgent);
+}
+
+void shvm_oos_sync_for_link(struct shvm_mmu_vcpu *mv)
+{
+	bool urgent = false;
+
+	if (!atomic_read(&mv->mmu->nr_oos))
+		return;
+	oos_pass(mv, OOS_RENEW, 0, &urgent);
+	shvm_oos_sync(mv, 0);
 }
 
 /* The entry of a table that an address leads to, if the page shadows that part; else -1. */

@@ -237,8 +237,11 @@ void shvm_mmu_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 void shvm_mmu_set_pdptes(struct shvm_mmu_vcpu *mv, const u64 pdpte[SHVM_PAE_ROOTS])
 {
 	memcpy(mv->pdpte, pdpte, sizeof(mv->pdpte));
-	if (mv->root_role.format == SHVM_GPT_PAE)
-		root_unload(mv);
+	if (mv->root_role.format != SHVM_GPT_PAE)
+		return;
+	root_unload(mv);
+	/* New addresses, and not every load of the registers is a flush. */
+	shvm_oos_sync_for_link(mv);
 }
 
 /* The hardware's TLB is empty after every exit (no VPID). */

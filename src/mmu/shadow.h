@@ -196,6 +196,11 @@ bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f);
  */
 void shvm_oos_sync(struct shvm_mmu_vcpu *mv, u64 since);
 void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr);	/* the same for one address */
+/*
+ * A table will be linked where it was not: nobody has translations by it. What is live in it is new
+ * there, also for PCIDs that are not in use now.
+ */
+void shvm_oos_sync_for_link(struct shvm_mmu_vcpu *mv);
 /* sp->lock: a live entry rests on gpte. Does nothing in a page that is in sync. */
 void shvm_oos_note(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 gpte);
 u64 shvm_oos_known(const struct shvm_sp *sp, unsigned int index);

@@ -88,7 +88,7 @@ void __init shvm_vmx_direct_probe(void)
 	}
 }
 
-/* ---- the self-test: a guest of 25 bytes on hand-made tables ---- */
+/* ---- the self-test: a guest of 15 bytes on hand-made tables ---- */
 
 /* Linear addresses. */
 #define VA_MEMORY	0x0000	/* code, descriptors, stack */
@@ -282,8 +282,8 @@ static enum test_result test_run(struct shvm_vcpu *vcpu, const struct test_case 
 	for (i = 0; i < MAX_ENTRIES; i++) {
 		if (!test_enter(vcpu, c, !i))
 			return test_judge(vcpu, c);
-		/* The guest is not entered while one is pending. */
-		if (signal_pending(current))
+		/* The guest is not entered before the thread was in user space. */
+		if (shvm_vcpu_must_return())
 			break;
 	}
 	return TEST_UNDECIDED;

@@ -25,8 +25,11 @@ static enum shvm_next run_error(struct shvm_vcpu *vcpu, int err)
  */
 static enum shvm_next fault_in_delivery(struct shvm_vcpu *vcpu, const struct shvm_pf *pf)
 {
-	if (pf->tracked && shvm_mmu_unshadow(&vcpu->vm->mmu, gpa_to_gfn(pf->gpa)))
+	if (pf->tracked) {
+		/* If there is nothing left to drop, others were faster. */
+		shvm_mmu_unshadow(&vcpu->vm->mmu, gpa_to_gfn(pf->gpa));
 		return SHVM_NEXT_ENTER;
+	}
 	return shvm_vmx_internal_error(vcpu, SHVM_INTERNAL_ERROR_DELIVERY_EV);
 }
 

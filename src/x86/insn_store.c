@@ -47,8 +47,8 @@ static bool store_entry(struct shvm_vcpu *vcpu, const struct shvm_emul_store *st
 /* One entry, by the kernel, in 64-bit mode. */
 static bool store_is_simple(struct shvm_vcpu *vcpu, const struct shvm_pf *pf)
 {
-	return !(pf->addr.v & (ENTRY_BYTES - 1)) && !(pf->error & SHVM_ACCESS_USER) &&
-	       shvm_vmx_is_64bit(vcpu) && !shvm_vmx_cpl(vcpu);
+	return !(pf->addr.v & (ENTRY_BYTES - 1)) && (pf->error & SHVM_ACCESS_WRITE) &&
+	       !(pf->error & SHVM_ACCESS_USER) && shvm_vmx_is_64bit(vcpu) && !shvm_vmx_cpl(vcpu);
 }
 
 bool shvm_insn_table_store(struct shvm_vcpu *vcpu, const struct shvm_pf *pf)

@@ -123,6 +123,22 @@ large-host-frame-of-the-fault	mmu/fault.c	s/\tleaf->host\.hfn\.v &= [^;]*;\n//
 large-guest-frame-of-the-fault	mmu/fault.c	s/leaf->frame = level_first\(f->walk\.frame, level\);/leaf->frame = f->walk.frame;/
 large-without-its-bit	mmu/entry.c	s/\tif \(role\.level > 1\)\n\t\tspte \|= SPTE_PS;\n//
 host-level-ignored	mmu/fault.c	s/top = min\(top, shvm_arch_host_level\([^;]*;/;/
+oos-notrap-stays	mmu/oos.c	s/if \(sp->spt\[i\] == SPTE_NOTRAP\)/if (0)/
+oos-link-without-sync	mmu/fault.c	s/if \(f->synced \|\|/if (1 ||/
+oos-load-without-sync	mmu/root.c	s/if \(unlikely\(atomic_read\(&mv->mmu->nr_oos\)\) && /if (0 \&\& /
+oos-slow-load-without-sync	mmu/root.c	s/\tshvm_oos_sync\(mv, load_flushes[^;]*;//
+oos-full-flush-without-sync	mmu/root.c	s/pcids_forget\(mv\);\n\tshvm_oos_sync\(mv, 0\);/pcids_forget(mv);/
+oos-invlpg-without-sync	mmu/root.c	s/\tshvm_oos_sync_addr\(mv, addr\);//
+oos-fault-flushes-nothing	mmu/fault.c	s/\t\tshvm_oos_sync_addr\(mv, pf->addr\);\n//
+oos-pcid-keeps-all	mmu/root.c	s/return !noflush \|\| pcid_place\(mv, cr3\)->cr3 != cr3;/return !noflush;/
+oos-pcid-forgets-nothing	mmu/root.c	s/p->cr3 = SHVM_NO_TABLE;/;/
+oos-open-despite-other-role	mmu/oos.c	s/open = state->tracked == n;/open = true;/
+oos-close-keeps-write	mmu/oos.c	s/\tWRITE_ONCE\(state->loose, false\);\n\tshvm_rmap_write_protect[^;]*;//
+oos-in-sync-before-flush	mmu/oos.c	s/quiet = o->closing && [^;]*;/quiet = true;/
+oos-fill-not-noted	mmu/fault.c	s/\t\tshvm_oos_note\(mv->mmu, sp, index, f->walk[^;]*;/\t\t;/
+oos-old-rights-stay	mmu/oos.c	s/if \(gpte == shvm_oos_known\(sp, index\)\)/if (1)/
+oos-loose-for-ever	mmu/sp.c	s/WRITE_ONCE\(state->tracked, state->tracked \+ 1\);\n\tWRITE_ONCE\(state->loose, false\);/WRITE_ONCE(state->tracked, state->tracked + 1);/
+dead-root-kept	mmu/root.c	s/\t\troot_forget\(mv, smp_load_acquire[^;]*;/\t\t;/
 large-of-the-wrong-guest-size	mmu/fault.c	s/SHVM_LARGE_TOP : f->walk\.leaf;/SHVM_LARGE_TOP : 2;/
 giant-in-pae	mmu/fault.c	s/mv->root_role\.pae_host \? 2 : SHVM_LARGE_TOP/SHVM_LARGE_TOP/
 slot-alignment-ignored	rmap/slot.c	s/ \|\| \(\(slot->base\.v \^ [^\n]*\)\)\n/)\n/
