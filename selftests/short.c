@@ -200,7 +200,9 @@ TEST_F(short, stay_in_the_loop)
 		stats_get(self->vm, &self->after);
 		if (!test_is_shvm())
 			continue;
-		EXPECT_LE(NR_TIMES, GREW(exits_fast)) TH_LOG("%s", loops[i].name);
+		/* A fault on what is absent may do without an exit: direct_faults.c. */
+		if (loops[i].code != loop_absent)
+			EXPECT_LE(NR_TIMES, GREW(exits_fast)) TH_LOG("%s", loops[i].name);
 		EXPECT_LE(LEFT, GREW(exit_reason[REASON_EXCEPTION]) +
 			  GREW(exit_reason[REASON_INTERRUPT]) + GREW(exit_reason[REASON_IO]))
 			TH_LOG("%s", loops[i].name);
