@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stories about page tables out of sync: the guest stores to L1 by a map of it, in a burst, and
+ * what it may and must see then. The oracle judges each access by what the tables were and since
+ * when the vCPU may not go by that any more.
+ */
+#include <asm/processor-flags.h>
+
+#include "story.h"
+
+#define USED	(ALL | A | D)
+#define MAP_OF_L1	at(0, 0, 1, 0)	/* by a table of its own: using it is no use of L1 */
+#define PAGE_5	at(0, 0, 0, 5)
+
+static void edit(struct vcpu *v, u32 index, u64 entry)
+{
+	store_at(v, MAP_OF_L1 + index * 8, entry, 8);
+}
+
+static void oos_begin(int nr_vcpus)
+{
+	story_begin(nr_vcpus);
+	poke(L2, 1, OTHER << 12 | USED);
+	poke(OTHER, 0, L1 << 12 | USED);
+}
+
+/* Page 5 is used, then L1 is let out of sync, then page 5 becomes another. */
+static void change_page_5(struct vcpu *v, u64 from, u64 to)
+{
+	u32 i;
+
+	edit(v, 5, from);
+	vcpu_invlpg(v, PAGE_5);
+	expect(v, READ, false, PAGE_5, DONE);
+	for (i = 6; i < 10; i++)
+		edit(v, i, (DATA + i) << 12 | USED);
+	CHECK(atomic_read(&machine->mmu.nr_oos), "no table is out of sync");
+	edit(v, 5, to);
+}
+
+#define FIRST	((DATA + 20) << 12)
+#define SECOND	((DATA + 21) << 12)
+
+static void oos_flushes(void)
+{
+	struct vcpu *v;
+	int i;
+
+	oos_begin(1);
+	v = machine->vcpu;
+	for (i = 0; i < 12; i++) {
+		change_page_5(v, FIRST | USED, SECOND | USED);
+		if (i % 4 == 0)
+			vcpu_load_cr3(v, v->cr3);
+		else if (i % 4 == 1)
+			vcpu_load_cr3_fast(v, v->cr3, false);
+		else if (i % 4 == 2)
+			CHECK(!set_bit_of(v, 0, X86_CR4_PGE, 0), "CR4.PGE");
+		else
+			vcpu_invlpg(v, PAGE_5);
+		expect(v, READ, false, PAGE_5, DONE);
+		check_all();
+	}
+	story_end();
+}
+
+static void oos_fault_flushes(void)
+{
+	struct access a = { .addr = PAGE_5, .kind = WRITE };
+	struct vcpu *v;
+
+	oos_begin(1);
+	v = machine->vcpu;
+	change_page_5(v, FIRST | P | A | D, SECOND | P | A | D);
+	expect_fault(v, WRITE, PAGE_5, PF_P | PF_W);
+	expect(v, READ, false, PAGE_5, DONE);
+	change_page_5(v, FIRST | USED, 0);
+	verified_translation(v, &a);
+	history_flush_page(v, PAGE_5);
+	edit(v, 5, SECOND | USED);
+	expect(v, READ, false, PAGE_5, DONE);
+	story_end();
+}
+
+static void oos_new_address(void)
+{
+	struct vcpu *v;
+
+	oos_begin(1);
+	v = machine->vcpu;
+	change_page_5(v, FIRST | USED, SECOND | USED);
+	store(v, L2, 2, L1 << 12 | USED);
+	history_flush_page(v, at(0, 0, 2, 5));
+	expect(v, READ, false, at(0, 0, 2, 5), DONE);
+	story_end();
+}
+
+static void oos_pcids(void)
+{
+	struct vcpu *v;
+	u64 root = ROOT << 12;
+
+	oos_begin(1);
+	v = machine->vcpu;
+	CHECK(!set_bit_of(v, 0, X86_CR4_PCIDE, 0), "CR4.PCIDE");
+	vcpu_load_cr3(v, root | 1);
+	change_page_5(v, FIRST | USED, SECOND | USED);
+	/* Never in use before: nothing is older than this load. */
+	vcpu_load_cr3_fast(v, root | 2, true);
+	vcpu_load_cr3_keep(v, root | 2);
+	expect(v, READ, false, PAGE_5, DONE);
+	/* What was used under 2 alone is nothing that 1 can show. */
+	change_page_5(v, FIRST | USED, SECOND | USED);
+	vcpu_load_cr3_fast(v, root | 1, true);
+	expect(v, READ, false, PAGE_5, DONE);
+	/* A full flush forgets both. */
+	CHECK(!set_bit_of(v, 0, X86_CR4_PGE, 0), "CR4.PGE");
+	change_page_5(v, FIRST | USED, SECOND | USED);
+	vcpu_load_cr3_fast(v, root | 2, true);
+	expect(v, READ, false, PAGE_5, DONE);
+	story_end();
+}
+
+/* L1 becomes a directory, too: every store to it must trap again. */
+static void oos_other_role(void)
+{
+	struct vcpu *v;
+
+	oos_begin(2);
+	v = machine->vcpu;
+	change_page_5(v, FIRST | USED, SECOND | USED);
+	expect(&v[1], READ, false, at(0, 0, 0, 6), DONE);
+	store(v, L3, 1, L1 << 12 | USED);
+	act(v, READ, false, at(0, 1, 6, 0));
+	check_all();
+	edit(v, 6, (DATA + 30) << 12 | USED);
+	check_all();
+	act(&v[1], READ, false, at(0, 1, 6, 0));
+	expect(v, READ, false, at(0, 0, 0, 6), DONE);
+	check_all();
+	story_end();
+}
+
+/* One vCPU stores and says so, the other flushes. */
+static void oos_two_vcpus(void)
+{
+	struct vcpu *v;
+	int i;
+
+	oos_begin(2);
+	v = machine->vcpu;
+	for (i = 0; i < 8; i++) {
+		change_page_5(v, FIRST | USED, SECOND | USED);
+		expect(&v[1], READ, false, at(0, 0, 0, 3), DONE);
+		vcpu_load_cr3_fast(&v[1], v[1].cr3, false);
+		expect(&v[1], READ, false, PAGE_5, DONE);
+		check_all();
+	}
+	story_end();
+}
+
+static const struct directed stories[] = {
+	{ "oos-flushes", oos_flushes },
+	{ "oos-fault-flushes", oos_fault_flushes },
+	{ "oos-new-address", oos_new_address },
+	{ "oos-pcids", oos_pcids },
+	{ "oos-other-role", oos_other_role },
+	{ "oos-two-vcpus", oos_two_vcpus },
+};
+
+const struct directed_set oos_tests = { stories, ARRAY_SIZE(stories) };
