@@ -18,18 +18,12 @@ has_kmemleak()
 }
 
 # An allocation is a leak when it is older than 5 s and nothing points to it, twice.
-scan_leaks()
-{
-	has_kmemleak || return
-	sleep 7
-	echo scan >"$debugfs/kmemleak"
-	sleep 7
-	echo scan >"$debugfs/kmemleak"
-}
-
 no_leaks()
 {
-	scan_leaks
+	for _ in 1 2; do
+		sleep 7
+		echo scan >"$debugfs/kmemleak"
+	done
 	cat "$debugfs/kmemleak"
 	[ -z "$(cat "$debugfs/kmemleak")" ]
 }
@@ -53,7 +47,6 @@ prepare_failures()
 }
 
 use_swap || exit
-scan_leaks && echo clear >"$debugfs/kmemleak"
 prepare_failures || exit
 insmod /payload/shvm.ko || exit
 run_programs
