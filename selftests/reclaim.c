@@ -238,8 +238,11 @@ TEST_F(reclaim, pages_in_use_are_young)
 
 /* ---- a limit ---- */
 
-/* The guest's working set does not fit: its pages come and go all the time, and stay intact. */
-TEST_F(reclaim, under_a_memory_limit)
+/*
+ * The guest's working set does not fit: its pages come and go all the time, and stay intact. Each
+ * time costs a fault and a compression, which takes long with KASAN.
+ */
+TEST_F_TIMEOUT(reclaim, under_a_memory_limit, 120)
 {
 	long before = number_after("/proc/vmstat", "pswpin ");
 	char limit[32];

@@ -241,7 +241,10 @@ static bool is_swapped(u64 gpa)
 	return swapped;
 }
 
-/* The first calls split a huge page, and spare what was used lately. */
+/*
+ * The first calls split a huge page, and spare what was used lately. New pages wait in a batch of
+ * the CPU that asked for them, and each call empties the batches of its own CPU: see prepare().
+ */
 static void page_out(u64 gpa, u64 size)
 {
 	int i;
@@ -386,6 +389,7 @@ static bool step_passes(const struct step *s)
 
 static void prepare(void)
 {
+	test_pin(pthread_self(), 0);
 	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (nth_fd < 0)
 		test_die("no /proc/thread-self/fail-nth: the kernel has no FAULT_INJECTION?");

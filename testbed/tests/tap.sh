@@ -33,6 +33,23 @@ not()
 	! "$@"
 }
 
+# use_swap: memory of guests can be swapped out.
+use_swap()
+{
+	echo 256M >/sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0
+}
+
+# run_programs: every program of the payload. Each prints a TAP document of its own.
+run_programs()
+{
+	for test in /payload/*; do
+		if [ ! -f "$test" ] || [ ! -x "$test" ]; then continue; fi
+		echo "# $(basename "$test")"
+		# shellcheck disable=SC2034 # for the script
+		"$test" --dev /dev/shvm || status=1
+	done
+}
+
 # The module is out, and the kernel has nothing of it any more.
 nothing_left()
 {
