@@ -92,8 +92,8 @@ static int vm_lives(void)
 }
 
 /*
- * A leak of two pages for each VM would show. With the debug module on a kernel with lockdep and two
- * CPUs, a VM may take 150 ms. KASAN keeps much of what is freed: not for its first run there.
+ * A leak of two pages for each VM would show. With the debug module on a kernel with lockdep and
+ * two CPUs, a VM may take 150 ms. KASAN keeps much of what is freed: not for its first run there.
  */
 TEST_F_TIMEOUT(resources, many_vms, 120)
 {
