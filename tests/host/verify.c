@@ -239,11 +239,13 @@ static void verify_no_rescue(struct vcpu *v, u64 addr)
 
 struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_lack_memory)
 {
+	enum outcome_kind want_before;
 	struct oracle o, before;
 	struct outcome out = { 0 };
 
 	oracle_walk(v, &op->a, &o);
 	before = o;
+	want_before = expectation(op, &o);	/* slots may change meanwhile, too */
 	now.v = v;
 	now.op = op;
 	now.o = &o;
@@ -254,7 +256,7 @@ struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_la
 		oracle_walk(v, &op->a, &o);
 	if (may_lack_memory && (out.kind == NOMEM || out.kind == USER)) {
 		resync_marks(&o);
-	} else if (now.disturbed && out.kind == USER && expectation(op, &before) == USER) {
+	} else if (now.disturbed && out.kind == USER && want_before == USER) {
 		/* The host had no memory before: the walk need not have seen what came then. */
 		resync_marks(&before);
 		resync_marks(&o);
