@@ -127,6 +127,8 @@ static void map_neighbours(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigne
 	unsigned int i = index & ~(PREFETCH - 1), end = i + PREFETCH;
 	u64 gpte = 0;
 
+	if (!shvm_mmu_prefetch)
+		return;
 	/* The blocks of the cache are for the fault itself, too: leave one. */
 	for (; i < end && mv->cache.nr_chain > 1; i++) {
 		if (READ_ONCE(sp->spt[i]) != shvm_spte_trap)
@@ -170,7 +172,7 @@ static enum shvm_map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault
 		ret = shvm_entry_install(mv, sp, index, &f->leaf);
 	if (ret == SHVM_MAP_DONE)
 		shvm_oos_note(mv->mmu, sp, index, f->walk.gpte[sp->role.level]);
-	if (ret == SHVM_MAP_DONE && f->level == 1 && shvm_mmu_prefetch)
+	if (ret == SHVM_MAP_DONE && f->level == 1)
 		map_neighbours(mv, sp, index);
 	WRITE_ONCE(sp->writes, 0);
 	shvm_unlock_sp(sp);
