@@ -325,6 +325,56 @@ TEST_F(fault, single_steps)
 	check_steps(_metadata, self->vm, self->vcpu, r->pt + 512);
 }
 
+/* Whatever the VMM raises in answer to an instruction, the step over that comes first. */
+STEP_GUEST(step_report, "mov $0x5e0, %edx; sti; nop; out %eax, %dx; 1: nop; 2: nop; 3: nop; 4:");
+
+static bool is_step_to(const struct event *event, u64 rip)
+{
+	return event->vector == 1 && event->rip == rip && (event->error & 0xe00f) == 0x4000;
+}
+
+TEST_F(fault, step_before_an_interrupt)
+{
+	struct event *event = vm_sym(self->vm, event_log)->event;
+	struct shvm_interrupt irq = { .irq = 0x77 };
+	const u64 *at = (const u64 *)step_report_steps;
+	int i;
+
+	if (!test_is_shvm())
+		SKIP(return, "KVM injects at once, whatever the guest's IF");
+	handle(self->vm, 1, log_step);
+	handle(self->vm, irq.irq, log_event);
+	vcpu_set_entry(self->vcpu, step_report, 0, 0);
+	ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu));
+	i = vm_sym(self->vm, event_log)->nr;
+	vcpu_ioctl(self->vcpu, SHVM_INTERRUPT, &irq);
+	ASSERT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
+	EXPECT_TRUE(is_step_to(&event[i], at[0]));
+	EXPECT_EQ(irq.irq, event[i + 1].vector);
+	EXPECT_EQ(at[0], event[i + 1].rip);
+	EXPECT_TRUE(is_step_to(&event[i + 2], at[1]));
+}
+
+/* An NMI does not wait for the handler of the step. */
+TEST_F(fault, step_before_an_nmi)
+{
+	struct event *event = vm_sym(self->vm, event_log)->event;
+	const u64 *at = (const u64 *)step_report_steps;
+	int i;
+
+	handle(self->vm, 1, log_step);
+	handle(self->vm, 2, log_event);
+	vcpu_set_entry(self->vcpu, step_report, 0, 0);
+	ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu));
+	i = vm_sym(self->vm, event_log)->nr;
+	vcpu_ioctl(self->vcpu, SHVM_NMI, 0);
+	ASSERT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
+	EXPECT_EQ(2, event[i].vector);
+	EXPECT_NE(at[0], event[i].rip);
+	EXPECT_TRUE(is_step_to(&event[i + 1], at[0]));
+	EXPECT_TRUE(is_step_to(&event[i + 2], at[1]));
+}
+
 /* ---- hardware's own breakpoints at a place where events wait ---- */
 
 GUEST_ASM(guest_breakpoint,

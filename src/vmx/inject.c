@@ -123,6 +123,16 @@ static bool irq_is_open(struct shvm_vcpu *vcpu, u32 blocked)
 	       (shvm_vmx_rflags(vcpu) & X86_EFLAGS_IF);
 }
 
+/*
+ * What the last instruction has trapped comes before what is new (SDM 6.9), and an entry that
+ * injects would drop it (SDM 27.7.3): the entry delivers that, and a window is asked for.
+ */
+static bool trap_comes_first(void)
+{
+	return vmcs_read_natural(GUEST_PENDING_DBG_EXCEPTIONS) &
+	       (SHVM_PENDING_DBG_BS | SHVM_PENDING_DBG_ENABLED);
+}
+
 static void event_choose(struct shvm_vcpu *vcpu, u32 blocked)
 {
 	struct shvm_events *ev = &vcpu->events;
@@ -141,11 +151,15 @@ static void event_choose(struct shvm_vcpu *vcpu, u32 blocked)
 		return;
 	}
 	if (ev->nmi_pending && !(blocked & (SHVM_BLOCK_NMI | SHVM_BLOCK_MOV_SS))) {
+		if (trap_comes_first())
+			return;
 		ev->nmi_pending--;
 		nmi_write(vcpu, blocked);
 		return;
 	}
-	if (irq_is_open(vcpu, blocked) && (ev->irq_injected || irq_take(vcpu)))
+	if (!irq_is_open(vcpu, blocked) || !irq_waits(vcpu) || trap_comes_first())
+		return;
+	if (ev->irq_injected || irq_take(vcpu))
 		irq_write(vcpu);
 }
 

@@ -125,6 +125,7 @@ enum shvm_intr_type {
 #define SHVM_DR7_FIXED		0x400
 
 /* SDM 25.4.2: pending debug exceptions. */
-#define SHVM_PENDING_DBG_BS	BIT(14)
+#define SHVM_PENDING_DBG_ENABLED	BIT(12)	/* a breakpoint that DR7 enables */
+#define SHVM_PENDING_DBG_BS		BIT(14)
 
 #endif
