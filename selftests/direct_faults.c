@@ -25,19 +25,10 @@ static bool direct_is_on(void)
 	return test_is_shvm() && c == 'Y';
 }
 
-static struct shvm_stats stats_of(struct test_vm *vm)
-{
-	struct shvm_stats stats = { };
-
-	if (test_is_shvm())
-		vm_ioctl(vm, SHVM_GET_STATS, &stats);
-	return stats;
-}
-
 /* Exits by exceptions: nothing but #PF here. */
 static u64 fault_exits(struct test_vm *vm)
 {
-	return stats_of(vm).exit_reason[0];
+	return vm_stats(vm).exit_reason[0];
 }
 
 /* ---- every format ---- */
@@ -208,11 +199,11 @@ GUEST_CODE static void guest_demand(u64 rounds)
 /* A guest's demand fault: what remains are its two stores to the table. */
 TEST_F(direct, demand_faults)
 {
-	struct shvm_stats before = stats_of(self->vm), after;
+	struct shvm_stats before = vm_stats(self->vm), after;
 	u64 exits;
 
 	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_demand, NR_FAULTS, 0));
-	after = stats_of(self->vm);
+	after = vm_stats(self->vm);
 	if (!test_is_shvm())
 		return;
 	exits = after.exit_reason[0] - before.exit_reason[0];
@@ -266,13 +257,13 @@ TEST_F(direct, stale_faults)
 	handle(self->vm, 14, spin_on_fault);
 	behind_its_back(_metadata, self->vm, self->vcpu, REGION + 2 * PAGE_SIZE, r->pt, 2,
 			PAGE(2) | PTE_TABLE);
-	EXPECT_EQ(on, stats_of(self->vm).pf_rescued);
+	EXPECT_EQ(on, vm_stats(self->vm).pf_rescued);
 	behind_its_back(_metadata, self->vm, self->vcpu, REGION + 5 * FRAME_SIZE + 2 * PAGE_SIZE,
 			r->pd, 5, r->pt | PTE_TABLE);
-	EXPECT_EQ(2 * on, stats_of(self->vm).pf_rescued);
+	EXPECT_EQ(2 * on, vm_stats(self->vm).pf_rescued);
 	behind_its_back(_metadata, self->vm, self->vcpu, REGION + (5ul << 30) + 2 * PAGE_SIZE,
 			r->pdpt, 5, r->pd | PTE_TABLE);
-	EXPECT_EQ(3 * on, stats_of(self->vm).pf_rescued);
+	EXPECT_EQ(3 * on, vm_stats(self->vm).pf_rescued);
 }
 
 /* ---- the delivery of a fault without an exit meets something that exits ---- */
@@ -306,11 +297,11 @@ GUEST_CODE static void guest_fresh_stack(u64 rounds)
 
 TEST_F(direct, stack_is_not_mapped_yet)
 {
-	struct shvm_stats before = stats_of(self->vm), after;
+	struct shvm_stats before = vm_stats(self->vm), after;
 
 	handle(self->vm, 14, log_event);
 	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_fresh_stack, NR_FAULTS, 0));
-	after = stats_of(self->vm);
+	after = vm_stats(self->vm);
 	if (!test_is_shvm())
 		return;
 	/* Each fault is injected after the exit in its delivery; before that only if it exits. */

@@ -85,35 +85,26 @@ static u64 guest(struct test_vcpu *vcpu, const void *fn, u64 gva, u64 arg)
 	return vcpu->uc[0];
 }
 
-static struct shvm_stats stats(struct test_vm *vm)
-{
-	struct shvm_stats s = { .size = sizeof(s) };
-
-	if (test_is_shvm())
-		vm_ioctl(vm, SHVM_GET_STATS, &s);
-	return s;
-}
-
 /* Whether the guest filled all pages by few faults, that is, through one shadow entry. */
 static bool filled_by_few(struct test_vcpu *vcpu, u64 gva, u64 first)
 {
-	u64 before = stats(vcpu->vm).pf_fixed;
+	u64 before = vm_stats(vcpu->vm).pf_fixed;
 
 	guest(vcpu, guest_fill, gva, first);
-	return stats(vcpu->vm).pf_fixed - before <= FEW;
+	return vm_stats(vcpu->vm).pf_fixed - before <= FEW;
 }
 
 /* ---- whole and in pieces ---- */
 
 TEST_F(large, one_fault_maps_all)
 {
-	u64 maps = stats(self->vm).large_maps;
+	u64 maps = vm_stats(self->vm).large_maps;
 	int i;
 
 	NEED_HUGE;
 	EXPECT_TRUE(filled_by_few(self->vcpu, GVA, 100));
 	if (test_is_shvm())
-		EXPECT_LT(maps, stats(self->vm).large_maps);
+		EXPECT_LT(maps, vm_stats(self->vm).large_maps);
 	for (i = 0; i < NR_PAGES; i++)
 		ASSERT_EQ(100 + i, self->hva[i * 512]);
 	guest(self->vcpu, guest_check, GVA, 100);
@@ -147,7 +138,7 @@ TEST_F(large, table_inside)
 	u64 splits, i;
 
 	NEED_HUGE;
-	splits = stats(self->vm).large_splits;
+	splits = vm_stats(self->vm).large_splits;
 	guest(self->vcpu, guest_fill, GVA, 100);
 	guest(self->vcpu, guest_fill, GVA + HUGE_SIZE, 1000);
 	for (i = 0; i < 4; i++)
@@ -157,7 +148,7 @@ TEST_F(large, table_inside)
 	for (i = 0; i < 4; i++)
 		EXPECT_EQ(1000 + i, guest(self->vcpu, guest_read, ALIAS + i * PAGE_SIZE, 0));
 	if (test_is_shvm())
-		EXPECT_EQ(splits + 1, stats(self->vm).large_splits);
+		EXPECT_EQ(splits + 1, vm_stats(self->vm).large_splits);
 	EXPECT_EQ(0, vm_audit(self->vm));
 	for (i = 0; i < 4; i++) {
 		guest(self->vcpu, guest_write, entry + i * 8,
@@ -249,10 +240,10 @@ TEST_F(large, collapsed)
 	NEED_HUGE;
 	ASSERT_EQ(0, madvise(self->hva, SIZE, MADV_DONTNEED));
 	ASSERT_EQ(0, madvise(self->hva, SIZE, MADV_NOHUGEPAGE));
-	small = stats(self->vm).pf_fixed;
+	small = vm_stats(self->vm).pf_fixed;
 	guest(self->vcpu, guest_fill, GVA, 100);
 	if (test_is_shvm())
-		EXPECT_LT(small + FEW, stats(self->vm).pf_fixed);
+		EXPECT_LT(small + FEW, vm_stats(self->vm).pf_fixed);
 	ASSERT_EQ(0, madvise(self->hva, SIZE, MADV_HUGEPAGE));
 	if (madvise(self->hva, HUGE_SIZE, MADV_COLLAPSE))
 		SKIP(return, "the kernel makes no huge page: %s", strerror(errno));
@@ -288,9 +279,9 @@ TEST_F(large, shifted)
 	NEED_HUGE;
 	vm_del_slot(self->vm, SLOT);
 	ASSERT_EQ(0, __vm_set_slot(self->vm, SLOT, 0, GPA, HUGE_SIZE, self->hva + 512));
-	maps = stats(self->vm).large_maps;
+	maps = vm_stats(self->vm).large_maps;
 	guest(self->vcpu, guest_fill, GVA, 100);
-	EXPECT_EQ(maps, stats(self->vm).large_maps);
+	EXPECT_EQ(maps, vm_stats(self->vm).large_maps);
 	for (i = 0; i < NR_PAGES; i++)
 		ASSERT_EQ(100 + i, self->hva[(i + 1) * 512]);
 }
@@ -431,14 +422,14 @@ TEST_F(large, giant_page)
 	ASSERT_EQ(0, __vm_set_slot(self->vm, SLOT + 1, 0, GIANT_GPA, GIANT_SIZE, hva));
 	*guest_pte(self->vm, self->vm->root, GIANT_GVA, 3) = GIANT_GPA | LARGE;
 	guest(self->vcpu, guest_write, GIANT_GVA, 1);
-	faults = stats(self->vm).pf_fixed;
+	faults = vm_stats(self->vm).pf_fixed;
 	for (i = 0; i < 512; i += 8)
 		guest(self->vcpu, guest_write, GIANT_GVA + i * HUGE_SIZE + i * 8, i);
 	for (i = 0; i < 512; i += 8)
 		ASSERT_EQ(i, *(u64 *)(hva + i * HUGE_SIZE + i * 8));
-	EXPECT_GE(faults + FEW, stats(self->vm).pf_fixed);
+	EXPECT_GE(faults + FEW, vm_stats(self->vm).pf_fixed);
 	/* The entries of the table are the guest's stores through the large page. */
-	maps = stats(self->vm).large_maps;
+	maps = vm_stats(self->vm).large_maps;
 	*guest_pte(self->vm, self->vm->root, ALIAS, 2) = table | PTE_P | PTE_W;
 	for (i = 0; i < 4; i++) {
 		guest(self->vcpu, guest_write, GIANT_GVA + 5 * HUGE_SIZE + i * 8,
@@ -449,7 +440,7 @@ TEST_F(large, giant_page)
 					GIANT_GVA + (8 + i) * HUGE_SIZE, 0));
 	}
 	if (test_is_shvm())
-		EXPECT_LE(maps + 4, stats(self->vm).large_maps);
+		EXPECT_LE(maps + 4, vm_stats(self->vm).large_maps);
 	EXPECT_EQ(0, vm_audit(self->vm));
 	vm_del_slot(self->vm, SLOT + 1);
 	munmap(hva, GIANT_SIZE);
@@ -463,7 +454,7 @@ static void formats_check(struct __test_metadata *_metadata, struct test_vm *vm,
 {
 	struct probe *p = probe_create(vm, 0);
 	struct paging *paging = NULL;
-	u64 maps = stats(vm).large_maps, faults;
+	u64 maps = vm_stats(vm).large_maps, faults;
 	u32 i, gva = GPA;
 
 	if (format != FORMAT_OFF) {
@@ -475,7 +466,7 @@ static void formats_check(struct __test_metadata *_metadata, struct test_vm *vm,
 		probe_add_enter(p, paging);
 	}
 	ASSERT_EQ(0, probe_run(p));
-	faults = stats(vm).pf_fixed;
+	faults = vm_stats(vm).pf_fixed;
 	for (i = 0; i < NR_PAGES; i += 5) {
 		hva[i * 512] = i;
 		probe_add_read(p, gva + i * PAGE_SIZE, i);
@@ -486,8 +477,8 @@ static void formats_check(struct __test_metadata *_metadata, struct test_vm *vm,
 		ASSERT_EQ(i + 1, hva[i * 512 + 1]);
 	if (!test_is_shvm())
 		return;
-	EXPECT_LT(maps, stats(vm).large_maps);
-	EXPECT_GT(faults + 2 * FEW, stats(vm).pf_fixed);
+	EXPECT_LT(maps, vm_stats(vm).large_maps);
+	EXPECT_GT(faults + 2 * FEW, vm_stats(vm).pf_fixed);
 }
 
 TEST_F(large, every_format)

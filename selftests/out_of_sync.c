@@ -28,15 +28,6 @@ FIXTURE(out_of_sync)
 	u64 opens;
 };
 
-static u64 oos_opens(struct test_vm *vm)
-{
-	struct shvm_stats stats = { .size = sizeof(stats) };
-
-	if (test_is_shvm())
-		vm_ioctl(vm, SHVM_GET_STATS, &stats);
-	return stats.oos_opens;
-}
-
 static bool technique_is_on(void)
 {
 	FILE *f = fopen("/sys/module/shvm/parameters/out_of_sync", "r");
@@ -53,14 +44,14 @@ FIXTURE_SETUP(out_of_sync)
 	region_make(self->vm);
 	self->vcpu = vcpu_create(self->vm, 0, NULL);
 	region_fill(self->vm);
-	self->opens = oos_opens(self->vm);
+	self->opens = vm_stats(self->vm).oos_opens;
 }
 
 FIXTURE_TEARDOWN(out_of_sync)
 {
 	/* Otherwise the test has shown nothing about the technique. */
 	if (test_is_shvm() && technique_is_on())
-		EXPECT_LT(self->opens, oos_opens(self->vm));
+		EXPECT_LT(self->opens, vm_stats(self->vm).oos_opens);
 	vm_free(self->vm);
 }
 

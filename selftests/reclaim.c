@@ -195,7 +195,6 @@ static void cgroup_leave(void)
  */
 TEST_F(reclaim, pages_in_use_are_young)
 {
-	struct shvm_stats stats = { };
 	int i, taken = 0;
 	struct test_vm *vm;
 	long before, hot;
@@ -226,10 +225,8 @@ TEST_F(reclaim, pages_in_use_are_young)
 	/* A page in use that was taken is read again at once; nobody reads the idle ones. */
 	hot = number_after("/proc/vmstat", "pswpin ") - before;
 	EXPECT_LE(COLD_PAGES * 15 / 16, taken);
-	if (test_is_shvm()) {
-		vm_ioctl(vm, SHVM_GET_STATS, &stats);
-		EXPECT_LT(0, stats.notifier_ages);
-	}
+	if (test_is_shvm())
+		EXPECT_LT(0, vm_stats(vm).notifier_ages);
 	EXPECT_LE(hot, taken / 8)
 		TH_LOG("%d reclaims took %d idle pages, and %ld times one in use", i, taken, hot);
 	vm_free(vm);

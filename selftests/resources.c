@@ -251,7 +251,7 @@ static struct test_vm *spread_vm(unsigned int budget)
 
 TEST_F(resources, small_budget)
 {
-	struct shvm_stats stats = { };
+	struct shvm_stats stats;
 	struct test_vcpu *vcpu[NR_WORKERS];
 	struct test_vm *vm;
 	int i;
@@ -266,7 +266,7 @@ TEST_F(resources, small_budget)
 	}
 	for (i = 0; i < NR_WORKERS; i++)
 		EXPECT_EQ(EXIT_DONE, vcpu_join(vcpu[i]));
-	vm_ioctl(vm, SHVM_GET_STATS, &stats);
+	stats = vm_stats(vm);
 	EXPECT_LE(stats.shadow_pages_max, SHVM_MIN_MMU_PAGES);
 	EXPECT_LT(NR_ROOTS, stats.reclaims);
 	vm_free(vm);
@@ -275,7 +275,7 @@ TEST_F(resources, small_budget)
 /* The budget shrinks under a running guest, and what is too much goes. */
 TEST_F(resources, budget_shrinks_and_grows)
 {
-	struct shvm_stats stats = { };
+	struct shvm_stats stats;
 	struct test_vcpu *vcpu;
 	struct test_vm *vm;
 
@@ -285,10 +285,10 @@ TEST_F(resources, budget_shrinks_and_grows)
 	vcpu = vcpu_create(vm, 0, NULL);
 	vcpu_set_entry(vcpu, guest_spreads, 0, 1);
 	ASSERT_EQ(EXIT_DONE, vcpu_run(vcpu));
-	vm_ioctl(vm, SHVM_GET_STATS, &stats);
+	stats = vm_stats(vm);
 	EXPECT_LT(SPREAD_PAGES, stats.shadow_pages);
 	vm_ioctl(vm, SHVM_SET_NR_MMU_PAGES, SHVM_MIN_MMU_PAGES);
-	vm_ioctl(vm, SHVM_GET_STATS, &stats);
+	stats = vm_stats(vm);
 	EXPECT_GE(SHVM_MIN_MMU_PAGES, stats.shadow_pages);
 	EXPECT_EQ(SHVM_MIN_MMU_PAGES, stats.shadow_budget);
 	vm_free(vm);

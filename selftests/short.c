@@ -168,13 +168,6 @@ GUEST_CODE static void loop_read_only(void)
 	GUEST_DONE();
 }
 
-static void stats_get(struct test_vm *vm, struct shvm_stats *stats)
-{
-	memset(stats, 0, sizeof(*stats));
-	if (test_is_shvm())
-		vm_ioctl(vm, SHVM_GET_STATS, stats);
-}
-
 #define GREW(member)	(self->after.member - self->before.member)
 #define LEFT		(GREW(exits) - GREW(exits_fast))
 
@@ -194,10 +187,10 @@ TEST_F(short, stay_in_the_loop)
 		/* Once before, so that every root is known. */
 		ASSERT_EQ(EXIT_DONE, vcpu_call(self->vcpu, loops[i].code, 0, 0))
 			TH_LOG("%s", loops[i].name);
-		stats_get(self->vm, &self->before);
+		self->before = vm_stats(self->vm);
 		EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, loops[i].code, 0, 0))
 			TH_LOG("%s", loops[i].name);
-		stats_get(self->vm, &self->after);
+		self->after = vm_stats(self->vm);
 		if (!test_is_shvm())
 			continue;
 		/* A fault on what is absent may do without an exit: direct_faults.c. */
@@ -228,9 +221,9 @@ TEST_F(short, halt_with_an_interrupt)
 	vcpu_set_entry(self->vcpu, guest_halts_once, 0, 0);
 	ASSERT_EQ(EXIT_SYNC, vcpu_run(self->vcpu));
 	vcpu_ioctl(self->vcpu, SHVM_INTERRUPT, &irq);
-	stats_get(self->vm, &self->before);
+	self->before = vm_stats(self->vm);
 	EXPECT_EQ(EXIT_DONE, vcpu_run(self->vcpu));
-	stats_get(self->vm, &self->after);
+	self->after = vm_stats(self->vm);
 	EXPECT_EQ(1, GREW(exit_reason[REASON_HLT]));
 	EXPECT_LE(LEFT, GREW(exit_reason[REASON_EXCEPTION]) +
 		  GREW(exit_reason[REASON_INTERRUPT]) + GREW(exit_reason[REASON_IO]));

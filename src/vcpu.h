@@ -51,7 +51,6 @@ enum shvm_vcpu_mode {
 /* What a handler tells the run loop. */
 enum shvm_next {
 	SHVM_NEXT_ENTER,	/* enter the guest again */
-	SHVM_NEXT_FAULT,	/* the same, where the instruction would fault: map what it needs */
 	SHVM_NEXT_USER,		/* vcpu->run is filled: return 0 to user space */
 	SHVM_NEXT_ERROR,	/* vcpu->run_error holds a negative errno */
 };

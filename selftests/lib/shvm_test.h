@@ -53,12 +53,10 @@
 
 #define CR0_PE		(1ull << 0)
 #define CR0_MP		(1ull << 1)
-#define CR0_EM		(1ull << 2)
 #define CR0_TS		(1ull << 3)
 #define CR0_ET		(1ull << 4)
 #define CR0_NE		(1ull << 5)
 #define CR0_WP		(1ull << 16)
-#define CR0_AM		(1ull << 18)
 #define CR0_NW		(1ull << 29)
 #define CR0_CD		(1ull << 30)
 #define CR0_PG		(1ull << 31)
@@ -67,7 +65,6 @@
 #define CR4_PGE		(1ull << 7)
 #define CR4_OSFXSR	(1ull << 9)
 #define CR4_OSXMMEXCPT	(1ull << 10)
-#define CR4_LA57	(1ull << 12)
 #define CR4_PCIDE	(1ull << 17)
 #define CR4_SMEP	(1ull << 20)
 #define CR4_SMAP	(1ull << 21)
@@ -77,7 +74,6 @@
 #define EFER_NX		(1ull << 11)
 #define RFLAGS_FIXED	(1ull << 1)
 #define RFLAGS_TF	(1ull << 8)
-#define RFLAGS_IF	(1ull << 9)
 #define RFLAGS_VM	(1ull << 17)
 
 #define MAX_TEST_SLOTS	32
@@ -151,6 +147,7 @@ struct test_vm *vm_create(void);
 struct test_vm *vm_create_bare(void);
 /* Closes everything. On a debug module the whole shadow MMU is audited first. */
 void vm_free(struct test_vm *vm);
+struct shvm_stats vm_stats(struct test_vm *vm);		/* all 0 if it is not shvm */
 /* 0 if the audit found nothing, or there is no audit on this device. */
 int vm_audit(struct test_vm *vm);
 

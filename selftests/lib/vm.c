@@ -129,6 +129,15 @@ static void vcpu_free(struct test_vcpu *vcpu)
 	free(vcpu);
 }
 
+struct shvm_stats vm_stats(struct test_vm *vm)
+{
+	struct shvm_stats stats = { };
+
+	if (test_is_shvm())
+		vm_ioctl(vm, SHVM_GET_STATS, &stats);
+	return stats;
+}
+
 void vm_free(struct test_vm *vm)
 {
 	int i, ret = vm_audit(vm);

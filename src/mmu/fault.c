@@ -29,12 +29,6 @@ static u8 entry_access(u64 gpte, bool nx, bool is_clean_leaf)
 	return acc;
 }
 
-static unsigned int fault_index(const struct shvm_fault *f, const struct shvm_sp *sp)
-{
-	return (f->walk.addr.v >> (SHVM_PAGE_SHIFT + 9 * (sp->role.level - 1))) %
-	       SHVM_SPT_ENTRIES;
-}
-
 /* The table that the entry at walk level + 1 leads to. */
 static void child_key(const struct shvm_fault *f, const struct shvm_sp *parent, gfn_t *key,
 		      union shvm_role *role)
@@ -48,10 +42,10 @@ static void child_key(const struct shvm_fault *f, const struct shvm_sp *parent, 
 	if (!parent->role.direct && level >= w->leaf) {
 		*key = w->table[level];
 		/* An entry above covers as many of ours as the child has parts. */
-		role->quadrant = fault_index(f, parent) & ((1u << parent->index_shift) - 1);
+		role->quadrant = sp_index(parent, f->walk.addr) & ((1u << parent->index_shift) - 1);
 	} else {
 		role->direct = 1;
-		*key = gfn(w->frame.v & ~((1ULL << (level * 9)) - 1));
+		*key = level_first(w->frame, parent->role.level);
 	}
 	if (!role->wp && !parent->role.direct) {
 		role->access = w->acc[parent->role.level];
@@ -92,7 +86,7 @@ static u8 link_access(const struct shvm_fault *f, const struct shvm_sp *parent)
 static bool link_wants_sync(struct shvm_mmu_vcpu *mv, const struct shvm_fault *f,
 			    const struct shvm_sp *parent, const struct shvm_sp *child)
 {
-	u64 old = READ_ONCE(parent->spt[fault_index(f, parent)]);
+	u64 old = READ_ONCE(parent->spt[sp_index(parent, f->walk.addr)]);
 
 	if (f->synced || child->role.direct || !atomic_read(&mv->mmu->nr_oos))
 		return false;
@@ -105,7 +99,7 @@ static enum shvm_map_result map_link(struct shvm_mmu_vcpu *mv, struct shvm_fault
 				     struct shvm_sp *parent, struct shvm_sp *child)
 {
 	enum shvm_map_result ret = SHVM_MAP_RETRY;
-	unsigned int index = fault_index(f, parent);
+	unsigned int index = sp_index(parent, f->walk.addr);
 	int level = parent->role.level;
 
 	shvm_lock_sp(parent);
@@ -164,7 +158,7 @@ static enum shvm_map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault
 				     struct shvm_sp *sp)
 {
 	enum shvm_map_result ret = SHVM_MAP_RETRY;
-	unsigned int index = fault_index(f, sp);
+	unsigned int index = sp_index(sp, f->walk.addr);
 
 	shvm_lock_sp(sp);
 	leaf_make(f, sp);
@@ -181,15 +175,10 @@ static enum shvm_map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault
 
 static struct shvm_sp *fault_root(struct shvm_mmu_vcpu *mv, const struct shvm_fault *f)
 {
-	struct shvm_sp *sp;
+	struct shvm_sp *sp = shvm_lookup_root(mv, f->walk.addr);
 
-	if (mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
-		return NULL;
-	if (!mv->root_role.pae_host)
-		return mv->root;
-	sp = mv->pae_sp[(f->walk.addr.v >> 30) % SHVM_PAE_ROOTS];
 	/* The directory was not in memory when the root was loaded, and now it is. */
-	if (!sp)
+	if (!sp && mv->root_role.pae_host)
 		mv->root_is_loaded = false;
 	return sp;
 }

@@ -320,7 +320,7 @@ enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 				return walk_host_failed(err);
 			continue;
 		}
-		if (ret != GPT_WALK_OK || w->peek)
+		if (ret != GPT_WALK_OK)
 			return ret;
 		ret = walk_mark(mv->mmu, w, g, place);
 		if (ret != GPT_WALK_RETRY)

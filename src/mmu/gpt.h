@@ -58,7 +58,6 @@ enum gpt_walk_result {
 struct shvm_gpt_walk {
 	gva_t addr;
 	u32 access;			/* SHVM_ACCESS_* */
-	bool peek;			/* look only: no A, no D */
 
 	u32 error;			/* for WALK_FAULT */
 	u8 leaf;			/* level of the entry that maps the page; 1 = 4 KiB */
@@ -75,7 +74,7 @@ enum shvm_gpt_format shvm_gpt_format(const struct shvm_paging *p);
 /**
  * shvm_gpt_walk - what would the CPU do with this access?
  * @mv: paging state and CR3 of the vCPU
- * @walk: addr, access and peek are filled in
+ * @walk: addr and access are filled in
  *
  * Sets A on the way and D in the leaf as the CPU does: only if the access is allowed, atomically,
  * not in read-only memory. May sleep; takes SRCU inside; no lock held.

@@ -9,17 +9,13 @@
 #define PFEC_STORE	(PFEC_P | PFEC_W)
 #define PFEC_CAUSES	(PFEC_P | PFEC_W | PFEC_U | PFEC_RSVD | PFEC_I)
 
-static struct shvm_sp *lookup_root(const struct shvm_mmu_vcpu *mv)
+struct shvm_sp *shvm_lookup_root(const struct shvm_mmu_vcpu *mv, gva_t addr)
 {
-	if (!mv->root_is_loaded || mv->root_role.pae_host ||
-	    mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
+	if (!mv->root_is_loaded || mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
 		return NULL;
-	return mv->root;
-}
-
-static unsigned int lookup_index(const struct shvm_sp *sp, gva_t addr)
-{
-	return (addr.v >> (SHVM_PAGE_SHIFT + 9 * (sp->role.level - 1))) % SHVM_SPT_ENTRIES;
+	if (!mv->root_role.pae_host)
+		return mv->root;
+	return mv->pae_sp[(addr.v >> 30) % SHVM_PAE_ROOTS];
 }
 
 static void lookup_add(struct shvm_lookup *l, u64 spte)
@@ -28,21 +24,21 @@ static void lookup_add(struct shvm_lookup *l, u64 spte)
 	l->any |= spte;
 }
 
-bool shvm_lookup_entry(struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_lookup *l)
+bool shvm_lookup_entry(const struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_lookup *l)
 {
-	struct shvm_sp *sp = lookup_root(mv);
-	u64 spte;
+	struct shvm_sp *sp = shvm_lookup_root(mv, addr);
 
 	*l = (struct shvm_lookup){ .all = ~0ULL };
 	while (sp) {
 		l->sp = sp;
-		l->index = lookup_index(sp, addr);
+		l->index = sp_index(sp, addr);
 		/* Pairs with the exchange by which a filled table is linked. */
-		spte = smp_load_acquire(&sp->spt[l->index]);
-		if (!spte_is_table(spte))
+		l->spte = smp_load_acquire(&sp->spt[l->index]);
+		if (!spte_is_table(l->spte))
 			return true;
-		lookup_add(l, spte);
-		sp = shvm_arch_table_owner(hpa(spte & SPTE_FRAME));
+		lookup_add(l, l->spte);
+		/* It may be unlinked meanwhile, but is not freed. */
+		sp = shvm_arch_table_owner(hpa(l->spte & SPTE_FRAME));
 	}
 	return false;
 }

@@ -303,6 +303,23 @@ enum oos_step {
 	OOS_SYNC,
 };
 
+/* To go through the pages out of sync; inside, the lock of each while it is looked at. */
+static int oos_enter(struct shvm_mmu *mmu)
+{
+	int idx = srcu_read_lock(&mmu->srcu);
+
+	shvm_lock_mmu_read(mmu);
+	shvm_lock_oos(mmu);
+	return idx;
+}
+
+static void oos_leave(struct shvm_mmu *mmu, int idx)
+{
+	shvm_unlock_oos(mmu);
+	shvm_unlock_mmu_read(mmu);
+	srcu_read_unlock(&mmu->srcu, idx);
+}
+
 /* Returns a table that no entry leads to any more: not worth another look. */
 static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, bool *urgent)
 {
@@ -313,9 +330,7 @@ static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, b
 	struct shvm_sp *sp;
 	int idx;
 
-	idx = srcu_read_lock(&mmu->srcu);
-	shvm_lock_mmu_read(mmu);
-	shvm_lock_oos(mmu);
+	idx = oos_enter(mmu);
 	for (o = mmu->oos; o < mmu->oos + SHVM_OOS_MAX; o++) {
 		sp = o->sp;
 		slot = sp ? shvm_slots_find(mmu_slots(mmu), sp->gfn) : NULL;
@@ -333,9 +348,7 @@ static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, b
 		*urgent |= o->rounds >= OOS_ROUNDS;
 		shvm_unlock_sp(sp);
 	}
-	shvm_unlock_oos(mmu);
-	shvm_unlock_mmu_read(mmu);
-	srcu_read_unlock(&mmu->srcu, idx);
+	oos_leave(mmu, idx);
 	return orphan;
 }
 
@@ -393,9 +406,7 @@ void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
 	if (!atomic_read(&mmu->nr_oos))
 		return;
 	shvm_cache_fill(mv);
-	idx = srcu_read_lock(&mmu->srcu);
-	shvm_lock_mmu_read(mmu);
-	shvm_lock_oos(mmu);
+	idx = oos_enter(mmu);
 	for (o = mmu->oos; o < mmu->oos + SHVM_OOS_MAX; o++) {
 		index = o->sp ? addr_index(o->sp, addr) : -1;
 		if (index < 0)
@@ -404,9 +415,7 @@ void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
 		entry_sync(mv, o->sp, index);
 		shvm_unlock_sp(o->sp);
 	}
-	shvm_unlock_oos(mmu);
-	shvm_unlock_mmu_read(mmu);
-	srcu_read_unlock(&mmu->srcu, idx);
+	oos_leave(mmu, idx);
 }
 
 void shvm_oos_free(struct shvm_mmu *mmu)

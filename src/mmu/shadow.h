@@ -32,7 +32,7 @@ enum shvm_map_result {
 /* The frame that entry index of a direct shadow page maps, or starts to map. */
 static inline gfn_t sp_direct_gfn(const struct shvm_sp *sp, unsigned int index)
 {
-	return gfn_add(sp->gfn, (u64)index << ((sp->role.level - 1) * 9));
+	return gfn_add(sp->gfn, index * level_frames(sp->role.level));
 }
 
 /*
@@ -46,6 +46,12 @@ static inline u8 sp_index_shift(union shvm_role role)
 		return 0;
 	return gpt_shift(&shvm_gpt_formats[role.format], role.level) -
 	       (SHVM_PAGE_SHIFT + 9 * (role.level - 1));
+}
+
+/* The entry that the hardware's walk uses. */
+static inline unsigned int sp_index(const struct shvm_sp *sp, gva_t addr)
+{
+	return (addr.v >> (SHVM_PAGE_SHIFT + 9 * (sp->role.level - 1))) % SHVM_SPT_ENTRIES;
 }
 
 static inline unsigned int sp_guest_index(const struct shvm_sp *sp, unsigned int index)
@@ -146,17 +152,20 @@ u64 shvm_spte_leaf(union shvm_role role, u8 acc, bool dirty, const struct shvm_h
 struct shvm_lookup {
 	struct shvm_sp *sp;	/* holds the entry that leads to no other table */
 	unsigned int index;
-	gfn_t frame;		/* if that is a leaf */
+	u64 spte;		/* that entry, as it was */
+	gfn_t frame;		/* if it is a leaf */
 	u64 all, any;	/* bits set in all, in any of the entries on the way; W: but for tracking */
 	bool writable;		/* the leaf itself */
 };
 
+/* The table that the hardware reads first, or NULL. mmu->lock is held for reading. */
+struct shvm_sp *shvm_lookup_root(const struct shvm_mmu_vcpu *mv, gva_t addr);
 /*
  * Go the way that the hardware would go now, to the last entry of it; all and any are of the ones
  * before. mmu->lock is held for reading: no table is freed. What is found holds as what the CPU
- * keeps of tables: until the guest flushes.
+ * keeps of tables: until the guest flushes. False: there is no root.
  */
-bool shvm_lookup_entry(struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_lookup *l);
+bool shvm_lookup_entry(const struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_lookup *l);
 
 enum shvm_lookup_result {
 	SHVM_LOOKUP_NOTHING,	/* known about the fault */

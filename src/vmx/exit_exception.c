@@ -47,18 +47,11 @@ static u32 smap_flags(struct shvm_vcpu *vcpu, u32 error)
 	return flags;
 }
 
-static enum shvm_next page_fault_emulate(struct shvm_vcpu *vcpu, struct shvm_pf *pf)
+static enum shvm_next page_fault_emulate(struct shvm_vcpu *vcpu, const struct shvm_pf *pf)
 {
-	enum shvm_next next;
-
 	if (vcpu->vmx.exit.idt_vectoring & SHVM_INTR_VALID)
 		return fault_in_delivery(vcpu, pf);
-	next = shvm_insn_emulate_fault(vcpu, pf);
-	if (next != SHVM_NEXT_FAULT)
-		return next;
-	/* Whatever comes of it: the instruction has not run, so the fault would come again. */
-	shvm_mmu_fault(&vcpu->mmu, pf);
-	return SHVM_NEXT_ENTER;
+	return shvm_insn_emulate_fault(vcpu, pf);
 }
 
 static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)

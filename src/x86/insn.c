@@ -318,7 +318,7 @@ static enum shvm_next insn_unhandled(struct shvm_vcpu *vcpu)
 {
 	log_drop(&vcpu->insn);
 	if (vcpu->insn.fault_tracked && insn_unshadow(vcpu))
-		return SHVM_NEXT_FAULT;
+		return SHVM_NEXT_ENTER;
 	if (shvm_vmx_cpl(vcpu) == 3) {
 		shvm_event_exception(vcpu, X86_TRAP_UD);
 		return SHVM_NEXT_ENTER;
@@ -462,7 +462,7 @@ static enum shvm_next insn_table_store(struct shvm_vcpu *vcpu)
 	if (r != EMUL_OK)
 		return insn_result(vcpu, r);
 	if (info.is_rep && info.writes && insn_unshadow(vcpu))
-		return SHVM_NEXT_FAULT;
+		return SHVM_NEXT_ENTER;
 	if (info.size == 2)
 		segs_load(vcpu);
 	e->insn_decoded = true;
@@ -473,7 +473,7 @@ static enum shvm_next insn_table_store(struct shvm_vcpu *vcpu)
  * shvm_insn_emulate_fault - emulate the instruction that met a shadow page fault
  * @vcpu: the vCPU; it was an instruction, not the delivery of an event
  * @pf: the fault. tracked: the page holds a shadowed table; else it is no memory for this access
- * Return: what the run loop does next; SHVM_NEXT_FAULT: nothing traps the store any more.
+ * Return: what the run loop does next.
  */
 enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, const struct shvm_pf *pf)
 {

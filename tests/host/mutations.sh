@@ -74,7 +74,7 @@ pse36-ignored	mmu/gpt.c	s/if \(p->pse36\)/if (0)/
 pse36-whatever-cpuid	mmu/gpt.c	s/if \(p->pse36\)/if (1)/
 pse36-bit-21	mmu/gpt.c	s/rsvd &= BIT_ULL\(21\) \| /rsvd &= /
 pse36-beyond-maxphyaddr	mmu/gpt.c	s/BIT_ULL\(21\) \| beyond_maxphyaddr\(p\) >> \(32 - 13\)/BIT_ULL(21)/
-half-of-large-page	mmu/fault.c	s/(w->frame\.v & ~\(\(1ULL << \(level \* 9)/$1 + 1/
+half-of-large-page	mmu/fault.c	s/(\*key = )level_first\(w->frame, parent->role\.level\);/${1}gfn(w->frame.v & ~(2 * level_frames(parent->role.level) - 1));/
 entry-index-not-mapped	mmu/entry.c	s/sp_guest_index\(sp, index\)/index/
 fill-reads-first-quadrant	mmu/sp.c	s/sp_guest_index\(sp, 0\) \* bytes/0/
 fill-without-shift	mmu/sp.c	s/table\[i >> shift\]/table[i % (SHVM_SPT_ENTRIES >> shift)]/
@@ -169,8 +169,8 @@ rescue-changes-nothing	mmu/rescue.c	s/\t\t\tWRITE_ONCE\(\*sptep, shvm_spte_trap\
 rescue-without-a-walk	mmu/rescue.c	s/ && guest_has_entries\(mv, addr\)//
 rescue-by-mapped-pages-only	mmu/rescue.c	s/ \|\| \(ret == GPT_WALK_FAULT && \(walk\.error & PFEC_P\)\)//
 rescue-of-true-faults	mmu/rescue.c	s/ && \(walk\.error & PFEC_P\)//
-rescue-marks-entries	mmu/rescue.c	s/, \.peek = true//
-rescue-in-the-first-table	mmu/rescue.c	s/sp = spte_is_table\(spte\) \? [^:]*: NULL;/sp = NULL;/
+rescue-marks-entries	mmu/rescue.c	s/shvm_gpt_look\(/shvm_gpt_walk(/
+rescue-in-the-first-table	mmu/lookup.c	s/sp = shvm_arch_table_owner\(hpa\(l->spte[^;]*;/sp = NULL;/
 store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
 END
 }
