@@ -26,7 +26,7 @@ no-write-protect	mmu/sp.c	s/\tshvm_rmap_write_protect\(&mmu->tlb, head\);\n//
 writable-though-tracked	mmu/entry.c	s/home->state && home->state->tracked/0/
 no-reread-of-gpte	mmu/fault.c	s/return !\(\(gpte \^ seen\)[^;]*;/return true;/
 rmap-not-removed	rmap/rmap.c	s/WARN_ONCE\(!shvm_chain_del\(head, sptep\)[^;]*;//
-direct-base-of-wrong-level	mmu/fault.c	s/level \* 9\)\) - 1/(level - 1) * 9)) - 1/
+direct-base-of-wrong-level	mmu/fault.c	s/(level_first\(w->frame, parent->role\.level)\);/${1} - 1);/
 writable-though-clean	mmu/entry.c	s/may_write = dirty && host->writable/may_write = host->writable/
 writable-though-host-is-not	mmu/entry.c	s/may_write = dirty && host->writable/may_write = dirty/
 no-flush	mmu/flush.c	s/\tshvm_arch_flush\(mmu\);\n//
@@ -61,9 +61,9 @@ chain-without-end	mmu/entry.c	s/chain_make_room\(mmu, home\);//
 prefetch-in-other-mode	mmu/entry.c	s/ \|\| \(!sp->role\.nx && \(gpte & GPTE_NX\)\)//
 read-only-table-faults	mmu/gpt.c	s/w->dirty = [^;]*;/w->dirty = w->gpte[w->leaf] & GPTE_D;/
 budget-ignored	mmu/reclaim.c	s/while \(budget_free\(mmu\) < want/while (0 \&\& budget_free(mmu) < want/
-notrap-stays	mmu/access.c	s/gpte & GPTE_P \? shvm_spte_trap : SPTE_NOTRAP/SPTE_NOTRAP/
+notrap-stays	mmu/access.c	s/gpte & GPTE_P \|\| sp->oos \? shvm_spte_trap : SPTE_NOTRAP/SPTE_NOTRAP/
 age-lost	rmap/rmap.c	s/WRITE_ONCE\(\*age, 1\);/;/
-quadrant-of-table-forgotten	mmu/fault.c	s/role->quadrant = fault_index[^;]*;/;/
+quadrant-of-table-forgotten	mmu/fault.c	s/role->quadrant = sp_index[^;]*;/;/
 quadrant-of-root-forgotten	mmu/root.c	s/role\.quadrant = i;/;/
 direct-page-with-quadrant	mmu/fault.c	s/\trole->quadrant = 0;\n//
 key-without-quadrant	mmu/sp.c	s/sp->role\.word == role\.word/!((sp->role.word ^ role.word) & ~0xc0u)/
@@ -82,7 +82,7 @@ store-to-first-quadrant	mmu/access.c	s/base = sp->role\.quadrant \* SHVM_SPT_ENT
 store-drops-first-of-two	mmu/access.c	s/clamp\(to << shift,/clamp((to << shift) - shift,/
 store-drops-second-of-two	mmu/access.c	s/clamp\(from << shift,/clamp((from << shift) + shift,/
 marks-eight-bytes	mmu/gpt.c	s/bits, g->entry_bytes\)/bits, 8)/
-pdptes-not-loaded	mmu/root.c	s/\tif \(mv->root_role\.format == SHVM_GPT_PAE\)\n\t\troot_unload\(mv\);\n//
+pdptes-not-loaded	mmu/root.c	s/\troot_unload\(mv\);\n(\t\/\* New)/$1/
 pdptes-not-kept	mmu/root.c	s/\tmemcpy\(mv->pdpte, [^;]*;\n//
 pdpte-reserved-accepted	mmu/gpt.c	s/ \| GENMASK_ULL\(8, 5\)//
 pdpte-absent-refused	mmu/gpt.c	s/\(pdpte\[i\] & GPTE_P\) && //
@@ -109,7 +109,7 @@ group-not-untracked	mmu/large.c	s/large->tracked - 1\)/large->tracked)/
 large-zapped-after-the-debt	mmu/sp.c	s/\tshvm_large_forbid\(mmu, slot, sp->gfn\);\n(\tshvm_lock_rmap\(head\);.*?\tshvm_unlock_rmap\(head\);\n)/$1\tshvm_large_forbid(mmu, slot, sp->gfn);\n/s
 untracked-stays-read-only	rmap/rmap.c	s/seen = cmpxchg64\(sptep, old, old \| SPTE_W\)/seen = old/
 trapped-store-of-user-page	mmu/lookup.c	s/\(l\.all & \(SPTE_W \| SPTE_U\)\) != SPTE_W/!(l.all \& SPTE_W)/
-trapped-store-despite-tables	mmu/lookup.c	s/\t\tlookup_add\(l, spte\);\n//
+trapped-store-despite-tables	mmu/lookup.c	s/\t\tlookup_add\(l, l->spte\);\n//
 piece-of-large-frame-forgotten	mmu/lookup.c	s/within = f\.v & [^;]*;/;/
 host-not-asked-to-write	mmu/fault.c	s/ &&\n\t\t\tf->leaf\.host\.writable;/;/
 large-leaves-no-mark	rmap/rmap.c	s/spte_gone\(READ_ONCE\(\*sptep\)\)/shvm_spte_trap/g
@@ -161,8 +161,8 @@ large-direct-though-clean	mmu/fault.c	s/bool dirty = !sp->role\.clean;/bool dirt
 notrap-in-direct-pages	mmu/sp.c	s/(sp->spt\[i\] = )shvm_spte_trap;/${1}SPTE_NOTRAP;/
 notrap-where-a-table-was	mmu/sp.c	s/xchg\(sptep, shvm_spte_trap\)/xchg(sptep, SPTE_NOTRAP)/
 notrap-where-a-page-was	rmap/spte.h	s/\| SPTE_LEAF : shvm_spte_trap;/| SPTE_LEAF : SPTE_NOTRAP;/
-notrap-in-dead-tables	mmu/sp.c	s/if \(READ_ONCE\(sp->spt\[i\]\) != shvm_spte_trap\)/if (spte_is_live(READ_ONCE(sp->spt[i])))/
-notrap-for-every-entry	mmu/sp.c	s/shvm_spte_trap & -\(gpte & GPTE_P\)/shvm_spte_trap \& -(gpte >> 1 \& 1)/
+notrap-in-dead-tables	mmu/sp.c	s/(if \(spte == SPTE_NOTRAP\)\n\t\t\t)WRITE_ONCE[^;]*;/${1};/; s/WRITE_ONCE\(sp->spt\[i\], trap\);/(void)trap;/
+notrap-for-every-entry	mmu/sp.c	s/(table\[i >> shift\]) & GPTE_P/$1 >> 1 \& 1/
 directory-absent-notrap	mmu/root.c	s/if \(!sp && !\(mv->pdpte\[i\] & GPTE_P\)\)/if (!sp)/
 directory-of-notraps	mmu/root.c	s/\t\tmv->pae_trap\[i\] = shvm_spte_trap;/\t\t;/
 rescue-changes-nothing	mmu/rescue.c	s/\t\t\tWRITE_ONCE\(\*sptep, shvm_spte_trap\);\n//
@@ -189,7 +189,7 @@ debt-of-others-forgotten	mmu/sp.c	s/\tshvm_rmap_write_protect\(&mmu->tlb, head\)
 active-ends-before-seq	mmu/flush.c	s/(\tatomic64_inc\(&mmu->inval.seq\);\n)(.*?)(\tatomic_dec\(&mmu->inval.active\);\n)/$3$2$1/s	fault-move
 stale-without-active	mmu/flush.c	s/return atomic_read_acquire\(&mmu->inval.active\) \|\|/return/	fault-move
 load-cr3-unlocked	mmu/root.c	s/\tshvm_lock_mmu_read\(mv->mmu\);\n(\tcached = [^\n]*\n)\tshvm_unlock_mmu_read\(mv->mmu\);/$1/	root-slow
-fault-on-dead-root	mmu/fault.c	s/if \(mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)\)/if (0)/	root-running
+fault-on-dead-root	mmu/lookup.c	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)//	root-running
 fast-load-of-dead-root	mmu/root.c	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)//	root-fast
 race-age-lost	rmap/rmap.c	s/WRITE_ONCE\(\*age, 1\);/;/	age-zap
 leaf-taken-meanwhile	mmu/entry.c	s/if \(spte_is_leaf\(READ_ONCE\(sp->spt\[index\]\)\)\) \{/if (1) {/	age-zap
