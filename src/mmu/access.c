@@ -209,7 +209,7 @@ static int table_store_locked(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
 	ret = store_now(slot, st);
 	/* The store is visible before installers are let in again, and we read after that. */
 	smp_mb__before_atomic();
-	atomic_dec(&slot_gfn_state(slot, table)->writers);
+	atomic_dec(mmu_writers(mmu, table));
 	smp_mb__after_atomic();	/* our read in entry_refresh() follows */
 	*idle = true;
 	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, table), hash,
@@ -222,17 +222,18 @@ static int table_store_locked(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
 static int table_store(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
 		       const struct shvm_store *st)
 {
-	struct shvm_gfn_state *state = slot_gfn_state(slot, gpa_to_gfn(st->at));
+	gfn_t table = gpa_to_gfn(st->at);
+	struct shvm_gfn_state *state = slot_gfn_state(slot, table);
 	struct shvm_mmu *mmu = mv->mmu;
 	bool idle = false;
 	int ret;
 
-	atomic_inc(&state->writers);
+	atomic_inc(mmu_writers(mmu, table));
 	smp_mb__after_atomic();	/* pairs with shvm_sp_fill(): it sees writers, or we see tracked */
 	if (!READ_ONCE(state->tracked)) {
 		ret = store_now(slot, st);
 		smp_mb__before_atomic();	/* the store before installers are let in */
-		atomic_dec(&state->writers);
+		atomic_dec(mmu_writers(mmu, table));
 		return ret;
 	}
 	shvm_lock_mmu_read(mmu);
@@ -240,7 +241,7 @@ static int table_store(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
 	shvm_unlock_mmu_read(mmu);
 	atomic64_inc(&mmu->stats.table_writes);
 	if (idle)
-		shvm_mmu_unshadow(mmu, gpa_to_gfn(st->at));
+		shvm_mmu_unshadow(mmu, table);
 	return ret;
 }
 

@@ -249,8 +249,6 @@ static void audit_frame(struct audit *a, struct shvm_slot *slot, gfn_t f)
 	if (state->loose && pages_out_of_sync(a->mmu, f) != state->tracked)
 		audit_fail(a, "A3", "a table may be written, but is in sync at gfn", NULL,
 			   f.v);
-	if (atomic_read(&state->writers))
-		audit_fail(a, "A3", "a store is under way though all is stopped at gfn", NULL, f.v);
 }
 
 /* All slots are quiet: tracked counts change under mmu->lock only. */
@@ -293,6 +291,9 @@ static void audit_run(struct audit *a)
 			audit_frame(a, slots->slot[i], gfn_add(slots->slot[i]->base, n));
 		audit_groups(a, slots->slot[i]);
 	}
+	for (i = 0; i < ARRAY_SIZE(a->mmu->writers); i++)
+		if (atomic_read(&a->mmu->writers[i]))
+			audit_fail(a, "A3", "a store is under way though all is stopped", NULL, i);
 	/* The host may take leaves away while we count: then there are fewer in the chains. */
 	if (a->chained > a->leaves)
 		audit_fail(a, "A1", "chains hold more than there are leaves", NULL, a->chained);

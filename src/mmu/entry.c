@@ -176,7 +176,7 @@ bool shvm_entry_read_gpte(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int
 	if (!slot || READ_ONCE(slot->invalid))
 		return false;
 	/* A store by software is under way: it will refresh the entry itself when it is done. */
-	if (atomic_read(&slot_gfn_state(slot, sp->gfn)->writers))
+	if (atomic_read(mmu_writers(mmu, sp->gfn)))
 		return false;
 	return !shvm_arch_read_user_atomic(slot_hva(slot, at), gpte, g->entry_bytes);
 }

@@ -118,7 +118,8 @@ struct shvm_bucket {
 	struct hlist_head head;
 };
 
-#define SHVM_HASH_BITS	10
+#define SHVM_HASH_BITS		10
+#define SHVM_WRITERS_BITS	8
 
 /* Counters; written by anyone, read without a lock. */
 struct shvm_mmu_stats {
@@ -158,6 +159,9 @@ struct shvm_mmu {
 	bool budget_is_set;		/* by user space; else it follows the slots */
 	bool crowded;			/* an SP is; before the next fault it goes */
 	u64 clock;			/* advances with faults; coarse use stamps */
+
+	/* Stores by software under way into frames, by a hash of them; full barriers. */
+	atomic_t writers[1 << SHVM_WRITERS_BITS];
 
 	spinlock_t oos_lock;		/* rank 5a */
 	struct shvm_oos oos[SHVM_OOS_MAX];

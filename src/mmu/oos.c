@@ -111,7 +111,7 @@ static bool sp_open(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct s
 		return true;
 	}
 	/* A store by software that has begun will follow its own rules when it ends. */
-	if (atomic_read(&slot_gfn_state(slot, sp->gfn)->writers))
+	if (atomic_read(mmu_writers(mv->mmu, sp->gfn)))
 		return false;
 	o = oos_take(mv, sp);
 	if (!o)
@@ -287,7 +287,7 @@ static void page_sync(struct shvm_mmu_vcpu *mv, struct shvm_oos *o, struct shvm_
 	 * that begins later makes its entry a trap before it stores, and for that it waits for us.
 	 */
 	smp_mb();	/* pairs with table_store() */
-	quiet = quiet && !atomic_read(&state->writers);
+	quiet = quiet && !atomic_read(mmu_writers(mmu, sp->gfn));
 	if (!sp_sync(mv, sp, slot))
 		return;
 	/* Somebody else may have opened the table for another page of it. */

@@ -5,6 +5,8 @@
 #ifndef SHVM_SHADOW_H
 #define SHVM_SHADOW_H
 
+#include <linux/hash.h>
+
 #include "arch.h"
 #include "gpt.h"
 #include "locks.h"
@@ -68,6 +70,12 @@ static inline void sp_stamp(struct shvm_mmu *mmu, struct shvm_sp *sp)
 static inline struct shvm_slots *mmu_slots(struct shvm_mmu *mmu)
 {
 	return srcu_dereference(mmu->slots, &mmu->srcu);
+}
+
+/* Not 0: a store into f may be under way, or one into another frame. */
+static inline atomic_t *mmu_writers(struct shvm_mmu *mmu, gfn_t f)
+{
+	return &mmu->writers[hash_64(f.v, SHVM_WRITERS_BITS)];
 }
 
 /* Before an entry becomes live; sp->lock. */

@@ -4,7 +4,6 @@
  * Owns the hash, mmu->sps and the tracked counts. A page is added under mmu->lock for reading
  * (bucket lock inside) and removed under mmu->lock for writing only.
  */
-#include <linux/hash.h>
 
 #include "shadow.h"
 
@@ -183,7 +182,7 @@ bool shvm_sp_fill(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	 * come back when it is done.
 	 */
 	smp_mb();
-	if (atomic_read(&slot_gfn_state(slot, sp->gfn)->writers) ||
+	if (atomic_read(mmu_writers(mmu, sp->gfn)) ||
 	    atomic_read(&mmu->inval.active))
 		return false;
 	if (!sp_classify(sp, slot))

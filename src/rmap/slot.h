@@ -21,14 +21,12 @@
  * tracked: number of shadow pages whose table is this frame; more than 0: no SPTE may write it.
  *          Changes under the rmap lock of the frame, read anywhere.
  * loose:   SPTEs may write it though it is tracked: its shadow pages are out of sync; rmap lock.
- * writers: stores by software that are under way into this frame; atomic, full barriers.
  * age:     accessed bits of SPTEs that are gone, not yet reported; rmap lock.
  */
 struct shvm_gfn_state {
 	u16 tracked;
 	u8 age;
 	bool loose;
-	atomic_t writers;
 };
 
 /*

@@ -460,7 +460,6 @@ static u64 check_frame(struct shvm_slot *slot, u64 f)
 	unsigned long *head = slot_rmap_head(slot, gfn(f));
 	const struct shvm_gfn_state *state = slot_gfn_state(slot, gfn(f));
 
-	CHECK(!atomic_read(&state->writers), "gfn %llx has writers", f);
 	if (*head || state->tracked)
 		CHECK(state->tracked == shadows_of(f), "gfn %llx: tracked %u, shadows %u", f,
 		      state->tracked, shadows_of(f));
@@ -503,6 +502,8 @@ static u64 check_frames(void)
 	u64 n = 0;
 	u32 i;
 
+	for (i = 0; i < ARRAY_SIZE(machine->mmu.writers); i++)
+		CHECK(!atomic_read(&machine->mmu.writers[i]), "a store is under way");
 	for (i = 0; i < slots->nr; i++)
 		n += check_slot(slots->slot[i]);
 	return n;

@@ -167,9 +167,9 @@ static void audit_host_side(void)
 	state->tracked++;
 	audit_must_fail("a tracked frame that is writable, and no table");
 	state->tracked--;
-	atomic_inc(&state->writers);
+	atomic_inc(&machine->mmu.writers[0]);
 	audit_must_fail("a store under way");
-	atomic_dec(&state->writers);
+	atomic_dec(&machine->mmu.writers[0]);
 	*link = node->next;
 	audit_must_fail("a page that is not hashed");
 	*link = node;

@@ -182,8 +182,8 @@ race-no-reread	mmu/fault.c	s/return !\(\(gpte \^ seen\)[^;]*;/return true;/	new-
 race-stale-frame	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\)/ok = true/	fault-invalidate
 remove-owes-first	rmap/rmap.c	s/(\tage_fold\(age, xchg\(sptep, spte_gone[^\n]*\n\tWARN_ONCE.*?)\tshvm_tlb_owe\(tlb\);/\tshvm_tlb_owe(tlb);\n$1/s	flush-owed
 done-too-far	mmu/flush.c	s/tlb_done_raise\(&mmu->tlb, owed\)/tlb_done_raise(&mmu->tlb, atomic64_read(&mmu->tlb.owed))/	flush-owed
-fill-despite-writers	mmu/sp.c	s/atomic_read\(&slot_gfn_state\(slot, sp->gfn\)->writers\) \|\|//	add-fill
-fill-despite-invalidation	mmu/sp.c	s/(->writers\)) \|\|\n[^)]*\)\)/$1)/	replace-fill
+fill-despite-writers	mmu/sp.c	s/atomic_read\(mmu_writers\(mmu, sp->gfn\)\) \|\|//	add-fill
+fill-despite-invalidation	mmu/sp.c	s/(mmu_writers\(mmu, sp->gfn\)\)) \|\|\n[^)]*\)\)/$1)/	replace-fill
 race-writable-though-tracked	mmu/entry.c	s/home->state && home->state->tracked/0/	new-table-tlb
 debt-of-others-forgotten	mmu/sp.c	s/\tshvm_rmap_write_protect\(&mmu->tlb, head\);/\tbool lost = shvm_rmap_write_protect(&mmu->tlb, head);/; s/(tlb_owed, )(atomic64_read\(&mmu->tlb.owed\))/$1lost ? $2 : 0/	new-table-debt
 active-ends-before-seq	mmu/flush.c	s/(\tatomic64_inc\(&mmu->inval.seq\);\n)(.*?)(\tatomic_dec\(&mmu->inval.active\);\n)/$3$2$1/s	fault-move
@@ -197,7 +197,7 @@ two-shadows	mmu/sp.c	s/if \(!other\)\n\t\thlist_add/other = NULL;\n\t\thlist_add
 lock-is-kept	mmu/sp.c	s/\t\tshvm_unlock_sp\(sp\);\n(\t\tmv->cache)/$1/	fault-invalidate
 race-freed-before-flush	mmu/sp.c	s/\tshvm_mmu_settle\(mmu\);\n//	root-all
 race-roots-not-told	mmu/sp.c	s/smp_store_release\(&mmu->root_gen[^;]*;/;/	root-all
-plain-store-unannounced	mmu/access.c	s/(\tatomic_inc\(&state->writers\);\n[^\n]*\n)(\tif \(!READ_ONCE\(state->tracked\)\) \{\n\t\tret = store_now\(slot, st\);\n)[^;]*;[^;]*;\n/$2/; s/(\tshvm_lock_mmu_read\(mmu\);\n\tret = table_store_locked)/\tatomic_inc(&state->writers);\n$1/	add-fill
+plain-store-unannounced	mmu/access.c	s/(\tatomic_inc\(mmu_writers\(mmu, table\)\);\n[^\n]*\n)(\tif \(!READ_ONCE\(state->tracked\)\) \{\n\t\tret = store_now\(slot, st\);\n)[^;]*;[^;]*;\n/$2/; s/(\tshvm_lock_mmu_read\(mmu\);\n\tret = table_store_locked)/\tatomic_inc(mmu_writers(mmu, table));\n$1/	add-fill
 ranks-inverted	mmu/entry.c	s/(\tok = !shvm_inval_is_stale\(mmu, leaf->seq\)[^\n]*\n)/\tshvm_lock_leaf(&mmu->sps_lock);\n\tshvm_unlock_leaf(&mmu->sps_lock);\n$1/	fault-move
 zap-owes-first	rmap/rmap.c	s/\tif \(n\)\n\t\tshvm_tlb_owe\(tlb\);//; s/(\tu32 n = 0;\n)/$1\tshvm_tlb_owe(tlb);\n/	flush-others
 race-large-though-tracked	mmu/entry.c	s/ && !\(home\.large && home\.large->tracked\)//	large-table
