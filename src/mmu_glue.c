@@ -432,7 +432,7 @@ static bool cpu_is_in_guest(int cpu, void *data)
 	return false;
 }
 
-/* Arriving is all: the interrupt is taken outside the guest, and the exit emptied the TLB. */
+/* Arriving is all: the interrupt is taken outside the guest, before the next look at TLB tags. */
 static void flush_ack(void *data)
 {
 }

@@ -166,7 +166,7 @@ static unsigned int flood_stores(const struct shvm_sp *sp)
 /* A root has no parents: it is in use while a vCPU runs on it, or one did since the last store. */
 static bool table_was_used(struct shvm_mmu *mmu, struct shvm_sp *sp)
 {
-	return shvm_sp_was_used(sp) || (sp->is_root && shvm_arch_root_in_use(mmu, sp));
+	return shvm_sp_was_used(mmu, sp) || (sp->is_root && shvm_arch_root_in_use(mmu, sp));
 }
 
 /* Returns true if nobody seems to use the table as one any more. */

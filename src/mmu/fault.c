@@ -445,6 +445,21 @@ static bool fault_refill(struct shvm_mmu_vcpu *mv, const struct shvm_pf *pf)
 	return done;
 }
 
+/*
+ * A fault makes the CPU forget the address (SDM 4.10.4.1), but does one that is an exit? If the same
+ * one comes again though all is there, it does not, and another TLB tag ends that.
+ */
+static void fault_ends(struct shvm_mmu_vcpu *mv, gva_t addr, enum shvm_pf_result ret)
+{
+	u64 page = addr.v >> SHVM_PAGE_SHIFT;
+
+	if (ret != SHVM_PF_FIXED)
+		page = SHVM_NO_PAGE;
+	else if (page == mv->fixed_page)
+		shvm_tags_forget(mv);
+	mv->fixed_page = page;
+}
+
 static void fault_count(struct shvm_mmu_stats *stats, enum shvm_pf_result ret)
 {
 	atomic64_t *counter[] = {
@@ -481,6 +496,7 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 	default:
 		ret = fault_refill(mv, pf) ? SHVM_PF_FIXED : fault_steps(mv, pf);
 	}
+	fault_ends(mv, pf->addr, ret);
 	fault_count(&mv->mmu->stats, ret);
 	return ret;
 }

@@ -109,6 +109,26 @@ static inline hpa_t shvm_mmu_root(const struct shvm_mmu_vcpu *mv)	/* for CR3 in 
 	return mv->root_hpa;
 }
 
+/*
+ * TLB tags (tag.c), for CPUs with VPID. With interrupts off, after the vCPU has declared itself in
+ * the guest: while the epoch is still that of the last call, the tag in use may be used again.
+ */
+static inline u64 shvm_mmu_tlb_epoch(const struct shvm_mmu_vcpu *mv)
+{
+	/* The guest of the load-time test has no MMU of ours. */
+	if (!mv->mmu)
+		return 0;
+	return atomic64_read(&mv->mmu->tlb.owed) + atomic64_read(&mv->mmu->tlb.aged);
+}
+
+static inline bool shvm_mmu_tag_is_stale(const struct shvm_mmu_vcpu *mv)
+{
+	return mv->tag_epoch != shvm_mmu_tlb_epoch(mv);
+}
+
+/* Which tag is for the current root; false: what the TLB holds under it must not be used. */
+bool shvm_mmu_use_tag(struct shvm_mmu_vcpu *mv, unsigned int *slot);
+
 void shvm_mmu_root_obsolete(struct shvm_mmu_vcpu *mv);	/* on SHVM_REQ_RELOAD_ROOT */
 
 /* --- faults and accesses; may sleep; vcpu thread with SRCU not held (fault.c, access.c) --- */

@@ -22,6 +22,7 @@
 #define SHVM_NR_CACHED_ROOTS	16	/* of a vCPU */
 #define SHVM_DEAD_ROOTS		16	/* that a VM remembers */
 #define SHVM_NR_PCIDS		16	/* PCIDs that a vCPU keeps at most */
+#define SHVM_NR_TLB_TAGS	8	/* VPIDs that a vCPU uses at a time, at most */
 #define SHVM_PAE_ROOTS		4
 
 /* How a guest entry is decoded; index into the descriptor table of gpt.c. */
@@ -202,6 +203,15 @@ struct shvm_pcid {
 	u64 left;			/* mmu->oos_notes when another was loaded */
 };
 
+#define SHVM_NO_EPOCH		(~0ULL)
+#define SHVM_NO_PAGE		(~0ULL)
+
+/* What the TLB may hold under a tag: translations by one root, good while the epoch is the same. */
+struct shvm_tlb_tag {
+	u64 root;			/* SHVM_NO_TABLE: free */
+	u64 epoch;			/* shvm_mmu_tlb_epoch() when it was used last */
+};
+
 /* Counters of what is done with interrupts off: no atomic operation there. */
 struct shvm_mmu_vcpu_stats {
 	u64 cr3_fast;			/* CR3 loads served by a cached root */
@@ -229,6 +239,9 @@ struct shvm_mmu_vcpu {
 	int next_root;			/* victim for the next miss */
 	struct shvm_pcid pcids[SHVM_NR_PCIDS];	/* by a hash of the PCID */
 	struct shvm_pcid *pcid;		/* of the current CR3 */
+	struct shvm_tlb_tag tags[SHVM_NR_TLB_TAGS];	/* by a hash of the root */
+	u64 tag_epoch;			/* of the one in use; SHVM_NO_EPOCH: none is */
+	u64 fixed_page;			/* of the last fault, if there was something to map */
 	struct shvm_mmu_vcpu_stats stats;
 
 	struct shvm_mmu_cache cache;

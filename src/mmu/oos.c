@@ -86,14 +86,15 @@ void shvm_oos_put(struct shvm_mmu *mmu, struct shvm_sp *sp)
 }
 
 /* Is the store one of many, to a table whose shadow can follow later? */
-static bool sp_wants_oos(struct shvm_sp *sp, enum shvm_gpt_format format)
+static bool sp_wants_oos(struct shvm_mmu *mmu, struct shvm_sp *sp,
+			 enum shvm_gpt_format format)
 {
 	bool wants;
 
 	if (sp->role.level > 1 || sp->role.format != format || !READ_ONCE(sp->filled))
 		return false;
 	shvm_lock_sp(sp);
-	if (shvm_sp_was_used(sp))
+	if (shvm_sp_was_used(mmu, sp))
 		WRITE_ONCE(sp->writes, 0);
 	wants = sp->oos || (sp->parents && READ_ONCE(sp->writes) >= OOS_STORES);
 	shvm_unlock_sp(sp);
@@ -137,7 +138,7 @@ static u32 table_open(struct shvm_mmu_vcpu *mv, const struct shvm_slot *slot, gf
 	bool ok;
 
 	hlist_for_each_entry_rcu(sp, bucket, hash, lockdep_is_held(&mv->mmu->lock))
-		if (gfn_eq(sp->gfn, f) && !sp->role.direct && !sp_wants_oos(sp, format))
+		if (gfn_eq(sp->gfn, f) && !sp->role.direct && !sp_wants_oos(mv->mmu, sp, format))
 			return 0;
 	hlist_for_each_entry_rcu(sp, bucket, hash, lockdep_is_held(&mv->mmu->lock)) {
 		if (!gfn_eq(sp->gfn, f) || sp->role.direct)

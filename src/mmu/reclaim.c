@@ -46,7 +46,7 @@ static struct shvm_sp *victim_table(struct shvm_mmu *mmu)
 	list_for_each_entry(sp, &mmu->sps, link) {
 		if (sp->is_root)
 			continue;
-		if (shvm_sp_was_used(sp)) {
+		if (shvm_sp_was_used(mmu, sp)) {
 			sp_stamp(mmu, sp);
 			continue;
 		}

@@ -93,6 +93,7 @@ void shvm_mmu_set_paging(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p)
 
 	mv->paging = *p;
 	mv->gpt_mode = shvm_gpt_mode(p);
+	shvm_tags_forget(mv);
 	if (role.word == mv->root_role.word)
 		return;
 	mv->root_role = role;
@@ -244,7 +245,7 @@ void shvm_mmu_set_pdptes(struct shvm_mmu_vcpu *mv, const u64 pdpte[SHVM_PAE_ROOT
 	shvm_oos_sync_for_link(mv);
 }
 
-/* The hardware's TLB is empty after every exit (no VPID). */
+/* Nothing to do for the hardware's TLB: it holds what the shadow tables would give (tag.c). */
 bool shvm_mmu_try_flush_all(struct shvm_mmu_vcpu *mv)
 {
 	if (atomic_read(&mv->mmu->nr_oos))
@@ -394,6 +395,8 @@ static enum root_result root_load_pae(struct shvm_mmu_vcpu *mv)
 		WRITE_ONCE(mv->pae_sp[i], sp[i]);
 		mv->pae_root[i] = pae_entry(mv, i, sp[i]);
 	}
+	/* The root stays where it is, its entries do not. */
+	shvm_tags_forget(mv);
 	mv->root_hpa = shvm_arch_table_hpa(mv->pae_root);
 	mv->root_is_loaded = true;
 	return ROOT_LOADED;

@@ -122,7 +122,8 @@ void shvm_sp_kill(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_lis
 		  bool orphans);
 /* mmu->lock for writing: make vCPUs forget roots, flush, free. */
 void shvm_kill_finish(struct shvm_mmu *mmu, struct shvm_kill_list *dead);
-bool shvm_sp_was_used(struct shvm_sp *sp);		/* A bits of parents since the last call */
+/* Since the last call, by the A bits of the entries that lead to it. */
+bool shvm_sp_was_used(struct shvm_mmu *mmu, struct shvm_sp *sp);
 
 /* --- entry.c: one entry of a shadow page, sp->lock held --- */
 void shvm_entry_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 new);
@@ -200,6 +201,10 @@ void shvm_large_allow(struct shvm_slot *slot, gfn_t f);	/* f is a table less */
  * shadow pages that map their pieces, so that the next access maps them large. Flush before unlock.
  */
 void shvm_large_merge(struct shvm_mmu *mmu, gfn_t f);
+
+/* --- tag.c --- */
+/* The registers change what a translation allows, or the same root will lead elsewhere. */
+void shvm_tags_forget(struct shvm_mmu_vcpu *mv);
 
 /* --- oos.c --- */
 /*

@@ -191,15 +191,17 @@ bool shvm_sp_fill(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	return true;
 }
 
-bool shvm_sp_was_used(struct shvm_sp *sp)
+bool shvm_sp_was_used(struct shvm_mmu *mmu, struct shvm_sp *sp)
 {
 	struct shvm_chain_iter it = shvm_chain_iter(sp->parents);
 	bool used = false;
 	u64 *sptep;
 
-	/* No flush: a hint. Without VPID every exit empties the paging-structure caches anyway. */
+	/* No flush: a hint. */
 	while ((sptep = shvm_chain_next(&it)))
 		used |= test_and_clear_bit(ilog2(SPTE_A), (unsigned long *)sptep);
+	if (used)
+		atomic64_inc(&mmu->tlb.aged);
 	return used;
 }
 

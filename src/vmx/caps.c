@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Which VT-x controls this machine has, and which of them shvm uses. Only bits named here are
- * ever set, apart from those the CPU forces to 1. EPT, VPID and unrestricted guest are not used
- * even where they exist. Probes once at module load; takes no locks; touches no VMCS.
+ * ever set, apart from those the CPU forces to 1. EPT and unrestricted guest are not used even
+ * where they exist. Probes once at module load; takes no locks; touches no VMCS.
  */
 #define pr_fmt(fmt) "shvm: " fmt
 
@@ -26,7 +26,7 @@
 #define CPU_WINDOWS	(CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING)
 #define CPU_OPTIONAL	CPU_BASED_ACTIVATE_SECONDARY_CONTROLS
 
-#define SECONDARY_OPTIONAL SECONDARY_EXEC_WBINVD_EXITING
+#define SECONDARY_OPTIONAL (SECONDARY_EXEC_WBINVD_EXITING | SECONDARY_EXEC_ENABLE_VPID)
 
 #define EXIT_REQUIRED	VM_EXIT_HOST_ADDR_SPACE_SIZE
 #define ENTRY_REQUIRED	VM_ENTRY_LOAD_DEBUG_CONTROLS
@@ -99,7 +99,10 @@ static int __init controls_probe(bool true_msrs)
 	}
 	if (!(c->cpu_ctl & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS))
 		return 0;
-	return ctl_probe(&secondary);
+	err = ctl_probe(&secondary);
+	if ((c->secondary_ctl & SECONDARY_EXEC_ENABLE_VPID) && !shvm_vpid_probe())
+		c->secondary_ctl &= ~SECONDARY_EXEC_ENABLE_VPID;
+	return err;
 }
 
 /* The kernel locks this MSR at boot, so firmware that forbids VT-x shows here or in CPUID. */

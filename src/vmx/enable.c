@@ -58,6 +58,7 @@ static int cpu_enable(void)
 		goto out;
 	}
 	c->on = true;
+	shvm_vpid_cpu_on();
 	err = 0;
 out:
 	local_irq_restore(flags);

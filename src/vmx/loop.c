@@ -26,10 +26,15 @@ static __always_inline void root_load(struct shvm_vcpu *vcpu)
 {
 	u64 root = shvm_mmu_root(&vcpu->mmu).v;
 
-	if (vcpu->vmx.root == root)
+	if (vcpu->vmx.root != root) {
+		vcpu->vmx.root = root;
+		vmcs_write_natural(GUEST_CR3, root);
+	} else if (!static_branch_unlikely(&shvm_vpid_is_on) ||
+		   !shvm_mmu_tag_is_stale(&vcpu->mmu)) {
 		return;
-	vcpu->vmx.root = root;
-	vmcs_write_natural(GUEST_CR3, root);
+	}
+	if (static_branch_unlikely(&shvm_vpid_is_on))
+		shvm_vpid_load(vcpu);
 }
 
 /* No tracing, no RCU, no lockdep from here on until the kernel knows that the guest has left. */
@@ -321,6 +326,8 @@ static __always_inline bool exit_is_short(struct shvm_vcpu *vcpu)
  */
 void shvm_vmx_enter_loop(struct shvm_vcpu *vcpu)
 {
+	if (static_branch_unlikely(&shvm_vpid_is_on) && unlikely(shvm_vpid_is_void(vcpu)))
+		shvm_vpid_load(vcpu);
 	do {
 		if (unlikely(vcpu->vmx.regs.valid | vcpu->vmx.regs.dirty))
 			shvm_vmx_regs_flush(vcpu);

@@ -154,4 +154,20 @@ fail:
 	return -EIO;
 }
 
+/* This CPU's TLB keeps nothing of any VPID but 0. */
+static inline int vmx_invvpid_all(void)
+{
+	const struct {
+		u64 vpid, address;
+	} none = { };
+	const unsigned long all = VMX_VPID_EXTENT_ALL_CONTEXT;
+
+	asm goto("1:	invvpid %[none], %[all]\n"
+		 VMX_CHECK
+		 : : [none] "m" (none), [all] "r" (all) : "cc", "memory" : fail);
+	return 0;
+fail:
+	return -EIO;
+}
+
 #endif

@@ -64,6 +64,15 @@ void shvm_uret_module_init(void);
 int shvm_vmx_enter_asm(u64 *gpr, bool resume, unsigned long *host_rsp);
 extern const char shvm_vmx_exit_point[];		/* HOST_RIP */
 
+/* --- vpid.c: interrupts off --- */
+DECLARE_STATIC_KEY_FALSE(shvm_vpid_is_on);
+bool shvm_vpid_probe(void);		/* at module load: can and shall VPIDs be used? */
+void shvm_vpid_cpu_on(void);		/* VMX was switched on: others may have used all names */
+/* The tag for the current root; before an entry, when it is not the one in use or that is stale. */
+void shvm_vpid_load(struct shvm_vcpu *vcpu);
+/* Before the entry loop: may another vCPU have got the name that is in the VMCS? */
+bool shvm_vpid_is_void(const struct shvm_vcpu *vcpu);
+
 /* --- inject.c --- */
 void shvm_vmx_inject(struct shvm_vcpu *vcpu);		/* IRQs off, no way back before the entry */
 void shvm_vmx_inject_done(struct shvm_vcpu *vcpu);	/* after an exit: take back what broke */

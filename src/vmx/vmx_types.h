@@ -9,6 +9,8 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
+#include "../mmu/mmu_types.h"
+
 struct shvm_vmcs;
 
 /* Bits of shvm_vmx_cached.valid and .dirty. */
@@ -45,6 +47,12 @@ struct shvm_vmx_host {
 	u16 fs, gs, ds, es, ldt;	/* selectors; nearly always 0 */
 };
 
+/* What a TLB tag of the vCPU is called on the CPU that began this generation of names. */
+struct shvm_vpid {
+	u64 generation;
+	u16 vpid;
+};
+
 struct shvm_vmx_vcpu {
 	struct shvm_vmcs *vmcs;		/* region, 4 KiB */
 	u64 *msr_bitmap;		/* 4 KiB */
@@ -61,6 +69,8 @@ struct shvm_vmx_vcpu {
 	u32 exception_bitmap;
 	u64 kernel_gs_base;		/* of the guest, while not in the MSR */
 	u64 root;			/* last written to GUEST_CR3 */
+	struct shvm_vpid vpids[SHVM_NR_TLB_TAGS];
+	const struct shvm_vpid *vpid;	/* the one in the VMCS */
 	unsigned long direct_tick;	/* jiffies at the last look for a stale fault */
 	struct shvm_vmx_exit exit;
 	struct shvm_vmx_cached regs;

@@ -607,7 +607,7 @@ void check_tlbs(void)
 
 	for (i = 0; i < machine->nr_vcpus; i++)
 		for (j = 0; j < TLB_ALL; j++)
-			if (machine->vcpu[i].tlb[j].valid)
+			if (vcpu_may_use(&machine->vcpu[i], &machine->vcpu[i].tlb[j]))
 				check_tlb_entry(i, &machine->vcpu[i].tlb[j]);
 }
 

@@ -149,7 +149,7 @@ static struct tlb_entry *tlb_slot(struct vcpu *v, u64 addr, int level)
 {
 	u64 page = addr >> 12 >> (9 * (level - 1));
 
-	page ^= page >> 9 ^ page >> 18 ^ page >> 27;
+	page ^= page >> 9 ^ page >> 18 ^ page >> 27 ^ v->tag;
 	return level > 1 ? &v->tlb[TLB_SIZE + page % TLB_LARGE] : &v->tlb[page % TLB_SIZE];
 }
 
@@ -161,7 +161,8 @@ static struct tlb_entry *tlb_find(struct vcpu *v, u64 addr)
 	for (level = 1; level <= 3; level++) {
 		struct tlb_entry *t = tlb_slot(v, addr, level);
 
-		if (t->valid && t->kept == level && (addr >> 12) - t->page < pages_of(level))
+		if (t->valid && t->tag == v->tag && t->kept == level &&
+		    (addr >> 12) - t->page < pages_of(level))
 			return t;
 	}
 	return NULL;
@@ -178,7 +179,8 @@ static void tlb_check_sizes(const struct vcpu *v, u64 page, int level)
 	for (t = v->tlb; t < v->tlb + TLB_ALL; t++) {
 		u64 mask = ~(pages_of(max_t(int, level, t->level)) - 1);
 
-		CHECK(!t->valid || t->level == level || ((t->page ^ page) & mask),
+		CHECK(!t->valid || t->tag != v->tag || t->level == level ||
+		      ((t->page ^ page) & mask),
 		      "vCPU %d has page %llx in its TLB in sizes %d and %d", v->id, page, t->level,
 		      level);
 	}
@@ -193,20 +195,47 @@ static struct tlb_entry *tlb_add(struct vcpu *v, const struct operation *op, con
 	tlb_check_sizes(v, page, w->level);
 	*t = (struct tlb_entry){
 		.valid = true, .w = w->w, .u = w->u, .nx = w->nx, .dirty = w->dirty,
-		.level = w->level, .kept = kept,
+		.level = w->level, .kept = kept, .tag = v->tag,
 		.page = kept > 1 ? page - nth : page, .hfn = kept > 1 ? w->hfn : w->hfn + nth,
 	};
 	return t;
 }
 
-void vcpu_tlb_clear(struct vcpu *v)
+static void tlb_exit(struct vcpu *v)
 {
-	memset(v->tlb, 0, sizeof(v->tlb));
+	if (!machine_tagged)
+		memset(v->tlb, 0, sizeof(v->tlb));
+}
+
+/* The tag for the root: as a VMM with VPIDs chooses them. */
+static void tlb_enter(struct vcpu *v)
+{
+	unsigned int slot;
+
+	if (!machine_tagged || (v->root == shvm_mmu_root(&v->mv).v && v->tag &&
+				!shvm_mmu_tag_is_stale(&v->mv)))
+		return;
+	if (!shvm_mmu_use_tag(&v->mv, &slot))
+		v->tags[slot] = ++v->last_tag;
+	v->tag = v->tags[slot];
+}
+
+bool vcpu_may_use(const struct vcpu *v, const struct tlb_entry *e)
+{
+	int i;
+
+	if (!e->valid || (v->in_guest && e->tag == v->tag))
+		return e->valid;
+	for (i = 0; i < SHVM_NR_TLB_TAGS; i++)
+		if (e->tag == v->tags[i] && v->mv.tags[i].root != SHVM_NO_TABLE &&
+		    v->mv.tags[i].epoch == shvm_mmu_tlb_epoch(&v->mv))
+			return true;
+	return false;
 }
 
 void vcpu_exit(struct vcpu *v)
 {
-	vcpu_tlb_clear(v);
+	tlb_exit(v);
 	__atomic_fetch_add(&v->exits, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&v->in_guest, 0, __ATOMIC_SEQ_CST);
 }
@@ -221,6 +250,7 @@ static void load_root(struct vcpu *v)
 {
 	int i;
 
+	tlb_enter(v);
 	v->root = shvm_mmu_root(&v->mv).v;
 	if (is_64(v))
 		return;
@@ -271,6 +301,9 @@ static u32 translate(struct vcpu *v, const struct operation *op, struct tlb_entr
 	if (t) {
 		/* Stale rights may fault, or the CPU may look again: both are allowed. */
 		if (refused(v, a, t->w, t->u, t->nx)) {
+			/* It may forget what made it fault (SDM 4.10.4.1), or do so only in a guest. */
+			if (op->rnd & 2)
+				t->valid = false;
 			if (op->rnd & 1)
 				return FAULTED | PF_P;
 		} else if (a->kind != WRITE || t->dirty) {
@@ -560,7 +593,7 @@ int vcpu_load_cr3_fast(struct vcpu *v, u64 cr3, bool keep)
 	    __atomic_load_n(&v->reload, __ATOMIC_SEQ_CST))
 		return keep ? vcpu_load_cr3_keep(v, cr3) : vcpu_load_cr3(v, cr3);
 	keep &= !!(v->paging.cr4 & X86_CR4_PCIDE);
-	vcpu_tlb_clear(v);
+	tlb_exit(v);
 	__atomic_fetch_add(&v->exits, 1, __ATOMIC_SEQ_CST);
 	if (!shvm_mmu_try_load_cr3(&v->mv, cr3, keep))
 		return keep ? vcpu_load_cr3_keep(v, cr3) : vcpu_load_cr3(v, cr3);

@@ -112,7 +112,7 @@ static void invalidate_begin(u64 page, u64 n)
 		for (j = 0; j < TLB_ALL; j++) {
 			const struct tlb_entry *e = &machine->vcpu[i].tlb[j];
 
-			CHECK(!e->valid || !tlb_has(e, page, n),
+			CHECK(!vcpu_may_use(&machine->vcpu[i], e) || !tlb_has(e, page, n),
 			      "vCPU %d has frame %llx in its TLB after an invalidation", i,
 			      e->hfn);
 		}

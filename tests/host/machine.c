@@ -71,6 +71,7 @@ static void memory_create(void)
 }
 
 enum direct machine_direct;
+bool machine_tagged;
 
 bool machine_create(int nr_vcpus)
 {

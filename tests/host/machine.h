@@ -62,6 +62,7 @@ struct access {
 struct tlb_entry {
 	bool valid, w, u, nx, dirty;
 	u8 level, kept;			/* size of the translation, and of what is kept of it */
+	u64 tag;
 	u64 page;			/* the first one that is kept */
 	u64 hfn;
 	u64 gfn;			/* as the oracle saw it when the entry was made */
@@ -79,6 +80,9 @@ struct vcpu {
 	u64 root;			/* as the VMCS holds it */
 	u64 pdpte[4];			/* PAE host format: the hardware's, loaded at entry */
 	struct tlb_entry tlb[TLB_ALL];
+	u64 tag;			/* in use; 0: no tags */
+	u64 tags[SHVM_NR_TLB_TAGS];	/* what the module's are called */
+	u64 last_tag;
 };
 
 struct machine {
@@ -123,6 +127,7 @@ extern struct machine *machine;		/* the one that is there */
 /* Faults without an exit: as they are; all #PF exit; the same, and the trap entry has P = 0. */
 enum direct { DIRECT_ON, DIRECT_OFF, DIRECT_NO_BIT };
 extern enum direct machine_direct;	/* set before it is created */
+extern bool machine_tagged;		/* the same: an exit leaves the TLB as it is (VPID) */
 
 /* Each program's own: prints how to repeat what it is doing. */
 void fail_repeat(void);
@@ -211,7 +216,7 @@ struct operation {
 
 u32 access_flags(const struct access *a);	/* SHVM_ACCESS_* */
 struct outcome vcpu_access(struct vcpu *v, struct operation *op);
-void vcpu_exit(struct vcpu *v);			/* leaves the guest: its TLB is empty */
+void vcpu_exit(struct vcpu *v);			/* leaves the guest: its TLB is empty, without tags */
 /*
  * 0; 1: PDPTEs had to be loaded and one has a reserved bit, #GP; -EFAULT: the host has no memory
  * for them. If not 0, nothing has changed.
@@ -222,7 +227,7 @@ int vcpu_load_cr3_keep(struct vcpu *v, u64 cr3);	/* bit 63, if CR4.PCIDE is on *
 int vcpu_load_cr3_fast(struct vcpu *v, u64 cr3, bool keep);
 int vcpu_set_registers(struct vcpu *v, const struct shvm_paging *p, u64 cr3);	/* all at once */
 void vcpu_invlpg(struct vcpu *v, u64 addr);
-void vcpu_tlb_clear(struct vcpu *v);
+bool vcpu_may_use(const struct vcpu *v, const struct tlb_entry *e);	/* before another flush */
 bool vcpu_must_exit(struct vcpu *v);		/* threads: somebody kicked it */
 
 /* --- oracle.c: what the SDM says --- */
@@ -297,6 +302,7 @@ struct random_options {
 	int config;			/* below NR_CONFIGS */
 	enum direct direct;
 	u32 off;			/* techniques that are turned off */
+	bool tags;			/* the TLB is not empty after an exit */
 	u64 fail_alloc;			/* the Nth allocation fails; 0: none */
 	bool trace;
 };

@@ -32,6 +32,7 @@ struct test {
 	u64 seed;
 	enum direct direct;
 	u32 off;
+	bool tags;
 	FILE *log;
 	pid_t pid;
 };
@@ -60,6 +61,19 @@ static struct test *test_add(void (*run)(const struct test *t), const char *fmt,
 	return t;
 }
 
+/* Every technique is on, and off. */
+static const struct {
+	const char *name;
+	bool every_fault_exits;
+	u32 off;
+	bool tags;
+} positions[] = {
+	{ "" },
+	{ ", every fault exits, no prefetch", true, OFF_PREFETCH },
+	{ ", tables in sync", false, OFF_OOS },
+	{ ", TLB tags", false, 0, true },
+};
+
 static void run_directed(const struct test *t)
 {
 	t->directed();
@@ -73,7 +87,8 @@ static void run_random(const struct test *t)
 	opt.config = t->config;
 	opt.direct = t->direct;
 	opt.off = t->off;
-	opt.steps = total_steps / NR_CONFIGS / 3;
+	opt.tags = t->tags;
+	opt.steps = total_steps / NR_CONFIGS / ARRAY_SIZE(positions);
 	random_run(&opt);
 }
 
@@ -84,6 +99,7 @@ static void run_alloc(const struct test *t)
 
 static void run_threads(const struct test *t)
 {
+	machine_tagged = t->tags;
 	threads_run(t->seed, 4000);
 }
 
@@ -126,17 +142,6 @@ static void run_replay(const struct test *t)
 	exit(1);
 }
 
-/* Every technique is on, and off. */
-static const struct {
-	const char *name;
-	bool every_fault_exits;
-	u32 off;
-} positions[] = {
-	{ "" },
-	{ ", every fault exits, no prefetch", true, OFF_PREFETCH },
-	{ ", tables in sync", false, OFF_OOS },
-};
-
 static void list_tests(void)
 {
 	struct test *t;
@@ -154,11 +159,13 @@ static void list_tests(void)
 			t->config = i;
 			t->seed = options.seed + j;
 			t->off = positions[j].off;
+			t->tags = positions[j].tags;
 			if (positions[j].every_fault_exits)
 				t->direct = i & 1 ? DIRECT_OFF : DIRECT_NO_BIT;
 		}
 	test_add(run_alloc, "every allocation fails once");
 	test_add(run_threads, "threads");
+	test_add(run_threads, "threads, TLB tags")->tags = true;
 	if (tsan_program)
 		test_add(run_tsan, "threads, TSAN");
 	if (sched_program)
@@ -225,6 +232,7 @@ static void usage(void)
 	       "  --audit N      check everything after every N steps (default: 1000, 0: never)\n"
 	       "  --direct N     of one random run: 0 faults without an exit, 1 every fault exits,\n"
 	       "                 2 the same with trap entries that are not present (default: 0)\n"
+	       "  --tags         the TLB keeps what it has over exits, under tags (VPID)\n"
 	       "  --off N        of one random run: 1 tables stay in sync, 2 no prefetch, 3 both\n"
 	       "  --trace        print every step of a single random run\n"
 	       "  --test NAME    one directed test\n"
@@ -268,7 +276,7 @@ static void parse_options(int argc, char **argv)
 		{ "audit", 1, NULL, 'a' }, { "trace", 0, NULL, 't' }, { "test", 1, NULL, 'd' },
 		{ "threads", 1, NULL, 'p' }, { "alloc", 0, NULL, 'f' }, { "jobs", 1, NULL, 'j' },
 		{ "tsan", 1, NULL, 'T' }, { "bail", 0, NULL, 'b' }, { "direct", 1, NULL, 'D' },
-		{ "off", 1, NULL, 'o' },
+		{ "off", 1, NULL, 'o' }, { "tags", 0, NULL, 'g' },
 		{ "sched", 1, NULL, 'S' }, { "replay", 1, NULL, 'R' },
 		{ "help", 0, NULL, 'h' }, { }
 	};
@@ -319,6 +327,9 @@ static void parse_options(int argc, char **argv)
 		case 'D':
 			options.direct = atoi(optarg);
 			break;
+		case 'g':
+			options.tags = true;
+			break;
 		case 'b':
 			bail = true;
 			break;
@@ -342,6 +353,7 @@ int main(int argc, char **argv)
 	if (only.directed)
 		return run_one(only.directed);
 	if (only.threads) {
+		machine_tagged = options.tags;
 		threads_run(options.seed, only.threads);
 	} else if (only.alloc) {
 		alloc_run(options.seed);

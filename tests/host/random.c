@@ -626,9 +626,9 @@ void random_repeat(void)
 {
 	if (!r.opt)
 		return;
-	printf("# repeat: --seed %llu --config %d --steps %llu --direct %d --off %u\n", r.opt->seed,
-	       r.opt->config, r.step, r.opt->direct,
-	       r.opt->off);
+	printf("# repeat: --seed %llu --config %d --steps %llu --direct %d --off %u%s\n",
+	       r.opt->seed, r.opt->config, r.step, r.opt->direct, r.opt->off,
+	       r.opt->tags ? " --tags" : "");
 }
 
 static void run_steps(void)
@@ -666,6 +666,7 @@ bool random_run(const struct random_options *opt)
 	guest_start(opt->seed, r.c->big_tables);
 	shim_alloc_countdown = opt->fail_alloc;
 	machine_direct = opt->direct;
+	machine_tagged = opt->tags;
 	if (!machine_module_init()) {
 		run_steps();
 		machine_module_exit();
