@@ -305,7 +305,7 @@ enum oos_step {
 };
 
 /* To go through the pages out of sync; inside, the lock of each while it is looked at. */
-static int oos_enter(struct shvm_mmu *mmu)
+static inline int oos_enter(struct shvm_mmu *mmu)
 {
 	int idx = srcu_read_lock(&mmu->srcu);
 
@@ -314,7 +314,7 @@ static int oos_enter(struct shvm_mmu *mmu)
 	return idx;
 }
 
-static void oos_leave(struct shvm_mmu *mmu, int idx)
+static inline void oos_leave(struct shvm_mmu *mmu, int idx)
 {
 	shvm_unlock_oos(mmu);
 	shvm_unlock_mmu_read(mmu);
