@@ -136,6 +136,25 @@ bool shvm_mmu_lookup_code(struct shvm_mmu_vcpu *mv, gva_t addr, bool user, gpa_t
 	return true;
 }
 
+/* Without CR0.WP a page of the user may look like one of the kernel. */
+bool shvm_mmu_peek(struct shvm_mmu_vcpu *mv, gva_t addr, bool fetch, struct shvm_peek *out)
+{
+	struct shvm_lookup l;
+
+	if (mv->root_role.pae_host || !mv->root_role.wp || !mv->root)
+		return false;
+	out->index = (addr.v >> 39) % SHVM_SPT_ENTRIES;
+	out->top = READ_ONCE(mv->root->spt[out->index]);
+	if (!shvm_lookup_entry(mv, addr, &l) || !spte_is_leaf(l.spte))
+		return false;
+	lookup_add(&l, l.spte);
+	if ((l.all & SPTE_U) || (fetch && (l.any & SPTE_NX)))
+		return false;
+	out->at = hpa((l.spte & SPTE_FRAME) |
+		      (addr.v & ((level_frames(l.sp->role.level) << SHVM_PAGE_SHIFT) - 1)));
+	return true;
+}
+
 bool shvm_lookup_frame(const struct shvm_slot *slot, gfn_t f, struct shvm_host_frame *host)
 {
 	unsigned long *head = slot_rmap_head(slot, f);

@@ -192,6 +192,13 @@ struct shvm_cached_root {
 
 #define SHVM_NO_TABLE	(~0ULL)
 
+/* Where a page of the guest's kernel is: shvm_mmu_peek(). */
+struct shvm_peek {
+	u64 top;			/* entry of the root on the way there */
+	unsigned int index;		/* of it */
+	hpa_t at;
+};
+
 /* Virtual PCID: translations made under this CR3, PCID included, may be kept. */
 struct shvm_pcid {
 	u64 cr3;			/* SHVM_NO_TABLE: free */
