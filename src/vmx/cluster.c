@@ -334,20 +334,33 @@ static bool is_canonical(u64 addr)
 	return (s64)(addr << 16) >> 16 == (s64)addr;
 }
 
-/* In 64-bit code GS has no limit; supervisor data of the kernel may always be read. */
-static bool find_data(struct shvm_vcpu *vcpu, struct shvm_cluster *c)
+/* No entry of a table has this value. */
+#define NO_ENTRY	(~0ULL)
+
+static void data_forget(struct shvm_cluster *c)
+{
+	c->data.index = 0;
+	c->data.top = NO_ENTRY;
+}
+
+/*
+ * In 64-bit code GS has no limit, and the kernel may read what is not the user's. What is found now
+ * is good for c->owed, too: no right was lost since, or the next exit finds that out.
+ */
+bool shvm_vmx_cluster_find_data(struct shvm_vcpu *vcpu, struct shvm_cluster *c)
 {
 	u64 addr;
 
-	if (!c->tests_bit)
-		return true;
 	c->gs_base = vmcs_read_natural(GUEST_GS_BASE);
 	addr = c->gs_base + c->disp;
-	if (!is_canonical(addr) || bytes_left(addr) < sizeof(u64) ||
-	    !shvm_mmu_peek(&vcpu->mmu, gva(addr), false, &c->data))
-		return false;
-	c->data_at = peek_address(&c->data);
-	return c->data_at;
+	if (is_canonical(addr) && bytes_left(addr) >= sizeof(u64) &&
+	    shvm_mmu_peek(&vcpu->mmu, gva(addr), false, &c->data)) {
+		c->data_at = peek_address(&c->data);
+		if (c->data_at)
+			return true;
+	}
+	data_forget(c);
+	return false;
 }
 
 /* What has been decoded is what counts, and what is compared with memory later. */
@@ -393,8 +406,7 @@ bool shvm_vmx_cluster_find(struct shvm_vcpu *vcpu, struct shvm_cluster *c, u64 r
 	/* Often only the translation was to be looked at again. */
 	if ((!same || !cluster_code_is_same(c)) && !cluster_decode(c, rip, q))
 		return cluster_refuse(c, rip);
-	if (!find_data(vcpu, c))
-		return cluster_refuse(c, rip);
+	data_forget(c);
 	c->rip = rip;
 	c->qualification = q;
 	return true;

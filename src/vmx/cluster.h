@@ -44,28 +44,25 @@ static __always_inline bool cluster_code_is_same(const struct shvm_cluster *c)
 		cluster_word_is(c, 5) && cluster_word_is(c, 6) && cluster_word_is(c, 7));
 }
 
-static __always_inline bool cluster_data_is_there(struct shvm_vcpu *vcpu,
-						  const struct shvm_cluster *c)
-{
-	return !c->tests_bit || (vmcs_read_natural(GUEST_GS_BASE) == c->gs_base &&
-				 shvm_mmu_peek_holds(&vcpu->mmu, &c->data));
-}
-
-/* The addresses lead where they led, and the instructions are the ones that were decoded. */
+/* The address leads where it led, and the instructions are the ones that were decoded. */
 static __always_inline bool cluster_holds(struct shvm_vcpu *vcpu, const struct shvm_cluster *c,
 					  u64 rip, u64 q)
 {
 	return likely(c->rip == rip && c->qualification == q) &&
 	       likely(c->owed == shvm_mmu_rights_lost(&vcpu->mmu)) &&
 	       likely(shvm_mmu_peek_holds(&vcpu->mmu, &c->page)) &&
-	       likely(cluster_data_is_there(vcpu, c)) && likely(cluster_code_is_same(c));
+	       likely(cluster_code_is_same(c));
 }
 
 /* The branch goes the way that was decoded if the bit is clear. */
-static __always_inline bool cluster_bit_is_clear(const struct shvm_cluster *c, u64 cr3)
+static __always_inline bool cluster_bit_is_clear(struct shvm_vcpu *vcpu, struct shvm_cluster *c)
 {
-	u64 bit = cr3_form_value(&c->bit, cr3);
+	u64 bit = cr3_form_value(&c->bit, vcpu->cr3);
 
+	if (unlikely(vmcs_read_natural(GUEST_GS_BASE) != c->gs_base ||
+		     !shvm_mmu_peek_holds(&vcpu->mmu, &c->data)) &&
+	    !shvm_vmx_cluster_find_data(vcpu, c))
+		return false;
 	return bit < 64 && !(get_unaligned((const u64 *)c->data_at) & BIT_ULL(bit));
 }
 
@@ -108,12 +105,13 @@ static __always_inline bool cluster_run(struct shvm_vcpu *vcpu, u64 rip, u64 q)
 	struct shvm_cluster *c = cluster_of(vcpu, rip);
 	u64 rflags, val, cr3 = vcpu->cr3;
 
+	OPTIMIZER_HIDE_VAR(c);		/* it has an address, not to be worked out each time */
 	if (unlikely(!cluster_holds(vcpu, c, rip, q)) &&
 	    !shvm_vmx_cluster_find(vcpu, c, rip, q))
 		return false;
 	rflags = vmcs_read_natural(GUEST_RFLAGS);
 	if (!cluster_is_undisturbed(vcpu, rflags) ||
-	    (c->tests_bit && !cluster_bit_is_clear(c, cr3)))
+	    (c->tests_bit && !cluster_bit_is_clear(vcpu, c)))
 		return false;
 	val = cr3_form_value(&c->value, cr3);
 	if (!cr3_try_load(vcpu, val))

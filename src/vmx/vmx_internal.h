@@ -81,6 +81,8 @@ void shvm_vmx_enter_loop(struct shvm_vcpu *vcpu);
 /* --- cluster.c --- */
 /* Entry loop: false: at rip there is none. True: c describes what is there now. */
 bool shvm_vmx_cluster_find(struct shvm_vcpu *vcpu, struct shvm_cluster *c, u64 rip, u64 q);
+/* The same for the memory that it tests a bit of: where is it now? */
+bool shvm_vmx_cluster_find_data(struct shvm_vcpu *vcpu, struct shvm_cluster *c);
 
 /* --- exit_exception.c, exit_cr.c --- */
 enum shvm_next shvm_vmx_exit_exception(struct shvm_vcpu *vcpu);
