@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "kselftest_harness.h"
+#include "huge.h"
 #include "inject.h"
 #include "region.h"
 
@@ -293,10 +294,16 @@ GUEST_CODE static void guest_bit_elsewhere(void)
 		*entry = PAGE(3) | PTE_KERNEL;
 		guest_invlpg(other);
 		expect_bit(true);
+		guest_wrmsr(MSR_GS_BASE, REGION);
+		expect_bit(false);
+		/* Only GS is another one. */
+		guest_write64(PAGE(3) + BIT_OFFSET, 1);
+		guest_wrmsr(MSR_GS_BASE, other);
+		expect_bit(true);
 		/* In the other address space it is another page. */
 		guest_write64(PAGE(1) + BIT_OFFSET, 1);
 		guest_wrmsr(MSR_GS_BASE, REGION);
-		expect_bit_from(pair.root, false);
+		expect_bit(false);
 		expect_bit_from(pair.root + USER_HALF, true);
 	}
 	guest_wrmsr(MSR_GS_BASE, gs);
@@ -306,8 +313,8 @@ GUEST_CODE static void guest_bit_elsewhere(void)
 TEST_F(clusters, bit_elsewhere)
 {
 	EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_bit_elsewhere, 0, 0));
-	/* Of six, three have the bit set. */
-	EXPECT_TRUE(mostly_at_once(self->vm, 0, 9 * NR_TIMES, 6 * NR_TIMES));
+	/* Of eight, four have the bit set. */
+	EXPECT_TRUE(mostly_at_once(self->vm, 0, 12 * NR_TIMES, 8 * NR_TIMES));
 }
 
 /* ---- between the instructions ---- */
@@ -496,7 +503,7 @@ TEST_F(clusters, pcid)
 
 /* ---- the code that is there now ---- */
 
-#define CODE_BITS	6	/* where the constant of the OR is */
+#define CODE_BITS	5	/* where the constant of the OR is */
 
 static const u8 or_code[] = {
 	0x0f, 0x20, 0xd8,			/* mov %cr3, %rax */
@@ -510,7 +517,7 @@ static void put_code(struct test_vm *vm, u64 gpa, u8 bits)
 	u8 *at = vm_hva(vm, gpa);
 
 	memcpy(at, or_code, sizeof(or_code));
-	at[CODE_BITS - 1] = bits;
+	at[CODE_BITS] = bits;
 }
 
 GUEST_INLINE void expect_bits(u64 code, u64 bits)
@@ -527,10 +534,10 @@ GUEST_CODE static void guest_patches(u64 code)
 	u64 i;
 
 	for (i = 0; i < NR_TIMES; i++) {
-		at[CODE_BITS - 1] = i & 0x18;
+		at[CODE_BITS] = i & 0x18;
 		expect_bits(code, i & 0x18);
 		at[3] = 0x90;					/* nop; or $8, %eax */
-		at[CODE_BITS - 1] = 8;
+		at[CODE_BITS] = 8;
 		expect_bits(code, 8);
 		at[3] = 0x48;
 		at[9] = 0x0f;
@@ -650,34 +657,50 @@ TEST_F(clusters, two_address_spaces)
 	EXPECT_TRUE(mostly_at_once(self->vm, 0, 2 * NR_TIMES, 4 * NR_TIMES));
 }
 
-/* Two pages of the guest that are not side by side in memory: the rest is in another frame. */
+/* Two pages of the guest that are not side by side in memory, which is one piece in the host. */
+#define SIDE		0x10000000ul
+#define SIDE_SLOT	5
+#define SIDE_PAGE(n)	(SIDE + (n) * PAGE_SIZE)
+
 GUEST_CODE static void guest_page_end(u64 code)
 {
 	u64 i;
 
-	*entry_of(pair.entries, 1) = PAGE(2) | PTE_KERNEL;
-	*entry_of(pair.entries, 2) = PAGE(5) | PTE_KERNEL;
+	*entry_of(pair.entries, 1) = SIDE_PAGE(2) | PTE_KERNEL;
+	*entry_of(pair.entries, 2) = SIDE_PAGE(5) | PTE_KERNEL;
 	for (i = 0; i < 4; i++)
 		expect_bits(code, 8);
 	GUEST_DONE();
 }
 
+#define NR_NOPS		16
+
+/* With NOPs behind the MOV from CR3. */
+static void make_long_code(u8 *code, u8 bits)
+{
+	memcpy(code, or_code, 3);
+	memset(code + 3, 0x90, NR_NOPS);
+	memcpy(code + 3 + NR_NOPS, or_code + 3, sizeof(or_code) - 3);
+	code[CODE_BITS + NR_NOPS] = bits;
+}
+
 TEST_F(clusters, page_end)
 {
-	u8 *first = vm_hva(self->vm, PAGE(2)), *second = vm_hva(self->vm, PAGE(5));
-	u8 code[sizeof(or_code)];
+	u8 *area = huge_area(HUGE_SIZE), code[sizeof(or_code) + NR_NOPS];
 	int n;
 
-	/* What would come next if the frames were side by side: or $0x10. */
-	put_code(self->vm, PAGE(3), 0x10);
-	for (n = 0; n <= 80; n++) {
+	if (!area)
+		SKIP(return, "the kernel gives no transparent huge pages");
+	ASSERT_EQ(0, __vm_set_slot(self->vm, SIDE_SLOT, 0, SIDE, HUGE_SIZE, area));
+	for (n = 0; n <= 90; n++) {
 		int here = n < sizeof(code) ? n : sizeof(code);
 
-		memcpy(code, or_code, sizeof(code));
-		memcpy(first + PAGE_SIZE - n, code, here);
-		memcpy(second, code + here, sizeof(code) - here);
-		code[CODE_BITS - 1] = 0x10;
-		memcpy(vm_hva(self->vm, PAGE(3)), code + here, sizeof(code) - here);
+		make_long_code(code, 8);
+		memcpy(area + 3 * PAGE_SIZE - n, code, here);
+		memcpy(area + 5 * PAGE_SIZE, code + here, sizeof(code) - here);
+		/* What comes next in memory would set another bit. */
+		make_long_code(code, 0x10);
+		memcpy(area + 3 * PAGE_SIZE, code + here, sizeof(code) - here);
 		EXPECT_EQ(EXIT_DONE, vcpu_call(self->vcpu, guest_page_end,
 					       REGION + 2 * PAGE_SIZE - n, 0)) TH_LOG("%d", n);
 	}
