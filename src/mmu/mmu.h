@@ -175,6 +175,9 @@ static inline bool shvm_mmu_peek_holds(const struct shvm_mmu_vcpu *mv, const str
 	return !((READ_ONCE(mv->root->spt[p->index]) ^ p->top) & ~SPTE_A);
 }
 
+/* Rights were lost: does the answer hold all the same, from now on? Cheaper than to ask again. */
+bool shvm_mmu_peek_again(const struct shvm_mmu_vcpu *mv, const struct shvm_peek *p);
+
 /* Guest-physical accesses within one page. Writes keep the shadow of tables exact. */
 enum shvm_mem_result shvm_mmu_read(struct shvm_mmu *mmu, gpa_t at, void *buf, u32 len);
 enum shvm_mem_result shvm_mmu_write(struct shvm_mmu_vcpu *mv, gpa_t at, const void *buf, u32 len);

@@ -195,7 +195,12 @@ struct shvm_cached_root {
 /* Where a page of the guest's kernel is: shvm_mmu_peek(). */
 struct shvm_peek {
 	u64 top;			/* entry of the root on the way there */
-	unsigned int index;		/* of it */
+	u32 index;			/* of it */
+	u32 nr;				/* entries below, the last one is a leaf */
+	struct {
+		u64 *at;		/* good while the entry above is the same */
+		u64 spte;
+	} way[3];
 	hpa_t at;
 };
 

@@ -321,7 +321,6 @@ static u64 code_addr(u64 rip, u64 q)
 
 static bool find_code(struct shvm_vcpu *vcpu, struct shvm_cluster *c, u64 addr)
 {
-	c->owed = shvm_mmu_rights_lost(&vcpu->mmu);
 	if (bytes_left(addr) == PAGE_SIZE || bytes_left(addr) < SHORT_WINDOW ||
 	    !shvm_mmu_peek(&vcpu->mmu, gva(addr), true, &c->page))
 		return false;
@@ -393,18 +392,26 @@ static bool cluster_refuse(struct shvm_cluster *c, u64 rip)
 	return false;
 }
 
+/* Rights were lost since, which mostly is about other pages. c->owed is new already. */
+static bool cluster_still_holds(struct shvm_vcpu *vcpu, struct shvm_cluster *c)
+{
+	if (!shvm_mmu_peek_again(&vcpu->mmu, &c->page) || !cluster_code_is_same(c))
+		return false;
+	if (c->tests_bit && !shvm_mmu_peek_again(&vcpu->mmu, &c->data))
+		data_forget(c);
+	return true;
+}
+
 bool shvm_vmx_cluster_find(struct shvm_vcpu *vcpu, struct shvm_cluster *c, u64 rip, u64 q)
 {
-	bool same = c->rip == rip && c->qualification == q;
-
 	if (!exit_clusters)
 		return false;
 	if (c->rip == rip && !c->qualification && ++c->refused)
 		return false;
-	if (!find_code(vcpu, c, code_addr(rip, q)))
-		return cluster_refuse(c, rip);
-	/* Often only the translation was to be looked at again. */
-	if ((!same || !cluster_code_is_same(c)) && !cluster_decode(c, rip, q))
+	c->owed = shvm_mmu_rights_lost(&vcpu->mmu);
+	if (c->rip == rip && c->qualification == q && cluster_still_holds(vcpu, c))
+		return true;
+	if (!find_code(vcpu, c, code_addr(rip, q)) || !cluster_decode(c, rip, q))
 		return cluster_refuse(c, rip);
 	data_forget(c);
 	c->rip = rip;

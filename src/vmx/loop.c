@@ -3,7 +3,7 @@
  * The entry loop: enters the guest and stays for short exits, with interrupts off, the guest's FPU
  * and MSRs loaded. A short exit takes no lock that is waited for, does not sleep and leaves the run
  * page alone; what it cannot finish so it leaves untouched for the handlers of exit.c. Every
- * instruction here is paid four times by each system call of a guest with page-table isolation;
+ * instruction here is paid twice by each system call of a guest with page-table isolation;
  * docs/performance.md has the bill.
  *
  * Interrupts are off, so nothing on this CPU gets on while the guest keeps to short exits, but
