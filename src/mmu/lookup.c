@@ -136,6 +136,60 @@ bool shvm_mmu_lookup_code(struct shvm_mmu_vcpu *mv, gva_t addr, bool user, gpa_t
 	return true;
 }
 
+/* The way to a leaf, as shvm_lookup_entry(), with all entries. */
+static bool peek_walk(struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_peek *out,
+		      struct shvm_lookup *l)
+{
+	struct shvm_sp *sp = shvm_lookup_root(mv, addr);
+	u64 *sptep;
+
+	*l = (struct shvm_lookup){ .all = ~0ULL };
+	for (out->nr = 0; sp; out->nr++) {
+		sptep = &sp->spt[sp_index(sp, addr)];
+		l->sp = sp;
+		/* Pairs with the exchange by which a filled table is linked. */
+		l->spte = smp_load_acquire(sptep);
+		if (out->nr) {
+			out->way[out->nr - 1].at = sptep;
+			out->way[out->nr - 1].spte = l->spte;
+		} else {
+			out->index = sp_index(sp, addr);
+			out->top = l->spte;
+		}
+		lookup_add(l, l->spte);
+		if (!spte_is_table(l->spte))
+			break;
+		sp = shvm_arch_table_owner(hpa(l->spte & SPTE_FRAME));
+	}
+	return sp && spte_is_leaf(l->spte);
+}
+
+/* Without CR0.WP a page of the user may look like one of the kernel. */
+bool shvm_mmu_peek(struct shvm_mmu_vcpu *mv, gva_t addr, bool fetch, struct shvm_peek *out)
+{
+	struct shvm_lookup l;
+
+	if (mv->root_role.pae_host || !mv->root_role.wp || !peek_walk(mv, addr, out, &l) ||
+	    (l.all & SPTE_U) || (fetch && (l.any & SPTE_NX)))
+		return false;
+	out->at = hpa((l.spte & SPTE_FRAME) |
+		      (addr.v & ((level_frames(l.sp->role.level) << SHVM_PAGE_SHIFT) - 1)));
+	return true;
+}
+
+bool shvm_mmu_peek_again(const struct shvm_mmu_vcpu *mv, const struct shvm_peek *p)
+{
+	u32 i;
+
+	if (!shvm_mmu_peek_holds(mv, p))
+		return false;
+	/* From the top, so that each table is one that is linked now. */
+	for (i = 0; i < p->nr; i++)
+		if ((READ_ONCE(*p->way[i].at) ^ p->way[i].spte) & ~(SPTE_A | SPTE_D))
+			return false;
+	return true;
+}
+
 bool shvm_lookup_frame(const struct shvm_slot *slot, gfn_t f, struct shvm_host_frame *host)
 {
 	unsigned long *head = slot_rmap_head(slot, f);

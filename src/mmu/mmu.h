@@ -169,6 +169,35 @@ int shvm_mmu_translate(struct shvm_mmu_vcpu *mv, gva_t addr, u32 access, gpa_t *
  */
 bool shvm_mmu_lookup_code(struct shvm_mmu_vcpu *mv, gva_t addr, bool user, gpa_t *out);
 
+/**
+ * shvm_mmu_peek - where is memory that the guest's kernel may read, by the shadow tables alone?
+ * @mv: in the entry loop: interrupts off, its vCPU counts as in the guest, in long mode
+ * @addr: linear address
+ * @fetch: it is code
+ * @out: host address of it, within a page
+ *
+ * Takes no lock. The answer is good as long as shvm_mmu_rights_lost() stays what it was before the
+ * call and shvm_mmu_peek_holds(), on this root or any other. The frame may be read until the loop
+ * ends: who takes it away raises the former, and then waits for vCPUs that are in the guest.
+ * Return: false: not known, or a page of the user.
+ */
+bool shvm_mmu_peek(struct shvm_mmu_vcpu *mv, gva_t addr, bool fetch, struct shvm_peek *out);
+
+static inline u64 shvm_mmu_rights_lost(const struct shvm_mmu_vcpu *mv)
+{
+	/* Before what is read by an old answer. The loop had a full barrier behind its mode. */
+	return atomic64_read_acquire(&mv->mmu->tlb.owed);
+}
+
+/* In long mode a vCPU in the guest has a root. */
+static inline bool shvm_mmu_peek_holds(const struct shvm_mmu_vcpu *mv, const struct shvm_peek *p)
+{
+	return !((READ_ONCE(mv->root->spt[p->index]) ^ p->top) & ~SPTE_A);
+}
+
+/* Rights were lost: does the answer hold all the same, from now on? Cheaper than to ask again. */
+bool shvm_mmu_peek_again(const struct shvm_mmu_vcpu *mv, const struct shvm_peek *p);
+
 /* Guest-physical accesses within one page. Writes keep the shadow of tables exact. */
 enum shvm_mem_result shvm_mmu_read(struct shvm_mmu *mmu, gpa_t at, void *buf, u32 len);
 enum shvm_mem_result shvm_mmu_write(struct shvm_mmu_vcpu *mv, gpa_t at, const void *buf, u32 len);

@@ -197,6 +197,18 @@ struct shvm_cached_root {
 
 #define SHVM_NO_TABLE	(~0ULL)
 
+/* Where a page of the guest's kernel is: shvm_mmu_peek(). */
+struct shvm_peek {
+	u64 top;			/* entry of the root on the way there */
+	u32 index;			/* of it */
+	u32 nr;				/* entries below, the last one is a leaf */
+	struct {
+		u64 *at;		/* good while the entry above is the same */
+		u64 spte;
+	} way[3];
+	hpa_t at;
+};
+
 /* Virtual PCID: translations made under this CR3, PCID included, may be kept. */
 struct shvm_pcid {
 	u64 cr3;			/* SHVM_NO_TABLE: free */

@@ -107,14 +107,17 @@ static inline hfn_t spte_to_hfn(u64 spte)
 	return hfn((spte & SPTE_FRAME) >> SHVM_PAGE_SHIFT);
 }
 
-/* Did going from old to new take a right away that a TLB may still hold? */
+/*
+ * Did going from old to new take a right away that a TLB may still hold? With SMEP and SMAP a page
+ * that becomes the user's is one less of the supervisor's.
+ */
 static inline bool spte_lost_rights(u64 old, u64 new)
 {
 	if (!spte_is_live(old))
 		return false;
 	if (!spte_is_live(new) || ((old ^ new) & SPTE_FRAME))
 		return true;
-	return (old & ~new & (SPTE_W | SPTE_U)) || (~old & new & SPTE_NX);
+	return (old & ~new & SPTE_W) || ((old ^ new) & SPTE_U) || (~old & new & SPTE_NX);
 }
 
 #endif

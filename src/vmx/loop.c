@@ -3,7 +3,7 @@
  * The entry loop: enters the guest and stays for short exits, with interrupts off, the guest's FPU
  * and MSRs loaded. A short exit takes no lock that is waited for, does not sleep and leaves the run
  * page alone; what it cannot finish so it leaves untouched for the handlers of exit.c. Every
- * instruction here is paid four times by each system call of a guest with page-table isolation;
+ * instruction here is paid twice by each system call of a guest with page-table isolation;
  * docs/performance.md has the bill.
  *
  * Interrupts are off, so nothing on this CPU gets on while the guest keeps to short exits, but
@@ -19,6 +19,8 @@
 
 #include "../compat/guest.h"
 #include "../x86/x86.h"
+#include "cluster.h"
+#include "cr3.h"
 #include "exit_fields.h"
 #include "vmx_internal.h"
 
@@ -134,23 +136,6 @@ static __always_inline void insn_skip(struct shvm_vcpu *vcpu, u64 rip, bool is_6
 
 /* ---- MOV from and to CR3 in 64-bit code: nothing is read but what is needed ---- */
 
-#define CR3_NOFLUSH	BIT_ULL(63)
-
-/* Values that need #GP are left to the slow way. */
-static __always_inline bool cr3_load(struct shvm_vcpu *vcpu, u64 val)
-{
-	bool noflush = val & CR3_NOFLUSH;
-
-	val &= ~CR3_NOFLUSH;
-	if (unlikely((noflush && !(vcpu->cr4 & X86_CR4_PCIDE)) ||
-		     (val & vcpu->cpuid.cr3_reserved)))
-		return false;
-	if (unlikely(!shvm_mmu_try_load_cr3(&vcpu->mmu, val, noflush)))
-		return false;
-	vcpu->cr3 = val;
-	return true;
-}
-
 /* Linux uses RSP, too, as that is what its system call entry has free. */
 static __always_inline bool cr3_access(struct shvm_vcpu *vcpu, u64 q)
 {
@@ -164,8 +149,8 @@ static __always_inline bool cr3_access(struct shvm_vcpu *vcpu, u64 q)
 			vcpu->gpr[gpr] = vcpu->cr3;
 		return true;
 	case CR_WRITE << 4 | 3:
-		return cr3_load(vcpu, gpr == SHVM_RSP ? vmcs_read_natural(GUEST_RSP) :
-				      vcpu->gpr[gpr]);
+		return cr3_try_load(vcpu, gpr == SHVM_RSP ? vmcs_read_natural(GUEST_RSP) :
+					  vcpu->gpr[gpr]);
 	default:
 		return false;
 	}
@@ -173,12 +158,15 @@ static __always_inline bool cr3_access(struct shvm_vcpu *vcpu, u64 q)
 
 static __always_inline bool exit_cr3(struct shvm_vcpu *vcpu)
 {
-	u64 rip = vmcs_read_natural(GUEST_RIP);
+	u64 q, rip = vmcs_read_natural(GUEST_RIP);
 
 	/* Only 64-bit code is found above 4 GiB; of other code the operand would have 32 bits. */
 	if (unlikely(!(rip >> 32) && !shvm_vmx_is_64bit(vcpu)))
 		return false;
-	if (unlikely(!cr3_access(vcpu, vmcs_read_natural(EXIT_QUALIFICATION))))
+	q = vmcs_read_natural(EXIT_QUALIFICATION);
+	if (CR_AND_ACCESS(q) == (CR_READ << 4 | 3) && cluster_run(vcpu, rip, q))
+		return true;
+	if (unlikely(!cr3_access(vcpu, q)))
 		return false;
 	insn_skip(vcpu, rip, true);
 	return true;

@@ -87,6 +87,12 @@ enum shvm_next shvm_vmx_internal_error(struct shvm_vcpu *vcpu, u32 suberror);
 /* Enters until an exit is not short: it is in vmx->exit, or vmx->failed is set. IRQs off. */
 void shvm_vmx_enter_loop(struct shvm_vcpu *vcpu);
 
+/* --- cluster.c --- */
+/* Entry loop: false: at rip there is none. True: c describes what is there now. */
+bool shvm_vmx_cluster_find(struct shvm_vcpu *vcpu, struct shvm_cluster *c, u64 rip, u64 q);
+/* The same for the memory that it tests a bit of: where is it now? */
+bool shvm_vmx_cluster_find_data(struct shvm_vcpu *vcpu, struct shvm_cluster *c);
+
 /* --- exit_exception.c, exit_cr.c --- */
 enum shvm_next shvm_vmx_exit_exception(struct shvm_vcpu *vcpu);
 enum shvm_next shvm_vmx_exit_cr(struct shvm_vcpu *vcpu);
@@ -132,6 +138,7 @@ enum shvm_intr_type {
 };
 
 #define SHVM_DR7_FIXED		0x400
+#define SHVM_DR7_BREAKPOINTS	0xff		/* any of the four is enabled */
 
 /* SDM 25.4.2: pending debug exceptions. */
 #define SHVM_PENDING_DBG_ENABLED	BIT(12)	/* a breakpoint that DR7 enables */

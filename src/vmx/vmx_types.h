@@ -9,7 +9,7 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
-#include "../mmu/mmu_types.h"
+#include "../mmu/mmu.h"
 
 struct shvm_vmcs;
 
@@ -53,6 +53,40 @@ struct shvm_vpid {
 	u16 vpid;
 };
 
+/* What a register holds: (CR3 & and) | or. Closed under MOV, AND, OR and BTS with constants. */
+struct shvm_cr3_form {
+	u64 and, or;
+};
+
+#define SHVM_NR_CLUSTERS	16
+#define SHVM_CLUSTER_WORDS	8
+
+/* MOV from CR3 ... MOV to CR3 at one place of the guest's code: cluster.c. */
+struct shvm_cluster {
+	u64 rip;			/* of the MOV from CR3 */
+	u64 qualification;		/* 0: it is not followed by what could be done at once, */
+	u8 refused;			/* found out so many exits ago */
+
+	/* The code behind the MOV from CR3, and what comes of it. */
+	u64 code[SHVM_CLUSTER_WORDS];
+	bool is_short;			/* only the first two words matter */
+	u64 next_rip;			/* behind the MOV to CR3 */
+	struct shvm_cr3_form value;	/* what is loaded */
+	bool sets_flags;		/* as an AND or OR with that result */
+	bool has_copy;			/* in another register, too: */
+	u8 copy_gpr;
+	struct shvm_cr3_form copy;
+	bool tests_bit;			/* of a quadword at GS base + disp: must be clear */
+	s32 disp;
+	struct shvm_cr3_form bit;	/* its number */
+
+	/* Where that is: good while no right was lost and both addresses lead there. */
+	u64 owed;
+	struct shvm_peek page, data;
+	const u8 *code_at, *data_at;
+	u64 gs_base;
+};
+
 struct shvm_vmx_vcpu {
 	struct shvm_vmcs *vmcs;		/* region, 4 KiB */
 	u64 *msr_bitmap;		/* 4 KiB */
@@ -72,6 +106,7 @@ struct shvm_vmx_vcpu {
 	struct shvm_vpid vpids[SHVM_NR_TLB_TAGS];
 	const struct shvm_vpid *vpid;	/* the one in the VMCS */
 	unsigned long direct_tick;	/* jiffies at the last look for a stale fault */
+	struct shvm_cluster clusters[SHVM_NR_CLUSTERS];	/* by a hash of RIP */
 	struct shvm_vmx_exit exit;
 	struct shvm_vmx_cached regs;
 	struct shvm_vmx_host host;
