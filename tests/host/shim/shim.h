@@ -2,7 +2,8 @@
 /*
  * The little of the kernel that src/mmu and src/rmap use, for user space. Every header of
  * shim/linux includes this one. Locks are real, so that threads can be vCPUs; memory comes from
- * malloc(), so that the sanitizers see its life.
+ * malloc(), so that the sanitizers see its life. A build may bring barriers, locks and SRCU of its
+ * own, in the header that SHIM_LOCKS names.
  */
 #ifndef SHIM_H
 #define SHIM_H
@@ -99,12 +100,14 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
 /* The same. */
 #define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+#ifndef SHIM_LOCKS
 /* Full barriers: orders for the CPU, though TSAN does not see it; pairs as src/mmu says. */
 #define smp_mb()		__asm__ volatile("mfence" ::: "memory")
 /* The same, as above. */
 #define smp_mb__before_atomic()	__asm__ volatile("mfence" ::: "memory")
 /* The same, as above. */
 #define smp_mb__after_atomic()	__asm__ volatile("mfence" ::: "memory")
+#endif
 #define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #define cmpxchg64(p, o, n) ({						\
 	__typeof__(*(p)) shim_old = (o);				\
@@ -151,6 +154,9 @@ ATOMIC_OPS(atomic64, atomic64_t, s64)
 	!!(__atomic_fetch_and(p, ~shim_bit, __ATOMIC_SEQ_CST) & shim_bit);	\
 })
 
+#ifdef SHIM_LOCKS
+#include SHIM_LOCKS
+#else
 /* --- locks; shim_held counts those of this thread, SRCU included --- */
 extern __thread int shim_held;
 
@@ -202,18 +208,6 @@ static inline void bit_spin_unlock(int bit, unsigned long *word)
 	shim_wake(word);
 }
 
-#define preempt_disable()	((void)0)
-#define preempt_enable()	((void)0)
-#define cond_resched()		((void)0)
-#define might_sleep()		((void)0)
-
-/* One thread is one CPU. */
-#define DEFINE_PER_CPU(type, name) \
-	__thread __typeof__(type)name
-#define this_cpu_read(x)	(x)
-#define this_cpu_inc(x)		((x)++)
-#define this_cpu_dec(x)		((x)--)
-
 /* --- SRCU --- */
 struct srcu_struct {
 	int idx;
@@ -226,6 +220,19 @@ void cleanup_srcu_struct(struct srcu_struct *s);
 int srcu_read_lock(struct srcu_struct *s);
 void srcu_read_unlock(struct srcu_struct *s, int idx);
 void synchronize_srcu(struct srcu_struct *s);
+#endif
+
+#define preempt_disable()	((void)0)
+#define preempt_enable()	((void)0)
+#define cond_resched()		((void)0)
+#define might_sleep()		((void)0)
+
+/* One thread is one CPU. */
+#define DEFINE_PER_CPU(type, name) \
+	__thread __typeof__(type)name
+#define this_cpu_read(x)	(x)
+#define this_cpu_inc(x)		((x)++)
+#define this_cpu_dec(x)		((x)--)
 
 #define srcu_dereference(p, s)	((void)(s), __atomic_load_n(&(p), __ATOMIC_ACQUIRE))
 #define rcu_dereference_protected(p, c)	((void)(c), (p))
