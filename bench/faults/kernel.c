@@ -10,6 +10,7 @@
 
 __thread struct measured measured;
 __thread int measured_cpu;
+unsigned int measured_cpus = MAX_THREADS;
 
 void shim_warn(const char *file, int line, const char *fmt, ...)
 {
@@ -35,45 +36,6 @@ void spin_lock_slow(spinlock_t *l)
 		is_free = 0;
 	} while (!__atomic_compare_exchange_n(&l->held, &is_free, 1, false, __ATOMIC_ACQUIRE,
 					      __ATOMIC_RELAXED));
-}
-
-void rwlock_init(rwlock_t *l)
-{
-	l->count = 0;
-	spin_lock_init(&l->queue);
-}
-
-/* Behind whoever waits already; the count of the lock goes to the lock, not to its queue. */
-static void queue_enter(rwlock_t *l)
-{
-	u64 retries = ++measured.retries;
-
-	spin_lock(&l->queue);
-	measured.retries = retries;
-}
-
-void read_lock_slow(rwlock_t *l)
-{
-	__atomic_fetch_sub(&l->count, RW_READER, __ATOMIC_RELAXED);
-	queue_enter(l);
-	__atomic_fetch_add(&l->count, RW_READER, __ATOMIC_RELAXED);
-	while (__atomic_load_n(&l->count, __ATOMIC_ACQUIRE) & RW_HELD)
-		measured_wait(&measured.spins);
-	spin_unlock(&l->queue);
-}
-
-void write_lock_slow(rwlock_t *l)
-{
-	u32 alone = RW_WANTED;
-
-	queue_enter(l);
-	__atomic_fetch_or(&l->count, RW_WANTED, __ATOMIC_RELAXED);
-	while (!__atomic_compare_exchange_n(&l->count, &alone, RW_HELD, false, __ATOMIC_ACQUIRE,
-					    __ATOMIC_RELAXED)) {
-		measured_wait(&measured.spins);
-		alone = RW_WANTED;
-	}
-	spin_unlock(&l->queue);
 }
 
 void bit_spin_lock_slow(int bit, unsigned long *word)

@@ -10,7 +10,7 @@
 #include "memory.h"
 #include "mmu/gpt.h"
 
-#define FRAMES_EACH	(128 * 1024ULL)	/* of a vCPU */
+#define FRAMES_EACH	(16 * 1024ULL)	/* of a vCPU */
 #define FIRST_HFN	0x1000000ULL
 #define TABLES		(1ULL << 20)
 
@@ -19,7 +19,7 @@ enum {
 	PML4, PDPT, KERNEL_PDPT, KERNEL_PD, PD,
 	PT = PD + NR_PTS / ENTRIES,
 	KERNEL_PT = PT + NR_PTS,
-	DATA = 4096,
+	DATA = 1024,
 };
 
 #define NR_DATA		(NR_DENSE * ENTRIES + NR_PTS)
@@ -364,6 +364,14 @@ void vcpu_set_pte(struct vcpu *v, u64 page, u64 pte)
 	v->stores++;
 	if (shvm_mmu_write(&v->mv, at, &pte, sizeof(pte)) != SHVM_MEM_OK)
 		shim_warn(__FILE__, __LINE__, "store to %llx failed\n", at.v);
+}
+
+void vcpu_forget(struct vcpu *v)
+{
+	u64 f;
+
+	for (f = 0; f < DATA; f++)
+		shvm_mmu_unshadow(&v->machine->mmu, gfn(v->first + f));
 }
 
 void vcpu_read_pts(struct vcpu *v)

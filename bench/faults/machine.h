@@ -11,8 +11,8 @@
 #include "mmu/mmu.h"
 
 /* Guest tables of a vCPU; linear page n of its data is entry n % 512 of page table n / 512. */
-#define NR_PTS		2048
-#define NR_DENSE	64	/* of these map 512 pages each, the others one */
+#define NR_PTS		512
+#define NR_DENSE	16	/* of these map 512 pages each, the others one */
 #define ENTRIES		512
 #define DATA_BASE	0ULL
 #define PTS_BASE	0xffff800000000000ULL	/* where the page tables are mapped, for the kernel */
@@ -45,6 +45,7 @@ u64 data_frames(void);		/* from data_frame(v, 0) on */
 void vcpu_touch(struct vcpu *v, u64 page);
 /* The guest's kernel changes the entry of a page by its mapping of the page tables. */
 void vcpu_set_pte(struct vcpu *v, u64 page, u64 pte);
+void vcpu_forget(struct vcpu *v);	/* its tables lose their shadows */
 void vcpu_read_pts(struct vcpu *v);	/* so that their mapping has shadows */
 
 #endif

@@ -119,7 +119,7 @@ struct runner {
 static struct {
 	const struct storm *storm;
 	int nr, waiting, turn;
-	bool stop, vms;
+	bool stop;
 	u64 ns;				/* all rounds, each from its first start to its last end */
 	struct runner runner[MAX_VCPUS];
 } run;
@@ -163,12 +163,11 @@ static void prepare(struct vcpu *v)
 {
 	u64 page;
 
-	if (run.storm->fresh) {
-		if (run.vms || v == v->machine->vcpu)
-			shvm_mmu_zap_all(&v->machine->mmu);
-	} else {
+	/* By each vCPU for itself: what is freed lies in the caches of its CPU. */
+	if (run.storm->fresh)
+		vcpu_forget(v);
+	else
 		data_unmap(v);
-	}
 	for (page = 0; page < NR_PTS * ENTRIES; page += page < NR_DENSE * ENTRIES ? 1 : ENTRIES)
 		*guest_pte(v, page) = gfn_to_gpa(data_frame(v, page)).v | GPTE_P | GPTE_W |
 				      GPTE_U | run.storm->bits;
@@ -262,7 +261,6 @@ static struct figures storm_run(const struct storm *storm, int nr, bool vms)
 	memset(&run, 0, sizeof(run));
 	run.storm = storm;
 	run.nr = nr;
-	run.vms = vms;
 	shared->running = nr;
 	for (i = 0; i < nr; i++) {
 		struct runner *r = &run.runner[i];
@@ -433,6 +431,7 @@ static void machines_make(void)
 {
 	int i;
 
+	measured_cpus = MAX_VCPUS;
 	tables_init();
 	if (shvm_mmu_module_init())
 		abort();

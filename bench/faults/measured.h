@@ -20,7 +20,12 @@ struct measured {
 };
 
 extern __thread struct measured measured;
-extern __thread int measured_cpu;	/* below MAX_THREADS */
+extern __thread int measured_cpu;	/* number of the thread, below MAX_THREADS */
+
+extern unsigned int measured_cpus;
+#define nr_cpu_ids		measured_cpus
+#define raw_smp_processor_id()	measured_cpu
+#define ____cacheline_aligned_in_smp	__attribute__((aligned(CACHE_LINE)))
 
 /* pairs as src/mmu says */
 #define smp_mb()		__asm__ volatile("lock; addl $0, -4(%%rsp)" ::: "memory", "cc")
@@ -67,47 +72,6 @@ static inline void spin_unlock(spinlock_t *l)
 #define SINGLE_DEPTH_NESTING	1
 #define spin_lock_nested(l, n)	spin_lock(l)
 #define spin_lock_nest_lock(l, outer)	spin_lock(l)
-
-/* --- readers and writers: a reader adds to the word, as in a queued rwlock --- */
-#define RW_HELD		0xffu		/* by a writer; a byte of its own */
-#define RW_WANTED	0x100u		/* a writer waits */
-#define RW_READER	0x200u
-
-struct shim_rwlock {
-	u32 count;
-	spinlock_t queue;
-};
-
-#define rwlock_t	struct shim_rwlock
-
-void rwlock_init(rwlock_t *l);
-void read_lock_slow(rwlock_t *l);
-void write_lock_slow(rwlock_t *l);
-
-static inline void read_lock(rwlock_t *l)
-{
-	if (__atomic_fetch_add(&l->count, RW_READER, __ATOMIC_ACQUIRE) & (RW_HELD | RW_WANTED))
-		read_lock_slow(l);
-}
-
-static inline void read_unlock(rwlock_t *l)
-{
-	__atomic_fetch_sub(&l->count, RW_READER, __ATOMIC_RELEASE);
-}
-
-static inline void write_lock(rwlock_t *l)
-{
-	u32 is_free = 0;
-
-	if (!__atomic_compare_exchange_n(&l->count, &is_free, RW_HELD, false, __ATOMIC_ACQUIRE,
-					 __ATOMIC_RELAXED))
-		write_lock_slow(l);
-}
-
-static inline void write_unlock(rwlock_t *l)
-{
-	__atomic_store_n((u8 *)&l->count, 0, __ATOMIC_RELEASE);
-}
 
 /* --- bit locks --- */
 void bit_spin_lock_slow(int bit, unsigned long *word);

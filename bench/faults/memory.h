@@ -7,7 +7,7 @@
 
 #include <linux/slab.h>
 
-#define SHELF_SIZE	64
+#define SHELF_SIZE	2048	/* more than a round of a storm takes */
 #define STOCK_CHUNK	(4UL << 20)
 
 struct shelf {

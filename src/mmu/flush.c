@@ -16,7 +16,7 @@ static void tlb_done_raise(struct shvm_tlb *tlb, u64 to)
 void shvm_mmu_settle(struct shvm_mmu *mmu)
 {
 	/* Acquire: pairs with the unlock of the head under which owed was raised. */
-	u64 owed = atomic64_read_acquire(&mmu->tlb.owed);
+	u64 owed = shvm_tlb_owed(&mmu->tlb);
 
 	if (shvm_tlb_is_settled(mmu, owed))
 		return;

@@ -85,9 +85,9 @@ static bool lookup_page(struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_lookup
 {
 	bool found;
 
-	shvm_lock_mmu_read(mv->mmu);
+	shvm_lock_mmu_read(mv);
 	found = shvm_lookup_entry(mv, addr, l) && lookup_leaf(l, addr);
-	shvm_unlock_mmu_read(mv->mmu);
+	shvm_unlock_mmu_read(mv);
 	return found;
 }
 

@@ -27,6 +27,7 @@
 #define shim_wake(lock)		((void)0)
 #define shim_freed(obj, size)	((void)0)
 #define shim_count(counter, n)	((void)__atomic_fetch_add(counter, n, __ATOMIC_RELAXED))
+int shim_cpu(void);
 #endif
 
 /* --- types, bits --- */
@@ -52,6 +53,8 @@ typedef long long s64;
 #define __acquires(x)
 #define __releases(x)
 #define __must_hold(x)
+#define __acquire(x)	((void)0)
+#define __release(x)	((void)0)
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define noinline	__attribute__((__noinline__))
@@ -157,6 +160,11 @@ ATOMIC_OPS(atomic64, atomic64_t, s64)
 #ifdef SHIM_LOCKS
 #include SHIM_LOCKS
 #else
+/* Threads share the CPUs that the code under test is told of. */
+#define nr_cpu_ids		4
+#define raw_smp_processor_id()	shim_cpu()
+#define ____cacheline_aligned_in_smp
+
 /* --- locks; shim_held counts those of this thread, SRCU included --- */
 extern __thread int shim_held;
 
@@ -164,12 +172,7 @@ struct shim_spinlock {
 	bool held;
 };
 
-struct shim_rwlock {
-	pthread_rwlock_t l;
-};
-
 #define spinlock_t	struct shim_spinlock
-#define rwlock_t	struct shim_rwlock
 
 static inline void spin_lock_init(spinlock_t *l)
 {
@@ -192,12 +195,7 @@ static inline void spin_unlock(spinlock_t *l)
 
 #define SINGLE_DEPTH_NESTING	1
 #define spin_lock_nested(l, n)	spin_lock(l)
-
-void rwlock_init(rwlock_t *l);
-void read_lock(rwlock_t *l);
-void read_unlock(rwlock_t *l);
-void write_lock(rwlock_t *l);
-void write_unlock(rwlock_t *l);
+#define spin_lock_nest_lock(l, outer)	spin_lock(l)
 
 /* Waits by yielding, after a while fails: nothing in a test holds one for long. */
 void bit_spin_lock(int bit, unsigned long *word);
