@@ -16,15 +16,16 @@
 
 /* Frames of a vCPU, from its first one on. */
 enum {
-	PML4, PDPT, KERNEL_PDPT, KERNEL_PD, PD,
+	PML4, PDPT, PD,
 	PT = PD + NR_PTS / ENTRIES,
-	KERNEL_PT = PT + NR_PTS,
+	/* Of the first one only: half of the address space is the same for all. */
+	KERNEL_PDPT = PT + NR_PTS, KERNEL_PD, KERNEL_PT,
 	DATA = 1024,
 };
 
 #define NR_DATA		(NR_DENSE * ENTRIES + NR_PTS)
 
-static_assert(KERNEL_PT + NR_PTS / ENTRIES <= DATA);
+static_assert(KERNEL_PT < DATA);
 static_assert(DATA + NR_DATA <= FRAMES_EACH);
 
 /* --- tables of the shadow --- */
@@ -220,18 +221,19 @@ u64 data_frames(void)
 
 static void guest_make_tables(struct vcpu *v)
 {
-	u64 i, n, *kernel = guest_table(v, KERNEL_PT);
+	const struct vcpu *kernel = v->machine->vcpu;
+	u64 i, n;
 
 	guest_table(v, PML4)[0] = entry(v, PDPT) | GPTE_U;
-	guest_table(v, PML4)[ENTRIES / 2] = entry(v, KERNEL_PDPT);
-	guest_table(v, KERNEL_PDPT)[0] = entry(v, KERNEL_PD);
-	for (i = 0; i < NR_PTS / ENTRIES; i++) {
+	guest_table(v, PML4)[ENTRIES / 2] = entry(kernel, KERNEL_PDPT);
+	guest_table(kernel, KERNEL_PDPT)[0] = entry(kernel, KERNEL_PD);
+	guest_table(kernel, KERNEL_PD)[0] = entry(kernel, KERNEL_PT);
+	for (i = 0; i < NR_DENSE; i++)
+		guest_table(kernel, KERNEL_PT)[v->id * NR_DENSE + i] = entry(v, PT + i) | GPTE_D;
+	for (i = 0; i < NR_PTS / ENTRIES; i++)
 		guest_table(v, PDPT)[i] = entry(v, PD + i) | GPTE_U;
-		guest_table(v, KERNEL_PD)[i] = entry(v, KERNEL_PT + i);
-	}
 	for (i = 0; i < NR_PTS; i++) {
 		guest_table(v, PD)[i] = entry(v, PT + i) | GPTE_U;
-		kernel[i] = entry(v, PT + i) | GPTE_D;
 		for (n = 0; n < (i < NR_DENSE ? ENTRIES : 1); n++)
 			*guest_pte(v, i * ENTRIES + n) =
 				gfn_to_gpa(data_frame(v, i * ENTRIES + n)).v | GPTE_P | GPTE_W |
@@ -264,7 +266,8 @@ static void vcpu_make(struct machine *m, struct vcpu *v)
 	};
 
 	v->machine = m;
-	v->first = (v - m->vcpu) * FRAMES_EACH;
+	v->id = v - m->vcpu;
+	v->first = v->id * FRAMES_EACH;
 	guest_make_tables(v);
 	if (shvm_mmu_vcpu_init(&m->mmu, &v->mv))
 		abort();
@@ -353,11 +356,16 @@ void vcpu_touch(struct vcpu *v, u64 page)
 		shim_warn(__FILE__, __LINE__, "page %llu is no memory\n", page);
 }
 
+static u64 pts_address(const struct vcpu *v)
+{
+	return PTS_BASE + (v->id * NR_DENSE << SHVM_PAGE_SHIFT);
+}
+
 void vcpu_set_pte(struct vcpu *v, u64 page, u64 pte)
 {
 	gpa_t at;
 
-	if (vcpu_access(v, PTS_BASE + page * sizeof(pte), PFEC_W, &at)) {
+	if (vcpu_access(v, pts_address(v) + page * sizeof(pte), PFEC_W, &at)) {
 		WRITE_ONCE(*guest_pte(v, page), pte);
 		return;
 	}
@@ -370,7 +378,7 @@ void vcpu_forget(struct vcpu *v)
 {
 	u64 f;
 
-	for (f = 0; f < DATA; f++)
+	for (f = 0; f < KERNEL_PDPT; f++)
 		shvm_mmu_unshadow(&v->machine->mmu, gfn(v->first + f));
 }
 
@@ -379,6 +387,6 @@ void vcpu_read_pts(struct vcpu *v)
 	gpa_t at;
 	u64 i;
 
-	for (i = 0; i < NR_PTS; i++)
-		vcpu_access(v, PTS_BASE + (i << SHVM_PAGE_SHIFT), 0, &at);
+	for (i = 0; i < NR_DENSE; i++)
+		vcpu_access(v, pts_address(v) + (i << SHVM_PAGE_SHIFT), 0, &at);
 }

@@ -15,11 +15,12 @@
 #define NR_DENSE	16	/* of these map 512 pages each, the others one */
 #define ENTRIES		512
 #define DATA_BASE	0ULL
-#define PTS_BASE	0xffff800000000000ULL	/* where the page tables are mapped, for the kernel */
+#define PTS_BASE	0xffff800000000000ULL	/* where the kernel has the page tables of all */
 
 struct vcpu {
 	struct shvm_mmu_vcpu mv;
 	struct machine *machine;
+	int id;
 	u64 first;		/* its first frame */
 	u64 faults;		/* calls of shvm_mmu_fault() */
 	u64 again;		/* of these: for an access that had faulted before */

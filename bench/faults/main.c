@@ -175,10 +175,8 @@ static void prepare(struct vcpu *v)
 	/* Nobody's invalidation is under way any more. */
 	if (run.storm->fresh && shvm_mmu_prepare(&v->mv))
 		abort();
-	if (run.storm->fresh)
-		return;
 	vcpu_read_pts(v);
-	for (page = 0; page < NR_DENSE * ENTRIES; page += ENTRIES)
+	for (page = 0; !run.storm->fresh && page < NR_DENSE * ENTRIES; page += ENTRIES)
 		vcpu_touch(v, page);
 	/* What was taken away until now has been flushed before it begins. */
 	shvm_mmu_settle(v->mv.mmu);

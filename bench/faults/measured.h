@@ -29,6 +29,8 @@ extern unsigned int measured_cpus;
 
 /* pairs as src/mmu says */
 #define smp_mb()		__asm__ volatile("lock; addl $0, -4(%%rsp)" ::: "memory", "cc")
+/* the same: loads are in order */
+#define smp_rmb()		__asm__ volatile("" ::: "memory")
 /* the same: an atomic operation is a full barrier */
 #define smp_mb__before_atomic()	__asm__ volatile("" ::: "memory")
 /* the same */

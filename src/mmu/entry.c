@@ -257,7 +257,7 @@ static void install_locked(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigne
 		return;
 	chain_make_room(mmu, home);
 	if (!sp->role.direct)
-		sp->gfns[index] = leaf->frame.v;
+		WRITE_ONCE(sp->gfns[index], leaf->frame.v);	/* see lookup_leaf() */
 	sp_note_used(sp, index);
 	shvm_rmap_add(home->head, sptep, spte, shvm_cache_chain(&mv->cache));
 	shvm_striped_add(&mmu->leaves, 1);
