@@ -67,7 +67,6 @@ void *memory_reserve(size_t size)
 	return p;
 }
 
-
 static void stock_lock(struct stock *s)
 {
 	struct measured before = measured;

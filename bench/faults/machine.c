@@ -214,11 +214,6 @@ gfn_t data_frame(const struct vcpu *v, u64 page)
 	return gfn(v->first + DATA + (table < NR_DENSE ? page : NR_DENSE * ENTRIES + table));
 }
 
-u64 data_frames(void)
-{
-	return NR_DATA;
-}
-
 static void guest_make_tables(struct vcpu *v)
 {
 	const struct vcpu *kernel = v->machine->vcpu;
@@ -374,12 +369,18 @@ void vcpu_set_pte(struct vcpu *v, u64 page, u64 pte)
 		shim_warn(__FILE__, __LINE__, "store to %llx failed\n", at.v);
 }
 
-void vcpu_forget(struct vcpu *v)
+/* As the host would take its memory away. */
+void vcpu_unmap(struct vcpu *v, bool tables)
 {
-	u64 f;
+	struct shvm_mmu *mmu = v->mv.mmu;
+	u64 from = tables ? 0 : DATA;
+	int idx = srcu_read_lock(&mmu->srcu);
 
-	for (f = 0; f < KERNEL_PDPT; f++)
-		shvm_mmu_unshadow(&v->machine->mmu, gfn(v->first + f));
+	shvm_mmu_invalidate_begin(mmu);
+	shvm_mmu_unmap(mmu, mmu->slots->slot[0], gfn(v->first + from), DATA + NR_DATA - from);
+	shvm_mmu_settle(mmu);
+	shvm_mmu_invalidate_end(mmu);
+	srcu_read_unlock(&mmu->srcu, idx);
 }
 
 void vcpu_read_pts(struct vcpu *v)

@@ -40,13 +40,12 @@ void tables_init(void);		/* first of all */
 
 u64 *guest_pte(struct vcpu *v, u64 page);
 gfn_t data_frame(const struct vcpu *v, u64 page);
-u64 data_frames(void);		/* from data_frame(v, 0) on */
 
 /* Linear page of the data; by user code. */
 void vcpu_touch(struct vcpu *v, u64 page);
 /* The guest's kernel changes the entry of a page by its mapping of the page tables. */
 void vcpu_set_pte(struct vcpu *v, u64 page, u64 pte);
-void vcpu_forget(struct vcpu *v);	/* its tables lose their shadows */
+void vcpu_unmap(struct vcpu *v, bool tables);	/* its data; and its tables, with their shadows */
 void vcpu_read_pts(struct vcpu *v);	/* so that their mapping has shadows */
 
 #endif

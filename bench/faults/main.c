@@ -147,27 +147,12 @@ static void meet(void)
 		measured_wait(&spins);
 }
 
-static void data_unmap(struct vcpu *v)
-{
-	struct shvm_mmu *mmu = v->mv.mmu;
-	int idx = srcu_read_lock(&mmu->srcu);
-
-	shvm_mmu_invalidate_begin(mmu);
-	shvm_mmu_unmap(mmu, mmu->slots->slot[0], data_frame(v, 0), data_frames());
-	shvm_mmu_settle(mmu);
-	shvm_mmu_invalidate_end(mmu);
-	srcu_read_unlock(&mmu->srcu, idx);
-}
-
 static void prepare(struct vcpu *v)
 {
 	u64 page;
 
 	/* By each vCPU for itself: what is freed lies in the caches of its CPU. */
-	if (run.storm->fresh)
-		vcpu_forget(v);
-	else
-		data_unmap(v);
+	vcpu_unmap(v, run.storm->fresh);
 	for (page = 0; page < NR_PTS * ENTRIES; page += page < NR_DENSE * ENTRIES ? 1 : ENTRIES)
 		*guest_pte(v, page) = gfn_to_gpa(data_frame(v, page)).v | GPTE_P | GPTE_W |
 				      GPTE_U | run.storm->bits;
@@ -175,9 +160,11 @@ static void prepare(struct vcpu *v)
 	/* Nobody's invalidation is under way any more. */
 	if (run.storm->fresh && shvm_mmu_prepare(&v->mv))
 		abort();
-	vcpu_read_pts(v);
-	for (page = 0; !run.storm->fresh && page < NR_DENSE * ENTRIES; page += ENTRIES)
-		vcpu_touch(v, page);
+	if (!run.storm->fresh) {
+		vcpu_read_pts(v);
+		for (page = 0; page < NR_DENSE * ENTRIES; page += ENTRIES)
+			vcpu_touch(v, page);
+	}
 	/* What was taken away until now has been flushed before it begins. */
 	shvm_mmu_settle(v->mv.mmu);
 }
@@ -351,20 +338,18 @@ static void series_print(const struct storm *storm, struct series *s)
 /* Alternating, so that what the computer does beside is the same for all. */
 static void storm_measure(const struct storm *storm)
 {
-	static struct series series[4];
+	struct series series[] = {
+		{ .nr = 1 }, { .nr = 2 }, { .nr = 4 }, { .nr = 2, .vms = true },
+	};
 	int i, j;
 
-	memset(series, 0, sizeof(series));
-	for (j = 0; j < 4; j++)
-		series[j].nr = (int[]){ 1, 2, 4, 2 }[j];
-	series[3].vms = true;
 	for (i = 0; i < opt.runs; i++)
-		for (j = 0; j < 4; j++) {
+		for (j = 0; j < ARRAY_SIZE(series); j++) {
 			struct figures f = storm_run_quietly(storm, series[j].nr, series[j].vms);
 
 			series_add(&series[j], i, &f);
 		}
-	for (j = 0; j < 4; j++)
+	for (j = 0; j < ARRAY_SIZE(series); j++)
 		series_print(storm, &series[j]);
 	fflush(stdout);
 }
@@ -387,7 +372,8 @@ static bool parse_number(const char *text, int least, int most, int *out)
 	long n = strtol(text, &end, 10);
 
 	if (*end || end == text || n < least || n > most) {
-		fprintf(stderr, "faults: \"%s\" is not a number from %d to %d\n", text, least, most);
+		fprintf(stderr, "faults: \"%s\" is not a number from %d to %d\n", text, least,
+			most);
 		return false;
 	}
 	*out = n;
@@ -397,8 +383,11 @@ static bool parse_number(const char *text, int least, int most, int *out)
 static bool parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "runs", required_argument, NULL, 'r' }, { "ms", required_argument, NULL, 'm' },
-		{ "retakes", required_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' }, { },
+		{ "runs", required_argument, NULL, 'r' },
+		{ "ms", required_argument, NULL, 'm' },
+		{ "retakes", required_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ },
 	};
 	bool ok = true;
 	int c;

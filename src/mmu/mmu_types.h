@@ -107,7 +107,7 @@ struct shvm_sp {
 	unsigned long parents;		/* chain of entries that point here, see chain.h */
 	struct shvm_oos *oos;		/* out of sync; mmu->oos_lock, too, to change */
 
-	u64 stamp;			/* time of the last load or fault, sp_stamp(); racy by design */
+	u64 stamp;			/* sp_stamp() of the last load or fault; racy by design */
 	bool is_root;			/* was loaded as a root once: pinned until recycled */
 
 	/* Changed by who adds the next page: not in a cache line with what faults read. */
