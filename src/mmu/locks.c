@@ -6,7 +6,7 @@
  */
 #include "locks.h"
 
-void shvm_lock_mmu_write(struct shvm_mmu *mmu)
+void shvm_lock_mmu_write(struct shvm_mmu *mmu) __acquires(&mmu->lock)
 {
 	struct shvm_mmu_vcpu *mv;
 
@@ -18,7 +18,7 @@ void shvm_lock_mmu_write(struct shvm_mmu *mmu)
 	shvm_rank_enter(SHVM_RANK_MMU);
 }
 
-void shvm_unlock_mmu_write(struct shvm_mmu *mmu)
+void shvm_unlock_mmu_write(struct shvm_mmu *mmu) __releases(&mmu->lock)
 {
 	struct shvm_mmu_vcpu *mv;
 

@@ -305,6 +305,7 @@ enum oos_step {
 
 /* To go through the pages out of sync; inside, the lock of each while it is looked at. */
 static int oos_enter(struct shvm_mmu_vcpu *mv)
+	__acquires(&mv->mmu->srcu) __acquires(&mv->lock) __acquires(&mv->mmu->oos_lock)
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	int idx = srcu_read_lock(&mmu->srcu);
@@ -315,6 +316,7 @@ static int oos_enter(struct shvm_mmu_vcpu *mv)
 }
 
 static void oos_leave(struct shvm_mmu_vcpu *mv, int idx)
+	__releases(&mv->mmu->oos_lock) __releases(&mv->lock) __releases(&mv->mmu->srcu)
 {
 	struct shvm_mmu *mmu = mv->mmu;
 

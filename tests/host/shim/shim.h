@@ -107,7 +107,7 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 /* Full barriers: orders for the CPU, though TSAN does not see it; pairs as src/mmu says. */
 #define smp_mb()		__asm__ volatile("mfence" ::: "memory")
 /* Loads are in order on x86; as src/mmu says. */
-#define smp_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define smp_rmb()		__asm__ volatile("" ::: "memory")
 /* The same, as above. */
 #define smp_mb__before_atomic()	__asm__ volatile("mfence" ::: "memory")
 /* The same, as above. */
