@@ -63,11 +63,6 @@ int sched_self(void)
 	return self ? self - s.thread : -1;
 }
 
-int shim_cpu(void)
-{
-	return self ? self - s.thread : 0;
-}
-
 u32 sched_steps(void)
 {
 	return s.nr_steps;
