@@ -19,7 +19,7 @@ kasan_kdir := $(top)/build/kasan-kernel/obj
 flavour := $(if $(DEBUG),debug,release)
 objdir := build/$(flavour)
 
-.PHONY: all module userspace selftests run check check-full check-debug check-kasan bench lint clean distclean help
+.PHONY: all module userspace selftests run check check-full check-debug check-kasan bench bench-host lint clean distclean help
 .PHONY: machine-modules prepared test-programs
 
 all: module userspace
@@ -84,6 +84,9 @@ check-kasan: prepared selftests
 bench:
 	bench/run $(if $(KVM),--kvm)
 
+bench-host:
+	bench/host
+
 lint:
 	testbed/prepare build source
 	testbed/lint
@@ -109,6 +112,7 @@ help:
 	@echo 'make check-kasan tests on that kernel with KASAN; builds it first (once)'
 	@echo 'make bench       measurements, shvm beside kvm_intel ept=0'
 	@echo '  KVM=1          measure KVM anew instead of taking the stored figures'
+	@echo 'make bench-host  faults of several vCPUs at a time, by threads on this computer'
 	@echo 'make lint        source checks: checkpatch, sparse, warnings, headers, shell'
 	@echo 'make selftests   the test programs of selftests/'
 	@echo 'make clean       remove what was built; distclean: also what was downloaded'

@@ -7,7 +7,8 @@
  *  2   vcpu->mutex     mutex    one vCPU; held for the whole of RUN
  *  3   vm->slots_lock  mutex    memslot updates; synchronize_srcu() only under 1-3
  *      (mm locks: mmap_lock, i_mmap, anon_vma, page-table lock; notifier callbacks come in here)
- *  5   mmu->lock       rwlock   read: fault, map, trapped write. write: unlink and free
+ *  5   mmu->lock       spin     read: a vCPU's own (fault, map, trapped write).
+ *                               write: it and those of all vCPUs (unlink and free), see mmu/locks.h
  *  5a  mmu->oos_lock spin    which pages are out of sync; syncs
  *  6   sp->lock        spin     entries of one shadow page; the parent's before the child's
  *  6a  bucket->lock, mmu->sps_lock   leaf spinlocks, never two at once
@@ -17,7 +18,7 @@
  * can wait for another process (user memory that may fault). No IPI is waited for while 6 or 7 is
  * held. With interrupts off, locks 5-7 are only tried.
  *
- * Bit locks and rwlocks tell lockdep little, so 5-7 go through these wrappers, and the debug build
+ * Bit locks tell lockdep nothing, so 5-7 go through these wrappers, and the debug build
  * checks ranks per CPU (all of them disable preemption).
  */
 #ifndef SHVM_RANK_H

@@ -16,8 +16,6 @@ static void stats_add_vcpu(const struct shvm_vcpu *vcpu, struct shvm_stats *out)
 	unsigned int i, to;
 
 	out->injections += READ_ONCE(s->injections);
-	out->cr3_fast += READ_ONCE(vcpu->mmu.stats.cr3_fast);
-	out->pf_reflected += READ_ONCE(vcpu->mmu.stats.pf_reflect);
 	for (i = 0; i < ARRAY_SIZE(s->exit_reason); i++) {
 		to = min_t(unsigned int, i, SHVM_STATS_NR_EXIT_REASONS - 1);
 		n = READ_ONCE(s->exit_reason[i]);
@@ -28,22 +26,27 @@ static void stats_add_vcpu(const struct shvm_vcpu *vcpu, struct shvm_stats *out)
 	out->exits_fast += exits - left;
 }
 
+static void stats_add_mmu_vcpu(const struct shvm_mmu_vcpu_stats *s, struct shvm_stats *out)
+{
+	out->pf_fixed += READ_ONCE(s->pf_fixed);
+	out->pf_reflected += READ_ONCE(s->pf_reflect);
+	out->pf_emulated += READ_ONCE(s->pf_emulate);
+	out->pf_retried += READ_ONCE(s->pf_retry);
+	out->pf_to_user += READ_ONCE(s->pf_user) + READ_ONCE(s->pf_nomem);
+	out->pt_writes += READ_ONCE(s->table_writes);
+	out->cr3_fast += READ_ONCE(s->cr3_fast);
+}
+
 static void stats_add_mmu(struct shvm_mmu *mmu, struct shvm_stats *out)
 {
 	struct shvm_mmu_stats *s = &mmu->stats;
 
-	out->pf_fixed = atomic64_read(&s->pf_fixed);
-	out->pf_reflected += atomic64_read(&s->pf_reflect);
-	out->pf_emulated = atomic64_read(&s->pf_emulate);
-	out->pf_retried = atomic64_read(&s->pf_retry);
-	out->pf_to_user = atomic64_read(&s->pf_user) + atomic64_read(&s->pf_nomem);
-	out->pt_writes = atomic64_read(&s->table_writes);
 	out->unshadows = atomic64_read(&s->unshadows);
 	out->shadow_pages = atomic_read(&mmu->nr_sps);
 	out->shadow_pages_max = READ_ONCE(mmu->nr_sps_max);
 	out->shadow_budget = shvm_mmu_budget(mmu);
 	out->reclaims = atomic64_read(&s->reclaimed);
-	out->rmap_entries = atomic64_read(&s->rmap_entries);
+	out->rmap_entries = max_t(s64, shvm_striped_sum(&mmu->leaves), 0);
 	out->chain_bytes = atomic64_read(&s->chain_blocks) * sizeof(struct shvm_chain);
 	out->tlb_flush_requests = atomic64_read(&s->tlb_flushes);
 	out->notifier_invalidates = atomic64_read(&s->inv_calls);
@@ -64,6 +67,8 @@ void shvm_stats_sum(struct shvm *vm, struct shvm_stats *out)
 	out->size = offsetof(struct shvm_stats, reserved);
 	for (i = 0; i < nr; i++)
 		stats_add_vcpu(vm->vcpus[i], out);
+	for (i = 0; i < nr; i++)
+		stats_add_mmu_vcpu(&vm->vcpus[i]->mmu.stats, out);
 	stats_add_mmu(&vm->mmu, out);
 	out->ipis = atomic64_read(&vm->ipis);
 }

@@ -119,8 +119,9 @@ static void store_zap(struct shvm_mmu *mmu, struct shvm_sp *sp, const struct shv
  * The upper half of an 8-byte entry is a 32-bit entry, whose A and D are address bits 37 and 38: a
  * shadow of the former has to look again. It re-reads under sp->lock, so it cannot be late.
  */
-void shvm_table_marked(struct shvm_mmu *mmu, gfn_t table, unsigned int index)
+void shvm_table_marked(struct shvm_mmu_vcpu *mv, gfn_t table, unsigned int index)
 {
+	struct shvm_mmu *mmu = mv->mmu;
 	struct shvm_store st = {
 		.at = gpa(gfn_to_gpa(table).v + index * sizeof(u32)), .len = sizeof(u32),
 	};
@@ -130,13 +131,12 @@ void shvm_table_marked(struct shvm_mmu *mmu, gfn_t table, unsigned int index)
 	if (!(index & 1))
 		return;
 	idx = srcu_read_lock(&mmu->srcu);
-	shvm_lock_mmu_read(mmu);
-	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, table), hash,
-				 lockdep_is_held(&mmu->lock))
+	shvm_lock_mmu_read(mv);
+	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, table), hash)
 		if (gfn_eq(sp->gfn, table) && !sp->role.direct &&
 		    shvm_gpt_formats[sp->role.format].entry_bytes == sizeof(u64))
 			store_zap(mmu, sp, &st);
-	shvm_unlock_mmu_read(mmu);
+	shvm_unlock_mmu_read(mv);
 	srcu_read_unlock(&mmu->srcu, idx);
 }
 
@@ -202,8 +202,7 @@ static int table_store_locked(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
 	struct shvm_sp *sp;
 	int ret;
 
-	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, table), hash,
-				 lockdep_is_held(&mmu->lock))
+	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, table), hash)
 		if (gfn_eq(sp->gfn, table) && !sp->role.direct)
 			store_zap(mmu, sp, st);
 	ret = store_now(slot, st);
@@ -212,8 +211,7 @@ static int table_store_locked(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
 	atomic_dec(mmu_writers(mmu, table));
 	smp_mb__after_atomic();	/* our read in entry_refresh() follows */
 	*idle = true;
-	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, table), hash,
-				 lockdep_is_held(&mmu->lock))
+	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, table), hash)
 		if (gfn_eq(sp->gfn, table) && !sp->role.direct)
 			*idle &= store_refresh(mv, sp, st);
 	return ret;
@@ -236,10 +234,10 @@ static int table_store(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
 		atomic_dec(mmu_writers(mmu, table));
 		return ret;
 	}
-	shvm_lock_mmu_read(mmu);
+	shvm_lock_mmu_read(mv);
 	ret = table_store_locked(mv, slot, st, &idle);
-	shvm_unlock_mmu_read(mmu);
-	atomic64_inc(&mmu->stats.table_writes);
+	shvm_unlock_mmu_read(mv);
+	mv->stats.table_writes++;
 	if (idle)
 		shvm_mmu_unshadow(mmu, table);
 	return ret;

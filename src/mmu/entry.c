@@ -105,7 +105,7 @@ static void drop_leaf(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int ind
 	/* The host may have taken it meanwhile: the head's lock decides. */
 	if (spte_is_leaf(READ_ONCE(sp->spt[index]))) {
 		shvm_rmap_remove(&mmu->tlb, home.head, home.age, &sp->spt[index]);
-		atomic64_dec(&mmu->stats.rmap_entries);
+		shvm_striped_add(&mmu->leaves, -1);
 	}
 	shvm_unlock_rmap(home.head);
 }
@@ -118,7 +118,8 @@ static void drop_table(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int in
 	shvm_lock_sp_child(child);
 	SHVM_MMU_BROKEN_IF(mmu, !shvm_chain_del(&child->parents, &sp->spt[index]));
 	shvm_unlock_sp(child);
-	sp->table_owed = shvm_tlb_owe(&mmu->tlb);
+	shvm_tlb_owe(&mmu->tlb);
+	sp->table_owed = shvm_tlb_owed(&mmu->tlb);
 }
 
 void shvm_entry_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 new)
@@ -133,8 +134,10 @@ void shvm_entry_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int inde
 	 * Who dropped a large page may not have raised the debt yet, nor held sp->lock: a debt of
 	 * our own is younger than the drop.
 	 */
-	if (spte_was_large(READ_ONCE(*sptep)))
-		sp->large_owed = shvm_tlb_owe(&mmu->tlb);
+	if (spte_was_large(READ_ONCE(*sptep))) {
+		shvm_tlb_owe(&mmu->tlb);
+		sp->large_owed = shvm_tlb_owed(&mmu->tlb);
+	}
 	/* Only sp->lock holders turn non-live into anything, so a plain store is enough. */
 	if (!spte_is_live(READ_ONCE(*sptep)))
 		WRITE_ONCE(*sptep, new);
@@ -148,7 +151,8 @@ static void forget_large(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
 		if (spte_was_large(READ_ONCE(sp->spt[i])))
 			WRITE_ONCE(sp->spt[i], shvm_spte_trap);
-	sp->large_owed = shvm_tlb_owe(&mmu->tlb);
+	shvm_tlb_owe(&mmu->tlb);
+	sp->large_owed = shvm_tlb_owed(&mmu->tlb);
 }
 
 /*
@@ -233,7 +237,7 @@ static void chain_make_room(struct shvm_mmu *mmu, const struct leaf_home *home)
 {
 	if (shvm_chain_count(READ_ONCE(*home->head)) < SHVM_CHAIN_MAX)
 		return;
-	atomic64_sub(shvm_rmap_zap(&mmu->tlb, home->head, home->age), &mmu->stats.rmap_entries);
+	shvm_striped_add(&mmu->leaves, -(s64)shvm_rmap_zap(&mmu->tlb, home->head, home->age));
 }
 
 static void install_locked(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
@@ -253,10 +257,10 @@ static void install_locked(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigne
 		return;
 	chain_make_room(mmu, home);
 	if (!sp->role.direct)
-		sp->gfns[index] = leaf->frame.v;
+		WRITE_ONCE(sp->gfns[index], leaf->frame.v);	/* see lookup_leaf() */
 	sp_note_used(sp, index);
 	shvm_rmap_add(home->head, sptep, spte, shvm_cache_chain(&mv->cache));
-	atomic64_inc(&mmu->stats.rmap_entries);
+	shvm_striped_add(&mmu->leaves, 1);
 	if (home->large)
 		shvm_large_mapped(mmu, home->large);
 }

@@ -200,7 +200,7 @@ static enum shvm_map_result map_collect(struct shvm_mmu_vcpu *mv, struct shvm_fa
 		sp = shvm_sp_get(mv, key, role);
 		if (!sp)
 			return SHVM_MAP_RETRY;
-		sp_stamp(mv->mmu, sp);
+		sp_stamp(mv, sp);
 		path[role.level] = sp;
 		/* Without sp->lock: a hint only, shvm_sp_fill() looks again. */
 		if (!READ_ONCE(sp->filled) &&
@@ -242,9 +242,9 @@ static enum shvm_pf_result fault_map(struct shvm_mmu_vcpu *mv, struct shvm_fault
 	 */
 	for (tries = 0; tries <= 2 * GPT_TOP + 1; tries++) {
 		idx = srcu_read_lock(&mmu->srcu);
-		shvm_lock_mmu_read(mmu);
+		shvm_lock_mmu_read(mv);
 		ret = map_locked(mv, f);
-		shvm_unlock_mmu_read(mmu);
+		shvm_unlock_mmu_read(mv);
 		srcu_read_unlock(&mmu->srcu, idx);
 		if (ret == SHVM_MAP_SYNC) {
 			shvm_oos_sync_for_link(mv);
@@ -418,7 +418,7 @@ static bool refill_locked(struct shvm_mmu_vcpu *mv, const struct shvm_pf *pf)
 	if (done) {
 		map_neighbours(mv, sp, l.index);
 		WRITE_ONCE(sp->writes, 0);
-		sp_stamp(mv->mmu, sp);
+		sp_stamp(mv, sp);
 	}
 	shvm_unlock_sp(sp);
 	return done;
@@ -438,9 +438,9 @@ static bool fault_refill(struct shvm_mmu_vcpu *mv, const struct shvm_pf *pf)
 	if (shvm_cache_fill(mv))
 		return false;
 	idx = srcu_read_lock(&mmu->srcu);
-	shvm_lock_mmu_read(mmu);
+	shvm_lock_mmu_read(mv);
 	done = refill_locked(mv, pf);
-	shvm_unlock_mmu_read(mmu);
+	shvm_unlock_mmu_read(mv);
 	srcu_read_unlock(&mmu->srcu, idx);
 	return done;
 }
@@ -460,9 +460,9 @@ static void fault_ends(struct shvm_mmu_vcpu *mv, gva_t addr, enum shvm_pf_result
 	mv->fixed_page = page;
 }
 
-static void fault_count(struct shvm_mmu_stats *stats, enum shvm_pf_result ret)
+static void fault_count(struct shvm_mmu_vcpu_stats *stats, enum shvm_pf_result ret)
 {
-	atomic64_t *counter[] = {
+	u64 *counter[] = {
 		[SHVM_PF_FIXED] = &stats->pf_fixed,
 		[SHVM_PF_RETRY] = &stats->pf_retry,
 		[SHVM_PF_REFLECT] = &stats->pf_reflect,
@@ -471,7 +471,16 @@ static void fault_count(struct shvm_mmu_stats *stats, enum shvm_pf_result ret)
 		[SHVM_PF_NOMEM] = &stats->pf_nomem,
 	};
 
-	atomic64_inc(counter[ret]);
+	++*counter[ret];
+}
+
+/* Racy on purpose: only its growth matters. Not each time, for all vCPUs read it. */
+static void clock_tick(struct shvm_mmu_vcpu *mv)
+{
+	if (++mv->ticks < SHVM_CLOCK_STEP)
+		return;
+	mv->ticks = 0;
+	WRITE_ONCE(mv->mmu->clock, READ_ONCE(mv->mmu->clock) + SHVM_CLOCK_STEP);
 }
 
 /**
@@ -483,8 +492,7 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 {
 	enum shvm_pf_result ret;
 
-	/* Racy on purpose: only its growth matters. */
-	WRITE_ONCE(mv->mmu->clock, READ_ONCE(mv->mmu->clock) + 1);
+	clock_tick(mv);
 	shvm_mmu_root_obsolete(mv);
 	switch (shvm_lookup_store(mv, pf)) {
 	case SHVM_LOOKUP_TRAPPED:
@@ -497,7 +505,7 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 		ret = fault_refill(mv, pf) ? SHVM_PF_FIXED : fault_steps(mv, pf);
 	}
 	fault_ends(mv, pf->addr, ret);
-	fault_count(&mv->mmu->stats, ret);
+	fault_count(&mv->stats, ret);
 	return ret;
 }
 

@@ -16,7 +16,7 @@ static void tlb_done_raise(struct shvm_tlb *tlb, u64 to)
 void shvm_mmu_settle(struct shvm_mmu *mmu)
 {
 	/* Acquire: pairs with the unlock of the head under which owed was raised. */
-	u64 owed = atomic64_read_acquire(&mmu->tlb.owed);
+	u64 owed = shvm_tlb_owed(&mmu->tlb);
 
 	if (shvm_tlb_is_settled(mmu, owed))
 		return;
@@ -41,9 +41,9 @@ bool shvm_inval_begin_read(struct shvm_mmu *mmu, u64 *seq)
 bool shvm_inval_is_stale(struct shvm_mmu *mmu, u64 seq)
 {
 	/*
-	 * A lock that the invalidator also takes (of the head, or mmu->lock) is held and was taken
-	 * with a full barrier (an atomic operation), as active was raised: either we see active, or
-	 * the invalidator waits for us.
+	 * A lock that the invalidator also takes (of the head, or the vCPU's, which is part of
+	 * mmu->lock for writing) is held and was taken with a full barrier (an atomic operation),
+	 * as active was raised: either we see active, or the invalidator waits for us.
 	 */
 	smp_mb();
 	return atomic_read_acquire(&mmu->inval.active) ||

@@ -197,7 +197,7 @@ static bool root_table(const struct shvm_mmu_vcpu *mv, const struct shvm_gpt *g,
 }
 
 /* Set A on the whole path, D in the leaf of a write. RETRY: the tables moved under us. */
-static enum gpt_walk_result walk_mark(struct shvm_mmu *mmu, struct shvm_gpt_walk *w,
+static enum gpt_walk_result walk_mark(struct shvm_mmu_vcpu *mv, struct shvm_gpt_walk *w,
 				      const struct shvm_gpt *g, const struct gpt_place *place)
 {
 	enum gpt_walk_result ret;
@@ -212,7 +212,7 @@ static enum gpt_walk_result walk_mark(struct shvm_mmu *mmu, struct shvm_gpt_walk
 		if (ret != GPT_WALK_OK)
 			return ret;
 		if (w->gpte[level] != seen && g->entry_bytes == sizeof(u32))
-			shvm_table_marked(mmu, w->table[level], gpt_index(g, w->addr, level));
+			shvm_table_marked(mv, w->table[level], gpt_index(g, w->addr, level));
 	}
 	/* A table in read-only memory keeps D = 0, and the CPU lets the store through. */
 	w->dirty = (w->gpte[w->leaf] & GPTE_D) || (w->access & SHVM_ACCESS_WRITE);
@@ -322,7 +322,7 @@ enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 		}
 		if (ret != GPT_WALK_OK)
 			return ret;
-		ret = walk_mark(mv->mmu, w, g, place);
+		ret = walk_mark(mv, w, g, place);
 		if (ret != GPT_WALK_RETRY)
 			return ret;
 	}

@@ -88,7 +88,7 @@ enum gpt_walk_result shvm_gpt_look(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
  * A walk has set A or D in entry index of a table of 32-bit entries; access.c. Elsewhere that is
  * the same A or D of whoever uses the table, too.
  */
-void shvm_table_marked(struct shvm_mmu *mmu, gfn_t table, unsigned int index);
+void shvm_table_marked(struct shvm_mmu_vcpu *mv, gfn_t table, unsigned int index);
 
 static inline unsigned int gpt_shift(const struct shvm_gpt *g, int level)
 {

@@ -18,7 +18,7 @@ static void head_zap(struct shvm_mmu *mmu, unsigned long *head, u8 *age)
 	shvm_lock_rmap(head);
 	gone = shvm_rmap_zap(&mmu->tlb, head, age);
 	shvm_unlock_rmap(head);
-	atomic64_sub(gone, &mmu->stats.rmap_entries);
+	shvm_striped_add(&mmu->leaves, -(s64)gone);
 }
 
 static bool head_age(unsigned long *head, u8 *age, bool clear)

@@ -82,7 +82,8 @@ void shvm_large_forbid(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t f)
 		if (gone)
 			large_split(mmu, large);
 		shvm_unlock_rmap(&large->head);
-		atomic64_sub(gone, &mmu->stats.rmap_entries);
+		if (gone)
+			shvm_striped_add(&mmu->leaves, -(s64)gone);
 	}
 }
 

@@ -8,29 +8,28 @@
 #include "../rank.h"
 #include "mmu_types.h"
 
-static inline void shvm_lock_mmu_read(struct shvm_mmu *mmu) __acquires(&mmu->lock)
+/*
+ * The shadow MMU for reading: one vCPU's lock, so that no other one ever waits or fetches its cache
+ * line. For writing: mmu->lock and all of these.
+ */
+static inline void shvm_lock_mmu_read(struct shvm_mmu_vcpu *mv) __acquires(&mv->lock)
 {
-	read_lock(&mmu->lock);
+	spin_lock(&mv->lock);
 	shvm_rank_enter(SHVM_RANK_MMU);
 }
 
-static inline void shvm_unlock_mmu_read(struct shvm_mmu *mmu) __releases(&mmu->lock)
+static inline void shvm_unlock_mmu_read(struct shvm_mmu_vcpu *mv) __releases(&mv->lock)
 {
 	shvm_rank_leave(SHVM_RANK_MMU);
-	read_unlock(&mmu->lock);
+	spin_unlock(&mv->lock);
 }
 
-static inline void shvm_lock_mmu_write(struct shvm_mmu *mmu) __acquires(&mmu->lock)
-{
-	write_lock(&mmu->lock);
-	shvm_rank_enter(SHVM_RANK_MMU);
-}
+void shvm_lock_mmu_write(struct shvm_mmu *mmu) __acquires(&mmu->lock);
+void shvm_unlock_mmu_write(struct shvm_mmu *mmu) __releases(&mmu->lock);
 
-static inline void shvm_unlock_mmu_write(struct shvm_mmu *mmu) __releases(&mmu->lock)
-{
-	shvm_rank_leave(SHVM_RANK_MMU);
-	write_unlock(&mmu->lock);
-}
+/* Nothing is locked. Before its first shvm_lock_mmu_read(), after its last one. */
+void shvm_locks_add_vcpu(struct shvm_mmu *mmu, struct shvm_mmu_vcpu *mv);
+void shvm_locks_del_vcpu(struct shvm_mmu *mmu, struct shvm_mmu_vcpu *mv);
 
 static inline void shvm_lock_oos(struct shvm_mmu *mmu) __acquires(&mmu->oos_lock)
 {

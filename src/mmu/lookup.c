@@ -43,18 +43,22 @@ bool shvm_lookup_entry(const struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_l
 	return false;
 }
 
-/* What the entry maps, if it maps a page: value and frame under the lock of its table. */
+/*
+ * What the entry maps, if it maps a page. Without the lock of its table, in which all vCPUs look
+ * that store by the same mapping of the guest's kernel: a frame is written while the entry is not
+ * live, so it belongs to one of two equal values around it.
+ */
 static bool lookup_leaf(struct shvm_lookup *l, gva_t addr)
 {
 	struct shvm_sp *sp = l->sp;
+	u64 spte = l->spte;
 	gfn_t first;
-	u64 spte;
 
-	shvm_lock_sp(sp);
-	spte = READ_ONCE(sp->spt[l->index]);
-	first = sp->role.direct ? sp_direct_gfn(sp, l->index) : gfn(sp->gfns[l->index]);
-	shvm_unlock_sp(sp);
 	if (!spte_is_leaf(spte))
+		return false;
+	first = sp->role.direct ? sp_direct_gfn(sp, l->index) : gfn(READ_ONCE(sp->gfns[l->index]));
+	smp_rmb();	/* pairs with the exchanges by which an entry comes and goes */
+	if ((READ_ONCE(sp->spt[l->index]) ^ spte) & ~(SPTE_A | SPTE_D))
 		return false;
 	l->frame = gfn_add(first, (addr.v >> SHVM_PAGE_SHIFT) &
 				  (level_frames(sp->role.level) - 1));
@@ -85,9 +89,9 @@ static bool lookup_page(struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_lookup
 {
 	bool found;
 
-	shvm_lock_mmu_read(mv->mmu);
+	shvm_lock_mmu_read(mv);
 	found = shvm_lookup_entry(mv, addr, l) && lookup_leaf(l, addr);
-	shvm_unlock_mmu_read(mv->mmu);
+	shvm_unlock_mmu_read(mv);
 	return found;
 }
 

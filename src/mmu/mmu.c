@@ -41,7 +41,8 @@ int shvm_mmu_init(struct shvm_mmu *mmu)
 	if (err)
 		goto err_cleanup_srcu;
 	rcu_assign_pointer(mmu->slots, slots);
-	rwlock_init(&mmu->lock);
+	spin_lock_init(&mmu->lock);
+	INIT_LIST_HEAD(&mmu->vcpus);
 	spin_lock_init(&mmu->sps_lock);
 	spin_lock_init(&mmu->oos_lock);
 	INIT_LIST_HEAD(&mmu->sps);
@@ -85,11 +86,13 @@ int shvm_mmu_vcpu_init(struct shvm_mmu *mmu, struct shvm_mmu_vcpu *mv)
 	mv->pcid = mv->pcids;
 	mv->root_role.word = U32_MAX;	/* no mode yet: set_paging() must take effect */
 	shvm_mmu_set_paging(mv, &reset);
+	shvm_locks_add_vcpu(mmu, mv);
 	return 0;
 }
 
 void shvm_mmu_vcpu_destroy(struct shvm_mmu_vcpu *mv)
 {
+	shvm_locks_del_vcpu(mv->mmu, mv);
 	shvm_cache_empty(&mv->cache);
 	if (mv->pae_root)
 		shvm_arch_table_free(mv->pae_root);

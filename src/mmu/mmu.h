@@ -118,7 +118,7 @@ static inline u64 shvm_mmu_tlb_epoch(const struct shvm_mmu_vcpu *mv)
 	/* The guest of the load-time test has no MMU of ours. */
 	if (!mv->mmu)
 		return 0;
-	return atomic64_read(&mv->mmu->tlb.owed) + atomic64_read(&mv->mmu->tlb.aged);
+	return shvm_tlb_owed(&mv->mmu->tlb) + atomic64_read(&mv->mmu->tlb.aged);
 }
 
 static inline bool shvm_mmu_tag_is_stale(const struct shvm_mmu_vcpu *mv)
@@ -186,7 +186,7 @@ bool shvm_mmu_peek(struct shvm_mmu_vcpu *mv, gva_t addr, bool fetch, struct shvm
 static inline u64 shvm_mmu_rights_lost(const struct shvm_mmu_vcpu *mv)
 {
 	/* Before what is read by an old answer. The loop had a full barrier behind its mode. */
-	return atomic64_read_acquire(&mv->mmu->tlb.owed);
+	return shvm_tlb_owed(&mv->mmu->tlb);
 }
 
 /* In long mode a vCPU in the guest has a root. */

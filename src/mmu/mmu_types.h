@@ -96,8 +96,6 @@ struct shvm_sp {
 	u32 *gfns;			/* not direct: (first) frame of each leaf; sp->lock */
 
 	struct hlist_node hash;		/* bucket lock to add, mmu->lock for writing to remove */
-	struct list_head link;		/* mmu->sps; mmu->sps_lock */
-	u64 born;			/* mmu->births at creation */
 
 	spinlock_t lock;		/* rank 6: entries become present, fields below */
 	u64 used;			/* bit n: entries from 8 n on may be live, 8 of them */
@@ -110,8 +108,12 @@ struct shvm_sp {
 	unsigned long parents;		/* chain of entries that point here, see chain.h */
 	struct shvm_oos *oos;		/* out of sync; mmu->oos_lock, too, to change */
 
-	u64 stamp;			/* mmu->clock at the last load or fault; racy by design */
+	u64 stamp;			/* sp_stamp() of the last load or fault; racy by design */
 	bool is_root;			/* was loaded as a root once: pinned until recycled */
+
+	/* Changed by who adds the next page: not in a cache line with what faults read. */
+	struct list_head link;		/* mmu->sps; mmu->sps_lock */
+	u64 born;			/* mmu->births at creation */
 };
 
 struct shvm_bucket {
@@ -122,19 +124,15 @@ struct shvm_bucket {
 #define SHVM_HASH_BITS		10
 #define SHVM_WRITERS_BITS	8
 
-/* Counters; written by anyone, read without a lock. */
+/* Counters of what is rare; written by anyone, read without a lock. */
 struct shvm_mmu_stats {
-	atomic64_t pf_fixed, pf_retry, pf_reflect, pf_emulate, pf_user, pf_nomem;
-	atomic64_t table_writes;	/* trapped stores to guest tables */
 	atomic64_t unshadows;		/* guest frames whose shadows were dropped for a store */
-	atomic64_t sp_created;
 	atomic64_t reclaimed;		/* shadow pages recycled for the budget */
 	atomic64_t zap_all;
 	atomic64_t tlb_flushes;		/* flush rounds over all vCPUs */
 	atomic64_t cr3_slow;		/* CR3 loads that no cached root served */
 	atomic64_t inv_calls, age_calls;	/* notifier callbacks */
 	atomic64_t aged_young;
-	atomic64_t rmap_entries;	/* present leaf SPTEs */
 	atomic64_t large_maps;		/* large pages mapped */
 	atomic64_t large_splits;	/* groups torn because a frame became a table */
 	atomic64_t oos_opens;		/* tables let go out of sync */
@@ -143,39 +141,47 @@ struct shvm_mmu_stats {
 	atomic64_t chain_blocks;	/* allocated, caches of vCPUs included */
 };
 
+/* So often shvm_mmu.clock advances; a power of two. */
+#define SHVM_CLOCK_STEP	32
+
+/* A group that begins a cache line keeps what is written off those who only read the one before. */
 struct shvm_mmu {
 	/* Slot table: SRCU to read, vm->slots_lock to replace. */
 	struct srcu_struct srcu;
 	struct shvm_slots __rcu *slots;
 
-	rwlock_t lock;			/* rank 5: read to map, write to unlink and free */
 	struct shvm_bucket *hash;	/* [1 << SHVM_HASH_BITS] by gfn */
-
-	spinlock_t sps_lock;		/* rank 6a */
-	struct list_head sps;		/* every shadow page, oldest first */
-	atomic_t nr_sps;
-	u32 nr_sps_max;			/* most of them at any time; sps_lock */
-	u64 births;			/* shadow pages ever created; sps_lock */
 	u32 budget;			/* most shadow pages */
 	bool budget_is_set;		/* by user space; else it follows the slots */
 	bool crowded;			/* an SP is; before the next fault it goes */
-	u64 clock;			/* advances with faults; coarse use stamps */
-
-	/* Stores by software under way into frames, by a hash of them; full barriers. */
-	atomic_t writers[1 << SHVM_WRITERS_BITS];
-
-	spinlock_t oos_lock;		/* rank 5a */
-	struct shvm_oos oos[SHVM_OOS_MAX];
-	atomic_t nr_oos;
-	atomic64_t oos_notes;		/* entries that became live in pages out of sync */
-
-	struct shvm_tlb tlb;		/* docs/locking.md "Flushes": publish -> flush -> use */
 	struct shvm_inval inval;	/* docs/locking.md "Notifier" */
-
+	atomic_t nr_oos;
 	/* Raised under lock (write) by each root that dies; which one: never looked into. */
 	u64 root_gen;
 	const struct shvm_sp *dead_roots[SHVM_DEAD_ROOTS];	/* by root_gen */
 
+	/* Rank 5, locks.h: with all locks of vCPUs to unlink and free, one of these to map. */
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	struct list_head vcpus;		/* lock */
+
+	/* Advances with faults, by what a vCPU has counted; coarse use stamps. */
+	u64 clock ____cacheline_aligned_in_smp;
+
+	spinlock_t sps_lock ____cacheline_aligned_in_smp;	/* rank 6a */
+	struct list_head sps;		/* every shadow page, oldest first */
+	atomic_t nr_sps;
+	u32 nr_sps_max;			/* most of them at any time; sps_lock */
+	u64 births;			/* shadow pages ever created; sps_lock */
+
+	/* Stores by software under way into frames, by a hash of them; full barriers. */
+	atomic_t writers[1 << SHVM_WRITERS_BITS] ____cacheline_aligned_in_smp;
+
+	spinlock_t oos_lock ____cacheline_aligned_in_smp;	/* rank 5a */
+	struct shvm_oos oos[SHVM_OOS_MAX];
+	atomic64_t oos_notes;		/* entries that became live in pages out of sync */
+
+	struct shvm_tlb tlb;		/* docs/locking.md "Flushes": publish -> flush -> use */
+	struct shvm_striped leaves;	/* present leaf SPTEs */
 	struct shvm_mmu_stats stats;
 };
 
@@ -224,15 +230,18 @@ struct shvm_tlb_tag {
 	u64 epoch;			/* shvm_mmu_tlb_epoch() when it was used last */
 };
 
-/* Counters of what is done with interrupts off: no atomic operation there. */
+/* Counters of what is frequent, or done with interrupts off; written by the vCPU's thread alone. */
 struct shvm_mmu_vcpu_stats {
+	u64 pf_fixed, pf_retry, pf_reflect, pf_emulate, pf_user, pf_nomem;
+	u64 table_writes;		/* trapped stores to guest tables */
 	u64 cr3_fast;			/* CR3 loads served by a cached root */
-	u64 pf_reflect;			/* the guest's own faults handed back from the entry loop */
 };
 
 /* Everything is the vCPU thread's own, if not said otherwise. */
 struct shvm_mmu_vcpu {
 	struct shvm_mmu *mmu;
+	struct list_head link;		/* mmu->vcpus; mmu->lock */
+	spinlock_t lock;		/* mmu->lock for reading: shvm_lock_mmu_read() */
 	struct shvm_paging paging;
 	struct shvm_gpt_mode gpt_mode;
 	u64 cr3;			/* guest value without bit 63 */
@@ -255,6 +264,7 @@ struct shvm_mmu_vcpu {
 	u64 tag_epoch;			/* of the one in use; SHVM_NO_EPOCH: none is */
 	u64 fixed_page;			/* of the last fault, if there was something to map */
 	struct shvm_mmu_vcpu_stats stats;
+	u64 ticks;			/* faults that mmu->clock does not know of yet */
 
 	struct shvm_mmu_cache cache;
 };

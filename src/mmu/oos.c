@@ -137,10 +137,10 @@ static u32 table_open(struct shvm_mmu_vcpu *mv, const struct shvm_slot *slot, gf
 	u32 n = 0;
 	bool ok;
 
-	hlist_for_each_entry_rcu(sp, bucket, hash, lockdep_is_held(&mv->mmu->lock))
+	hlist_for_each_entry_rcu(sp, bucket, hash)
 		if (gfn_eq(sp->gfn, f) && !sp->role.direct && !sp_wants_oos(mv->mmu, sp, format))
 			return 0;
-	hlist_for_each_entry_rcu(sp, bucket, hash, lockdep_is_held(&mv->mmu->lock)) {
+	hlist_for_each_entry_rcu(sp, bucket, hash) {
 		if (!gfn_eq(sp->gfn, f) || sp->role.direct)
 			continue;
 		shvm_lock_sp(sp);
@@ -160,7 +160,7 @@ static bool table_may_want(struct shvm_mmu *mmu, gfn_t f)
 {
 	struct shvm_sp *sp;
 
-	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, f), hash, lockdep_is_held(&mmu->lock))
+	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, f), hash)
 		if (gfn_eq(sp->gfn, f) && !sp->role.direct)
 			return READ_ONCE(sp->oos) || READ_ONCE(sp->writes) >= OOS_STORES;
 	return false;
@@ -177,9 +177,9 @@ bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f)
 	if (!shvm_mmu_oos)
 		return false;
 
-	shvm_lock_mmu_read(mmu);
+	shvm_lock_mmu_read(mv);
 	if (!table_may_want(mmu, f)) {
-		shvm_unlock_mmu_read(mmu);
+		shvm_unlock_mmu_read(mv);
 		return false;
 	}
 	shvm_lock_oos(mmu);
@@ -195,7 +195,7 @@ bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f)
 		shvm_unlock_rmap(head);
 	}
 	shvm_unlock_oos(mmu);
-	shvm_unlock_mmu_read(mmu);
+	shvm_unlock_mmu_read(mv);
 	if (open)
 		atomic64_inc(&mmu->stats.oos_opens);
 	return open;
@@ -212,7 +212,7 @@ static void sp_close(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_slot 
 	shvm_lock_rmap(head);
 	WRITE_ONCE(state->loose, false);
 	shvm_rmap_write_protect(&mmu->tlb, head);
-	sp->oos->owed = atomic64_read(&mmu->tlb.owed);
+	sp->oos->owed = shvm_tlb_owed(&mmu->tlb);
 	shvm_unlock_rmap(head);
 	sp->oos->closing = true;
 	sp->oos->rounds = 0;
@@ -305,19 +305,24 @@ enum oos_step {
 };
 
 /* To go through the pages out of sync; inside, the lock of each while it is looked at. */
-static inline int oos_enter(struct shvm_mmu *mmu)
+static int oos_enter(struct shvm_mmu_vcpu *mv)
+	__acquires(&mv->mmu->srcu) __acquires(&mv->lock) __acquires(&mv->mmu->oos_lock)
 {
+	struct shvm_mmu *mmu = mv->mmu;
 	int idx = srcu_read_lock(&mmu->srcu);
 
-	shvm_lock_mmu_read(mmu);
+	shvm_lock_mmu_read(mv);
 	shvm_lock_oos(mmu);
 	return idx;
 }
 
-static inline void oos_leave(struct shvm_mmu *mmu, int idx)
+static void oos_leave(struct shvm_mmu_vcpu *mv, int idx)
+	__releases(&mv->mmu->oos_lock) __releases(&mv->lock) __releases(&mv->mmu->srcu)
 {
+	struct shvm_mmu *mmu = mv->mmu;
+
 	shvm_unlock_oos(mmu);
-	shvm_unlock_mmu_read(mmu);
+	shvm_unlock_mmu_read(mv);
 	srcu_read_unlock(&mmu->srcu, idx);
 }
 
@@ -331,7 +336,7 @@ static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, b
 	struct shvm_sp *sp;
 	int idx;
 
-	idx = oos_enter(mmu);
+	idx = oos_enter(mv);
 	for (o = mmu->oos; o < mmu->oos + SHVM_OOS_MAX; o++) {
 		sp = o->sp;
 		slot = sp ? shvm_slots_find(mmu_slots(mmu), sp->gfn) : NULL;
@@ -349,7 +354,7 @@ static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, b
 		*urgent |= o->rounds >= OOS_ROUNDS;
 		shvm_unlock_sp(sp);
 	}
-	oos_leave(mmu, idx);
+	oos_leave(mv, idx);
 	return orphan;
 }
 
@@ -407,7 +412,7 @@ void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
 	if (!atomic_read(&mmu->nr_oos))
 		return;
 	shvm_cache_fill(mv);
-	idx = oos_enter(mmu);
+	idx = oos_enter(mv);
 	for (o = mmu->oos; o < mmu->oos + SHVM_OOS_MAX; o++) {
 		index = o->sp ? addr_index(o->sp, addr) : -1;
 		if (index < 0)
@@ -416,7 +421,7 @@ void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
 		entry_sync(mv, o->sp, index);
 		shvm_unlock_sp(o->sp);
 	}
-	oos_leave(mmu, idx);
+	oos_leave(mv, idx);
 }
 
 void shvm_oos_free(struct shvm_mmu *mmu)

@@ -47,7 +47,7 @@ static struct shvm_sp *victim_table(struct shvm_mmu *mmu)
 		if (sp->is_root)
 			continue;
 		if (shvm_sp_was_used(mmu, sp)) {
-			sp_stamp(mmu, sp);
+			WRITE_ONCE(sp->stamp, READ_ONCE(mmu->clock) + SHVM_CLOCK_STEP);
 			continue;
 		}
 		if (!best || sp->role.level < best->role.level ||

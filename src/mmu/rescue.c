@@ -12,14 +12,14 @@ static bool notrap_find(const struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_
 	return shvm_lookup_entry(mv, addr, l) && l->spte == SPTE_NOTRAP;
 }
 
-static bool notrap_exists(const struct shvm_mmu_vcpu *mv, gva_t addr)
+static bool notrap_exists(struct shvm_mmu_vcpu *mv, gva_t addr)
 {
 	struct shvm_lookup l;
 	bool found;
 
-	shvm_lock_mmu_read(mv->mmu);
+	shvm_lock_mmu_read(mv);
 	found = notrap_find(mv, addr, &l);
-	shvm_unlock_mmu_read(mv->mmu);
+	shvm_unlock_mmu_read(mv);
 	return found;
 }
 
@@ -29,7 +29,7 @@ static void notrap_end(struct shvm_mmu_vcpu *mv, gva_t addr)
 	struct shvm_lookup l;
 	u64 *sptep;
 
-	shvm_lock_mmu_read(mv->mmu);
+	shvm_lock_mmu_read(mv);
 	if (notrap_find(mv, addr, &l)) {
 		shvm_lock_sp(l.sp);
 		sptep = &l.sp->spt[l.index];
@@ -39,7 +39,7 @@ static void notrap_end(struct shvm_mmu_vcpu *mv, gva_t addr)
 		}
 		shvm_unlock_sp(l.sp);
 	}
-	shvm_unlock_mmu_read(mv->mmu);
+	shvm_unlock_mmu_read(mv);
 }
 
 /* Whatever the access was: a fault with P = 0 is wrong if every entry on the way is present. */

@@ -119,7 +119,7 @@ static __always_inline void root_set(struct shvm_mmu_vcpu *mv, const struct shvm
 {
 	struct shvm_sp *sp = root->sp;
 
-	sp_stamp(mv->mmu, sp);
+	sp_stamp(mv, sp);
 	WRITE_ONCE(sp->writes, 0);	/* a sign of use; a racing store's count may be lost */
 	mv->root_hpa = root->hpa;
 	mv->root_is_loaded = true;
@@ -224,9 +224,9 @@ void shvm_mmu_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 
 	shvm_oos_sync(mv, load_flushes(mv, cr3, noflush) ? 0 : pcid_place(mv, cr3)->left);
 	/* With interrupts on only the lock keeps a cached root from being freed under us. */
-	shvm_lock_mmu_read(mv->mmu);
+	shvm_lock_mmu_read(mv);
 	cached = root_load_cached(mv, cr3);
-	shvm_unlock_mmu_read(mv->mmu);
+	shvm_unlock_mmu_read(mv);
 	if (cached)
 		return;
 	pcid_switch(mv, cr3);
@@ -342,7 +342,7 @@ static enum root_result root_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_r
 		root_link_known(mv, sp);
 	sp->is_root = true;
 	WRITE_ONCE(sp->writes, 0);
-	sp_stamp(mv->mmu, sp);
+	sp_stamp(mv, sp);
 	shvm_unlock_sp(sp);
 	*out = sp;
 	return filled ? ROOT_LOADED : ROOT_WAIT;
@@ -445,9 +445,9 @@ static enum root_result root_load_locked(struct shvm_mmu_vcpu *mv)
 	enum root_result ret;
 	int idx = srcu_read_lock(&mmu->srcu);
 
-	shvm_lock_mmu_read(mmu);
+	shvm_lock_mmu_read(mv);
 	ret = root_load(mv);
-	shvm_unlock_mmu_read(mmu);
+	shvm_unlock_mmu_read(mv);
 	srcu_read_unlock(&mmu->srcu, idx);
 	return ret;
 }

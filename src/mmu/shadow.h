@@ -61,10 +61,10 @@ static inline unsigned int sp_guest_index(const struct shvm_sp *sp, unsigned int
 	return (sp->role.quadrant * SHVM_SPT_ENTRIES + index) >> sp->index_shift;
 }
 
-/* A coarse stamp of use; racing with other vCPUs and the reclaimer costs precision only. */
-static inline void sp_stamp(struct shvm_mmu *mmu, struct shvm_sp *sp)
+/* A coarse stamp of use; other vCPUs' faults of late, and races, cost precision only. */
+static inline void sp_stamp(const struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
 {
-	WRITE_ONCE(sp->stamp, READ_ONCE(mmu->clock));
+	WRITE_ONCE(sp->stamp, READ_ONCE(mv->mmu->clock) + mv->ticks);
 }
 
 static inline struct shvm_slots *mmu_slots(struct shvm_mmu *mmu)

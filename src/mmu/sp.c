@@ -19,8 +19,7 @@ struct shvm_sp *shvm_sp_find(struct shvm_mmu *mmu, gfn_t f, union shvm_role role
 	struct shvm_sp *sp;
 
 	/* Nothing is removed while mmu->lock is held; additions publish with release. */
-	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, f), hash,
-				 lockdep_is_held(&mmu->lock))
+	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, f), hash)
 		if (gfn_eq(sp->gfn, f) && sp->role.word == role.word)
 			return sp;
 	return NULL;
@@ -39,7 +38,7 @@ static void sp_track(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_slot 
 	WRITE_ONCE(state->loose, false);
 	shvm_rmap_write_protect(&mmu->tlb, head);
 	/* Also what others took away and have not flushed yet: "not writable" is not "no entry". */
-	WRITE_ONCE(sp->tlb_owed, atomic64_read(&mmu->tlb.owed));
+	WRITE_ONCE(sp->tlb_owed, shvm_tlb_owed(&mmu->tlb));
 	shvm_unlock_rmap(head);
 }
 
@@ -70,7 +69,6 @@ static void sps_add(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	list_add_tail(&sp->link, &mmu->sps);
 	WRITE_ONCE(mmu->nr_sps_max, max_t(u32, mmu->nr_sps_max, atomic_inc_return(&mmu->nr_sps)));
 	shvm_unlock_leaf(&mmu->sps_lock);
-	atomic64_inc(&mmu->stats.sp_created);
 }
 
 /* Insert, unless another vCPU was faster. The page's lock is held: it is not ready yet. */

@@ -16,6 +16,7 @@
 #include "../rank.h"
 #include "slot.h"
 #include "spte.h"
+#include "striped.h"
 
 /* One head has at most this many leaf SPTEs; the installer zaps all others before one more. */
 #define SHVM_CHAIN_MAX		1024
@@ -32,10 +33,11 @@ static_assert(sizeof(struct shvm_chain) == 64);
 
 /*
  * Flushes that are owed to the vCPUs' TLBs. owed is raised after an SPTE lost rights and before
- * the lock of its head is dropped; done follows when every vCPU has flushed.
+ * the lock of its head is dropped; done is raised to what owed was when every vCPU has flushed
+ * since. That owed is a sum changes nothing: docs/locking.md, "Flushes".
  */
 struct shvm_tlb {
-	atomic64_t owed;
+	struct shvm_striped owed;
 	atomic64_t done;
 	atomic64_t aged;		/* times that A was cleared somewhere: no flush, soon another tag */
 };
@@ -61,11 +63,20 @@ static inline void shvm_unlock_rmap(unsigned long *head)
 /**
  * shvm_tlb_owe - note that an SPTE lost rights; the lock that guards the SPTE is still held
  * @tlb: of the VM
- * Return: what tlb->done has to reach until no TLB holds them.
  */
-static inline u64 shvm_tlb_owe(struct shvm_tlb *tlb)
+static inline void shvm_tlb_owe(struct shvm_tlb *tlb)
 {
-	return atomic64_inc_return(&tlb->owed);
+	shvm_striped_add(&tlb->owed, 1);
+}
+
+/**
+ * shvm_tlb_owed - all rights that were taken until now
+ * @tlb: of the VM
+ * Return: what tlb->done has to reach until no TLB holds one of them.
+ */
+static inline u64 shvm_tlb_owed(const struct shvm_tlb *tlb)
+{
+	return shvm_striped_sum(&tlb->owed);
 }
 
 /* --- chain.c: words without their own lock; also used for the parents of a shadow page --- */

@@ -552,8 +552,8 @@ void check_all(void)
 	chained = check_frames();
 	check_large_seen += census.large;
 	CHECK(chained == census.leaves, "%llu chained, %llu leaves", chained, census.leaves);
-	CHECK(chained == (u64)atomic64_read(&mmu->stats.rmap_entries),
-	      "rmap_entries is %lld, not %llu", atomic64_read(&mmu->stats.rmap_entries), chained);
+	CHECK(chained == (u64)shvm_striped_sum(&mmu->leaves),
+	      "rmap_entries is %lld, not %llu", shvm_striped_sum(&mmu->leaves), chained);
 	CHECK(!atomic_read(&mmu->inval.active), "an invalidation never ended");
 	if (shvm_mmu_audit && !check_behind)
 		CHECK(!shvm_mmu_audit(mmu), "shvm_mmu_audit() is not satisfied");

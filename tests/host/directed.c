@@ -449,8 +449,8 @@ static void flush_owed_by_others(void)
 	slot = shvm_slots_find(mmu->slots, gfn(DATA));
 	head = slot_rmap_head(slot, gfn(DATA));
 	shvm_lock_rmap(head);
-	atomic64_sub(shvm_rmap_zap(&mmu->tlb, head, &slot_gfn_state(slot, gfn(DATA))->age),
-		     &mmu->stats.rmap_entries);
+	shvm_striped_add(&mmu->leaves, -(s64)shvm_rmap_zap(&mmu->tlb, head,
+				       &slot_gfn_state(slot, gfn(DATA))->age));
 	shvm_unlock_rmap(head);
 	host_migrate(page_of(DATA));
 	expect(&v[1], WRITE, false, at(0, 0, 0, 0), DONE);
@@ -494,7 +494,7 @@ static void counter_boundaries(void)
 		v = machine->vcpu;
 		atomic64_set(&machine->mmu.inval.seq, values[i]);
 		if (i < 2) {
-			atomic64_set(&machine->mmu.tlb.owed, values[i]);
+			atomic64_set(&machine->mmu.tlb.owed.stripe[0].n, values[i]);
 			atomic64_set(&machine->mmu.tlb.done, values[i]);
 		}
 		for (n = 0; n < 6; n++) {

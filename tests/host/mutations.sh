@@ -116,8 +116,8 @@ large-leaves-no-mark	rmap/rmap.c	s/spte_gone\(READ_ONCE\(\*sptep\)\)/shvm_spte_t
 table-does-not-wait	mmu/entry.c	s/return large \|\| shvm_tlb_is_settled\(mmu, sp->large_owed\);/return true;/
 large-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /sp->role.level > 2 \&\& !large \&\& /
 table-of-tables-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /large \&\& /
-table-owes-nothing	mmu/entry.c	s/sp->table_owed = shvm_tlb_owe\(&mmu->tlb\);/shvm_tlb_owe(&mmu->tlb);/
-large-owes-nothing	mmu/entry.c	s/sp->large_owed = shvm_tlb_owe\(&mmu->tlb\);/shvm_tlb_owe(&mmu->tlb);/g
+table-owes-nothing	mmu/entry.c	s/\tsp->table_owed = shvm_tlb_owed[^;]*;\n//
+large-owes-nothing	mmu/entry.c	s/\tsp->large_owed = shvm_tlb_owed[^;]*;\n//g
 large-over-a-table	mmu/entry.c	s/if \(spte_is_table\(old\)\)\n\t\treturn true;/if (0)\n\t\treturn true;/
 large-host-frame-of-the-fault	mmu/fault.c	s/\tleaf->host\.hfn\.v &= [^;]*;\n//
 large-guest-frame-of-the-fault	mmu/fault.c	s/leaf->frame = level_first\(f->walk\.frame, level\);/leaf->frame = f->walk.frame;/
@@ -171,7 +171,7 @@ rescue-by-mapped-pages-only	mmu/rescue.c	s/ \|\| \(ret == GPT_WALK_FAULT && \(wa
 rescue-of-true-faults	mmu/rescue.c	s/ && \(walk\.error & PFEC_P\)//
 rescue-marks-entries	mmu/rescue.c	s/shvm_gpt_look\(/shvm_gpt_walk(/
 rescue-in-the-first-table	mmu/lookup.c	s/sp = shvm_arch_table_owner\(hpa\(l->spte[^;]*;/sp = NULL;/
-tag-after-lost-rights	mmu/mmu.h	s/atomic64_read\(&mv->mmu->tlb\.owed\) \+ //
+tag-after-lost-rights	mmu/mmu.h	s/shvm_tlb_owed\(&mv->mmu->tlb\) \+ //
 tag-after-ageing	mmu/host.c	s/\t\tatomic64_inc\(&mmu->tlb\.aged\);/\t\t;/
 tag-of-any-root	mmu/tag.c	s/tag->root == mv->root_hpa\.v && //
 tag-for-other-directories	mmu/root.c	s/(do not\. \*\/\n)\tshvm_tags_forget\(mv\);\n/$1/
@@ -186,14 +186,14 @@ races()
 race-no-reread	mmu/fault.c	s/return !\(\(gpte \^ seen\)[^;]*;/return true;/	new-table-tlb
 race-stale-frame	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\)/ok = true/	fault-invalidate
 remove-owes-first	rmap/rmap.c	s/(\tage_fold\(age, xchg\(sptep, spte_gone[^\n]*\n\tWARN_ONCE.*?)\tshvm_tlb_owe\(tlb\);/\tshvm_tlb_owe(tlb);\n$1/s	flush-owed
-done-too-far	mmu/flush.c	s/tlb_done_raise\(&mmu->tlb, owed\)/tlb_done_raise(&mmu->tlb, atomic64_read(&mmu->tlb.owed))/	flush-owed
+done-too-far	mmu/flush.c	s/tlb_done_raise\(&mmu->tlb, owed\)/tlb_done_raise(&mmu->tlb, shvm_tlb_owed(&mmu->tlb))/	flush-owed
 fill-despite-writers	mmu/sp.c	s/atomic_read\(mmu_writers\(mmu, sp->gfn\)\) \|\|//	add-fill
 fill-despite-invalidation	mmu/sp.c	s/(mmu_writers\(mmu, sp->gfn\)\)) \|\|\n[^)]*\)\)/$1)/	replace-fill
 race-writable-though-tracked	mmu/entry.c	s/home->state && home->state->tracked/0/	new-table-tlb
-debt-of-others-forgotten	mmu/sp.c	s/\tshvm_rmap_write_protect\(&mmu->tlb, head\);/\tbool lost = shvm_rmap_write_protect(&mmu->tlb, head);/; s/(tlb_owed, )(atomic64_read\(&mmu->tlb.owed\))/$1lost ? $2 : 0/	new-table-debt
+debt-of-others-forgotten	mmu/sp.c	s/\tshvm_rmap_write_protect\(&mmu->tlb, head\);/\tbool lost = shvm_rmap_write_protect(&mmu->tlb, head);/; s/(tlb_owed, )(shvm_tlb_owed\(&mmu->tlb\))/$1lost ? $2 : 0/	new-table-debt
 active-ends-before-seq	mmu/flush.c	s/(\tatomic64_inc\(&mmu->inval.seq\);\n)(.*?)(\tatomic_dec\(&mmu->inval.active\);\n)/$3$2$1/s	fault-move
 stale-without-active	mmu/flush.c	s/return atomic_read_acquire\(&mmu->inval.active\) \|\|/return/	fault-move
-load-cr3-unlocked	mmu/root.c	s/\tshvm_lock_mmu_read\(mv->mmu\);\n(\tcached = [^\n]*\n)\tshvm_unlock_mmu_read\(mv->mmu\);/$1/	root-slow
+load-cr3-unlocked	mmu/root.c	s/\tshvm_lock_mmu_read\(mv\);\n(\tcached = [^\n]*\n)\tshvm_unlock_mmu_read\(mv\);/$1/	root-slow
 fault-on-dead-root	mmu/lookup.c	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)//	root-running
 fast-load-of-dead-root	mmu/root.c	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)//	root-fast
 race-age-lost	rmap/rmap.c	s/WRITE_ONCE\(\*age, 1\);/;/	age-zap
@@ -202,7 +202,7 @@ two-shadows	mmu/sp.c	s/if \(!other\)\n\t\thlist_add/other = NULL;\n\t\thlist_add
 lock-is-kept	mmu/sp.c	s/\t\tshvm_unlock_sp\(sp\);\n(\t\tmv->cache)/$1/	fault-invalidate
 race-freed-before-flush	mmu/sp.c	s/\tshvm_mmu_settle\(mmu\);\n//	root-all
 race-roots-not-told	mmu/sp.c	s/smp_store_release\(&mmu->root_gen[^;]*;/;/	root-all
-plain-store-unannounced	mmu/access.c	s/(\tatomic_inc\(mmu_writers\(mmu, table\)\);\n[^\n]*\n)(\tif \(!READ_ONCE\(state->tracked\)\) \{\n\t\tret = store_now\(slot, st\);\n)[^;]*;[^;]*;\n/$2/; s/(\tshvm_lock_mmu_read\(mmu\);\n\tret = table_store_locked)/\tatomic_inc(mmu_writers(mmu, table));\n$1/	add-fill
+plain-store-unannounced	mmu/access.c	s/(\tatomic_inc\(mmu_writers\(mmu, table\)\);\n[^\n]*\n)(\tif \(!READ_ONCE\(state->tracked\)\) \{\n\t\tret = store_now\(slot, st\);\n)[^;]*;[^;]*;\n/$2/; s/(\tshvm_lock_mmu_read\(mv\);\n\tret = table_store_locked)/\tatomic_inc(mmu_writers(mmu, table));\n$1/	add-fill
 ranks-inverted	mmu/entry.c	s/(\tok = !shvm_inval_is_stale\(mmu, leaf->seq\)[^\n]*\n)/\tshvm_lock_leaf(&mmu->sps_lock);\n\tshvm_unlock_leaf(&mmu->sps_lock);\n$1/	fault-move
 zap-owes-first	rmap/rmap.c	s/\tif \(n\)\n\t\tshvm_tlb_owe\(tlb\);//; s/(\tu32 n = 0;\n)/$1\tshvm_tlb_owe(tlb);\n/	flush-others
 race-large-though-tracked	mmu/entry.c	s/ && !\(home\.large && home\.large->tracked\)//	large-table
@@ -210,7 +210,7 @@ race-table-leaves-large	mmu/large.c	s/gone = shvm_rmap_zap\([^;]*;/gone = 0;/	la
 race-large-zapped-after-the-debt	mmu/sp.c	s/\tshvm_large_forbid\(mmu, slot, sp->gfn\);\n(\tshvm_lock_rmap\(head\);.*?\tshvm_unlock_rmap\(head\);\n)/$1\tshvm_large_forbid(mmu, slot, sp->gfn);\n/s	large-table-tlb
 race-host-level-as-it-was	mmu/entry.c	s/ok = !shvm_inval_is_stale\(mmu, leaf->seq\) &&/ok = (home.large || !shvm_inval_is_stale(mmu, leaf->seq)) \&\&/	large-split
 race-large-leaves-no-mark	rmap/rmap.c	s/spte_gone\(READ_ONCE\(\*sptep\)\)/shvm_spte_trap/g	large-to-table
-debt-of-whoever-took-it	mmu/entry.c	s/sp->large_owed = shvm_tlb_owe\(&mmu->tlb\);/sp->large_owed = atomic64_read(&mmu->tlb.owed);/g	large-torn-to-table
+debt-of-whoever-took-it	mmu/entry.c	s/shvm_tlb_owe\(&mmu->tlb\);\n(\t+sp->large_owed)/$1/g	large-torn-to-table
 race-large-does-not-wait	mmu/entry.c	s/\(large \|\| sp->role\.level > 2\) && /sp->role.level > 2 \&\& !large \&\& /	table-to-large
 notrap-while-others-store	mmu/access.c	s/(shvm_entry_drop\(mmu, sp, i, )shvm_spte_trap\)/${1}SPTE_NOTRAP)/	absent-store
 reload-owes-nothing	mmu/sp.c	s/(it was asked to reload still runs on the root. This flush comes after.\n\t\t \*\/\n)\t\tshvm_tlb_owe[^;]*;/$1/	root-debt

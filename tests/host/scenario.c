@@ -204,6 +204,7 @@ static void make_machine(const struct scenario *sc)
 	machine->poked = false;
 	sched_ignore(NULL, 0);
 	sched_ignore(&machine->mmu.stats, sizeof(machine->mmu.stats));
+	sched_ignore(&machine->mmu.leaves, sizeof(machine->mmu.leaves));
 	sched_ignore(&machine->mmu.clock, sizeof(machine->mmu.clock));
 	sched_ignore(&machine->invalidations, sizeof(machine->invalidations));
 	/* Who reads the slots matters to those only who wait for readers. */

@@ -73,13 +73,13 @@ int __real_shvm_arch_cmpxchg_user_atomic(hva_t at, const void *old, const void *
 int __real_shvm_arch_write_user_atomic(hva_t at, const void *buf, u32 len);
 int __real_shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out);
 void __real_shvm_arch_flush(struct shvm_mmu *mmu);
-void __real_write_unlock(rwlock_t *l);
+void __real_shvm_unlock_mmu_write(struct shvm_mmu *mmu);
 int __wrap_shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len);
 int __wrap_shvm_arch_cmpxchg_user_atomic(hva_t at, const void *old, const void *new, u32 len);
 int __wrap_shvm_arch_write_user_atomic(hva_t at, const void *buf, u32 len);
 int __wrap_shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out);
 void __wrap_shvm_arch_flush(struct shvm_mmu *mmu);
-void __wrap_write_unlock(rwlock_t *l);
+void __wrap_shvm_unlock_mmu_write(struct shvm_mmu *mmu);
 
 int __wrap_shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len)
 {
@@ -128,9 +128,9 @@ void __wrap_shvm_arch_flush(struct shvm_mmu *mmu)
 	pass(AFTER_FLUSH);
 }
 
-void __wrap_write_unlock(rwlock_t *l)
+void __wrap_shvm_unlock_mmu_write(struct shvm_mmu *mmu)
 {
-	__real_write_unlock(l);
-	if (stop.at == LOCK_BROKEN && l == &machine->mmu.lock)
+	__real_shvm_unlock_mmu_write(mmu);
+	if (stop.at == LOCK_BROKEN)
 		pass(LOCK_BROKEN);
 }

@@ -19,6 +19,18 @@ struct kmem_cache {
 	long live;
 };
 
+#ifndef SHIM_SCHED
+int shim_cpu(void)
+{
+	static int threads;
+	static __thread int mine = -1;
+
+	if (mine < 0)
+		mine = __atomic_fetch_add(&threads, 1, __ATOMIC_RELAXED) % nr_cpu_ids;
+	return mine;
+}
+#endif
+
 void shim_warn(const char *file, int line, const char *fmt, ...)
 {
 	va_list ap;
@@ -29,41 +41,6 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	abort();
-}
-
-void rwlock_init(rwlock_t *l)
-{
-	pthread_rwlockattr_t attr;
-
-	/* As in the kernel: a waiting writer keeps new readers out, so nested reading deadlocks. */
-	pthread_rwlockattr_init(&attr);
-	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(&l->l, &attr);
-	pthread_rwlockattr_destroy(&attr);
-}
-
-void read_lock(rwlock_t *l)
-{
-	pthread_rwlock_rdlock(&l->l);
-	shim_held++;
-}
-
-void read_unlock(rwlock_t *l)
-{
-	shim_held--;
-	pthread_rwlock_unlock(&l->l);
-}
-
-void write_lock(rwlock_t *l)
-{
-	pthread_rwlock_wrlock(&l->l);
-	shim_held++;
-}
-
-void write_unlock(rwlock_t *l)
-{
-	shim_held--;
-	pthread_rwlock_unlock(&l->l);
 }
 
 void bit_spin_lock(int bit, unsigned long *word)

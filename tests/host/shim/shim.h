@@ -2,7 +2,8 @@
 /*
  * The little of the kernel that src/mmu and src/rmap use, for user space. Every header of
  * shim/linux includes this one. Locks are real, so that threads can be vCPUs; memory comes from
- * malloc(), so that the sanitizers see its life.
+ * malloc(), so that the sanitizers see its life. A build may bring barriers, locks and SRCU of its
+ * own, in the header that SHIM_LOCKS names.
  */
 #ifndef SHIM_H
 #define SHIM_H
@@ -26,6 +27,7 @@
 #define shim_wake(lock)		((void)0)
 #define shim_freed(obj, size)	((void)0)
 #define shim_count(counter, n)	((void)__atomic_fetch_add(counter, n, __ATOMIC_RELAXED))
+int shim_cpu(void);
 #endif
 
 /* --- types, bits --- */
@@ -51,6 +53,8 @@ typedef long long s64;
 #define __acquires(x)
 #define __releases(x)
 #define __must_hold(x)
+#define __acquire(x)	((void)0)
+#define __release(x)	((void)0)
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define noinline	__attribute__((__noinline__))
@@ -99,12 +103,16 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
 /* The same. */
 #define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+#ifndef SHIM_LOCKS
 /* Full barriers: orders for the CPU, though TSAN does not see it; pairs as src/mmu says. */
 #define smp_mb()		__asm__ volatile("mfence" ::: "memory")
+/* Loads are in order on x86; as src/mmu says. */
+#define smp_rmb()		__asm__ volatile("" ::: "memory")
 /* The same, as above. */
 #define smp_mb__before_atomic()	__asm__ volatile("mfence" ::: "memory")
 /* The same, as above. */
 #define smp_mb__after_atomic()	__asm__ volatile("mfence" ::: "memory")
+#endif
 #define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #define cmpxchg64(p, o, n) ({						\
 	__typeof__(*(p)) shim_old = (o);				\
@@ -151,6 +159,16 @@ ATOMIC_OPS(atomic64, atomic64_t, s64)
 	!!(__atomic_fetch_and(p, ~shim_bit, __ATOMIC_SEQ_CST) & shim_bit);	\
 })
 
+#ifdef SHIM_LOCKS
+#include SHIM_LOCKS
+#else
+#ifndef SHIM_SCHED
+/* Threads share the CPUs that the code under test is told of. */
+#define nr_cpu_ids		4
+#endif
+#define raw_smp_processor_id()	shim_cpu()
+#define ____cacheline_aligned_in_smp
+
 /* --- locks; shim_held counts those of this thread, SRCU included --- */
 extern __thread int shim_held;
 
@@ -158,12 +176,7 @@ struct shim_spinlock {
 	bool held;
 };
 
-struct shim_rwlock {
-	pthread_rwlock_t l;
-};
-
 #define spinlock_t	struct shim_spinlock
-#define rwlock_t	struct shim_rwlock
 
 static inline void spin_lock_init(spinlock_t *l)
 {
@@ -186,12 +199,7 @@ static inline void spin_unlock(spinlock_t *l)
 
 #define SINGLE_DEPTH_NESTING	1
 #define spin_lock_nested(l, n)	spin_lock(l)
-
-void rwlock_init(rwlock_t *l);
-void read_lock(rwlock_t *l);
-void read_unlock(rwlock_t *l);
-void write_lock(rwlock_t *l);
-void write_unlock(rwlock_t *l);
+#define spin_lock_nest_lock(l, outer)	spin_lock(l)
 
 /* Waits by yielding, after a while fails: nothing in a test holds one for long. */
 void bit_spin_lock(int bit, unsigned long *word);
@@ -201,18 +209,6 @@ static inline void bit_spin_unlock(int bit, unsigned long *word)
 	__atomic_fetch_and(word, ~(1UL << bit), __ATOMIC_RELEASE);
 	shim_wake(word);
 }
-
-#define preempt_disable()	((void)0)
-#define preempt_enable()	((void)0)
-#define cond_resched()		((void)0)
-#define might_sleep()		((void)0)
-
-/* One thread is one CPU. */
-#define DEFINE_PER_CPU(type, name) \
-	__thread __typeof__(type)name
-#define this_cpu_read(x)	(x)
-#define this_cpu_inc(x)		((x)++)
-#define this_cpu_dec(x)		((x)--)
 
 /* --- SRCU --- */
 struct srcu_struct {
@@ -226,6 +222,19 @@ void cleanup_srcu_struct(struct srcu_struct *s);
 int srcu_read_lock(struct srcu_struct *s);
 void srcu_read_unlock(struct srcu_struct *s, int idx);
 void synchronize_srcu(struct srcu_struct *s);
+#endif
+
+#define preempt_disable()	((void)0)
+#define preempt_enable()	((void)0)
+#define cond_resched()		((void)0)
+#define might_sleep()		((void)0)
+
+/* One thread is one CPU. */
+#define DEFINE_PER_CPU(type, name) \
+	__thread __typeof__(type)name
+#define this_cpu_read(x)	(x)
+#define this_cpu_inc(x)		((x)++)
+#define this_cpu_dec(x)		((x)--)
 
 #define srcu_dereference(p, s)	((void)(s), __atomic_load_n(&(p), __ATOMIC_ACQUIRE))
 #define rcu_dereference_protected(p, c)	((void)(c), (p))
