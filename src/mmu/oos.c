@@ -13,6 +13,9 @@
 /* Syncs that pass before other vCPUs are interrupted, so that the table can be in sync again. */
 #define OOS_ROUNDS	4
 
+#define ALL_GROUPS	(~0ULL)
+static_assert(SHVM_SPT_ENTRIES / SHVM_USED_GROUP == 64);
+
 static u32 table_bytes(const struct shvm_sp *sp)
 {
 	return SHVM_SPT_ENTRIES * shvm_gpt_formats[sp->role.format].entry_bytes;
@@ -50,6 +53,15 @@ void shvm_oos_note(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index,
 		return;
 	note(sp, index, gpte);
 	sp->oos->noted = atomic64_inc_return(&mmu->oos_notes);
+	sp->oos->groups |= BIT_ULL(index / SHVM_USED_GROUP);
+}
+
+/* Every entry counts as noted now. */
+static void oos_renew(struct shvm_mmu *mmu, struct shvm_oos *o)
+{
+	o->noted = atomic64_inc_return(&mmu->oos_notes);
+	o->since = o->noted;
+	o->groups = 0;
 }
 
 /* A free place with memory for the entries; the memory stays with it. */
@@ -70,7 +82,7 @@ static struct shvm_oos *oos_take(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
 		return NULL;
 	o->sp = sp;
 	o->closing = false;
-	o->noted = atomic64_inc_return(&mmu->oos_notes);
+	oos_renew(mmu, o);
 	/* Before anybody may store: pairs with the look at nr_oos by whoever flushes later. */
 	atomic_inc(&mmu->nr_oos);
 	return o;
@@ -244,23 +256,41 @@ static void entry_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned in
 		entry_forget(mv->mmu, sp, index, gpte);
 }
 
-/* Every entry follows. False: the table cannot be read, nothing is mapped by it. */
-static bool sp_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct shvm_slot *slot)
+/* The entries in these bytes of the table follow. False: it cannot be read. */
+static bool range_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, hva_t at, u32 from, u32 end)
 {
-	u32 len = table_bytes(sp), per_word = has_wide_entries(sp) ? 1 : 2;
-	hva_t at = table_hva(sp, slot);
-	int i, off = 0;
+	int i, per_word = has_wide_entries(sp) ? 1 : 2, off = from;
 
-	while ((off = shvm_arch_diff_user_atomic(at, sp->oos->known, off, len)) < (int)len) {
+	while ((off = shvm_arch_diff_user_atomic(at, sp->oos->known, off, end)) < (int)end) {
 		if (off < 0)
-			break;
-		for (i = 0; i < (int)per_word; i++)
+			return false;
+		for (i = 0; i < per_word; i++)
 			entry_sync(mv, sp, off / sizeof(u64) * per_word + i);
 		off += sizeof(u64);
 	}
-	for (i = 0; off < 0 && i < SHVM_SPT_ENTRIES; i++)
+	return true;
+}
+
+/* The entries of some groups, or of all. False: the table cannot be read, nothing is mapped. */
+static bool sp_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct shvm_slot *slot,
+		    u64 groups)
+{
+	u32 group, bytes = table_bytes(sp) / (SHVM_SPT_ENTRIES / SHVM_USED_GROUP);
+	hva_t at = table_hva(sp, slot);
+	bool ok = true;
+	int i;
+
+	if (groups == ALL_GROUPS) {
+		ok = range_sync(mv, sp, at, 0, table_bytes(sp));
+		groups = 0;
+	}
+	for (; ok && groups; groups &= groups - 1) {
+		group = __ffs64(groups);
+		ok = range_sync(mv, sp, at, group * bytes, (group + 1) * bytes);
+	}
+	for (i = 0; !ok && i < SHVM_SPT_ENTRIES; i++)
 		shvm_entry_drop(mv->mmu, sp, i, shvm_spte_trap);
-	return off >= 0;
+	return ok;
 }
 
 /* The page is exact, and stores are trapped: the guest's own faults need no exit again. */
@@ -274,8 +304,12 @@ static void sp_finish(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	shvm_oos_put(mmu, sp);
 }
 
-/* Bring one page up to date, and in sync if no CPU can store to the table any more. */
-static void page_sync(struct shvm_mmu_vcpu *mv, struct shvm_oos *o, struct shvm_slot *slot)
+/*
+ * Bring one page up to date as far as it changed after since, and in sync if no CPU can store to
+ * the table any more.
+ */
+static void page_sync(struct shvm_mmu_vcpu *mv, struct shvm_oos *o, struct shvm_slot *slot,
+		      u64 since)
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	struct shvm_gfn_state *state = slot_gfn_state(slot, o->sp->gfn);
@@ -288,8 +322,10 @@ static void page_sync(struct shvm_mmu_vcpu *mv, struct shvm_oos *o, struct shvm_
 	 */
 	smp_mb();	/* pairs with table_store() */
 	quiet = quiet && !atomic_read(&state->writers);
-	if (!sp_sync(mv, sp, slot))
+	if (!sp_sync(mv, sp, slot, quiet || since < o->since ? ALL_GROUPS : o->groups))
 		return;
+	o->since = o->noted;
+	o->groups = 0;
 	/* Somebody else may have opened the table for another page of it. */
 	if (quiet && !READ_ONCE(state->loose))
 		sp_finish(mmu, sp);
@@ -342,9 +378,9 @@ static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, b
 		else if (step == OOS_CLOSE)
 			sp_close(mmu, sp, slot);
 		else if (step == OOS_RENEW)
-			o->noted = atomic64_inc_return(&mmu->oos_notes);
+			oos_renew(mmu, o);
 		else if (o->noted > since)
-			page_sync(mv, o, slot);
+			page_sync(mv, o, slot, since);
 		*urgent |= o->rounds >= OOS_ROUNDS;
 		shvm_unlock_sp(sp);
 	}

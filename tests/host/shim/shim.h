@@ -63,6 +63,7 @@ typedef long long s64;
 #define container_of(p, type, field) \
 	((type *)((char *)(p) - offsetof(type, field)))
 #define ilog2(n)		(63 - __builtin_clzll(n))
+#define __ffs64(n)		((unsigned int)__builtin_ctzll(n))
 #define struct_size(p, member, n)	offsetof(__typeof__(*(p)), member[n])
 #define min_t(type, a, b) ({						\
 	type shim_a = (a), shim_b = (b);				\
