@@ -17,7 +17,9 @@ static void stats_add_vcpu(const struct shvm_vcpu *vcpu, struct shvm_stats *out)
 
 	out->injections += READ_ONCE(s->injections);
 	out->cr3_fast += READ_ONCE(vcpu->mmu.stats.cr3_fast);
+	out->pf_fixed += READ_ONCE(vcpu->mmu.stats.pf_fixed);
 	out->pf_reflected += READ_ONCE(vcpu->mmu.stats.pf_reflect);
+	out->pf_emulated += READ_ONCE(vcpu->mmu.stats.pf_emulate);
 	for (i = 0; i < ARRAY_SIZE(s->exit_reason); i++) {
 		to = min_t(unsigned int, i, SHVM_STATS_NR_EXIT_REASONS - 1);
 		n = READ_ONCE(s->exit_reason[i]);
@@ -32,9 +34,9 @@ static void stats_add_mmu(struct shvm_mmu *mmu, struct shvm_stats *out)
 {
 	struct shvm_mmu_stats *s = &mmu->stats;
 
-	out->pf_fixed = atomic64_read(&s->pf_fixed);
+	out->pf_fixed += atomic64_read(&s->pf_fixed);
 	out->pf_reflected += atomic64_read(&s->pf_reflect);
-	out->pf_emulated = atomic64_read(&s->pf_emulate);
+	out->pf_emulated += atomic64_read(&s->pf_emulate);
 	out->pf_retried = atomic64_read(&s->pf_retry);
 	out->pf_to_user = atomic64_read(&s->pf_user) + atomic64_read(&s->pf_nomem);
 	out->pt_writes = atomic64_read(&s->table_writes);

@@ -14,6 +14,15 @@ static inline void shvm_lock_mmu_read(struct shvm_mmu *mmu) __acquires(&mmu->loc
 	shvm_rank_enter(SHVM_RANK_MMU);
 }
 
+/* With interrupts off: whoever holds it for writing may wait for an interrupt of ours. */
+static inline bool shvm_trylock_mmu_read(struct shvm_mmu *mmu) __cond_acquires(&mmu->lock)
+{
+	if (!read_trylock(&mmu->lock))
+		return false;
+	shvm_rank_enter(SHVM_RANK_MMU);
+	return true;
+}
+
 static inline void shvm_unlock_mmu_read(struct shvm_mmu *mmu) __releases(&mmu->lock)
 {
 	shvm_rank_leave(SHVM_RANK_MMU);

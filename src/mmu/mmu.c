@@ -98,3 +98,18 @@ void shvm_mmu_vcpu_destroy(struct shvm_mmu_vcpu *mv)
 	mv->pae_root = NULL;
 	mv->pae_trap = NULL;
 }
+
+bool shvm_mmu_try_begin(struct shvm_mmu *mmu, int *idx)
+{
+	*idx = srcu_read_lock(&mmu->srcu);
+	if (shvm_trylock_mmu_read(mmu))
+		return true;
+	srcu_read_unlock(&mmu->srcu, *idx);
+	return false;
+}
+
+void shvm_mmu_end(struct shvm_mmu *mmu, int idx)
+{
+	shvm_unlock_mmu_read(mmu);
+	srcu_read_unlock(&mmu->srcu, idx);
+}

@@ -202,7 +202,8 @@ struct shvm_pcid {
 /* Counters of what is done with interrupts off: no atomic operation there. */
 struct shvm_mmu_vcpu_stats {
 	u64 cr3_fast;			/* CR3 loads served by a cached root */
-	u64 pf_reflect;			/* the guest's own faults handed back from the entry loop */
+	/* Faults that the entry loop has finished, as in struct shvm_mmu_stats. */
+	u64 pf_fixed, pf_reflect, pf_emulate;
 };
 
 /* Everything is the vCPU thread's own, if not said otherwise. */

@@ -185,14 +185,8 @@ bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f)
 	bool open = false;
 	u32 n;
 
-	if (!shvm_mmu_oos)
+	if (!shvm_mmu_oos || !table_may_want(mmu, f))
 		return false;
-
-	shvm_lock_mmu_read(mmu);
-	if (!table_may_want(mmu, f)) {
-		shvm_unlock_mmu_read(mmu);
-		return false;
-	}
 	shvm_lock_oos(mmu);
 	n = table_open(mv, slot, f);
 	if (n) {
@@ -206,7 +200,6 @@ bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f)
 		shvm_unlock_rmap(head);
 	}
 	shvm_unlock_oos(mmu);
-	shvm_unlock_mmu_read(mmu);
 	if (open)
 		atomic64_inc(&mmu->stats.oos_opens);
 	return open;
@@ -315,6 +308,7 @@ static void page_sync(struct shvm_mmu_vcpu *mv, struct shvm_oos *o, struct shvm_
 	struct shvm_gfn_state *state = slot_gfn_state(slot, o->sp->gfn);
 	bool quiet = o->closing && shvm_tlb_is_settled(mmu, o->owed);
 	struct shvm_sp *sp = o->sp;
+	u64 groups;
 
 	/*
 	 * A store by software that has begun may come after we have compared. Looked at before: one
@@ -322,7 +316,13 @@ static void page_sync(struct shvm_mmu_vcpu *mv, struct shvm_oos *o, struct shvm_
 	 */
 	smp_mb();	/* pairs with table_store() */
 	quiet = quiet && !atomic_read(&state->writers);
-	if (!sp_sync(mv, sp, slot, quiet || since < o->since ? ALL_GROUPS : o->groups))
+	if (quiet)
+		groups = ALL_GROUPS;
+	else if (since < o->since)
+		groups = sp->used;	/* a trap rests on nothing */
+	else
+		groups = o->groups;
+	if (!sp_sync(mv, sp, slot, groups))
 		return;
 	o->since = o->noted;
 	o->groups = 0;
@@ -339,24 +339,10 @@ enum oos_step {
 	OOS_SYNC,
 };
 
-/* To go through the pages out of sync; inside, the lock of each while it is looked at. */
-static int oos_enter(struct shvm_mmu *mmu)
-{
-	int idx = srcu_read_lock(&mmu->srcu);
-
-	shvm_lock_mmu_read(mmu);
-	shvm_lock_oos(mmu);
-	return idx;
-}
-
-static void oos_leave(struct shvm_mmu *mmu, int idx)
-{
-	shvm_unlock_oos(mmu);
-	shvm_unlock_mmu_read(mmu);
-	srcu_read_unlock(&mmu->srcu, idx);
-}
-
-/* Returns a table that no entry leads to any more: not worth another look. */
+/*
+ * Returns a table that no entry leads to any more: not worth another look. SRCU and mmu->lock for
+ * reading are held, the lock of each page while it is looked at.
+ */
 static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, bool *urgent)
 {
 	struct shvm_mmu *mmu = mv->mmu;
@@ -364,9 +350,8 @@ static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, b
 	struct shvm_slot *slot;
 	struct shvm_oos *o;
 	struct shvm_sp *sp;
-	int idx;
 
-	idx = oos_enter(mmu);
+	shvm_lock_oos(mmu);
 	for (o = mmu->oos; o < mmu->oos + SHVM_OOS_MAX; o++) {
 		sp = o->sp;
 		slot = sp ? shvm_slots_find(mmu_slots(mmu), sp->gfn) : NULL;
@@ -384,7 +369,19 @@ static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, b
 		*urgent |= o->rounds >= OOS_ROUNDS;
 		shvm_unlock_sp(sp);
 	}
-	oos_leave(mmu, idx);
+	shvm_unlock_oos(mmu);
+	return orphan;
+}
+
+/* The same, alone. */
+static gfn_t oos_pass_wait(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, bool *urgent)
+{
+	int idx = srcu_read_lock(&mv->mmu->srcu);
+	gfn_t orphan;
+
+	shvm_lock_mmu_read(mv->mmu);
+	orphan = oos_pass(mv, step, since, urgent);
+	shvm_mmu_end(mv->mmu, idx);
 	return orphan;
 }
 
@@ -401,15 +398,31 @@ void shvm_oos_sync(struct shvm_mmu_vcpu *mv, u64 since)
 	shvm_cache_fill(mv);
 	if (!since) {
 		for (i = 0; i < SHVM_OOS_MAX; i++) {
-			orphan = oos_pass(mv, OOS_CLOSE, since, &urgent);
+			orphan = oos_pass_wait(mv, OOS_CLOSE, since, &urgent);
 			if (orphan.v == U64_MAX)
 				break;
 			shvm_mmu_unshadow(mmu, orphan);
 		}
-		if (urgent || shvm_arch_flush_is_free(mmu))
+		if (!shvm_mmu_try_settle(mv) && urgent)
 			shvm_mmu_settle(mmu);
 	}
-	oos_pass(mv, OOS_SYNC, since, &urgent);
+	oos_pass_wait(mv, OOS_SYNC, since, &urgent);
+}
+
+bool shvm_oos_try_sync(struct shvm_mmu_vcpu *mv, u64 since)
+{
+	bool urgent = false, done = true;
+	int idx;
+
+	if (!shvm_mmu_try_begin(mv->mmu, &idx))
+		return false;
+	if (!since)
+		done = oos_pass(mv, OOS_CLOSE, since, &urgent).v == U64_MAX &&
+		       (shvm_mmu_try_settle(mv) || !urgent);
+	if (done)
+		oos_pass(mv, OOS_SYNC, since, &urgent);
+	shvm_mmu_end(mv->mmu, idx);
+	return done;
 }
 
 void shvm_oos_sync_for_link(struct shvm_mmu_vcpu *mv)
@@ -418,7 +431,7 @@ void shvm_oos_sync_for_link(struct shvm_mmu_vcpu *mv)
 
 	if (!atomic_read(&mv->mmu->nr_oos))
 		return;
-	oos_pass(mv, OOS_RENEW, 0, &urgent);
+	oos_pass_wait(mv, OOS_RENEW, 0, &urgent);
 	shvm_oos_sync(mv, 0);
 }
 
@@ -433,16 +446,14 @@ static int addr_index(const struct shvm_sp *sp, gva_t addr)
 	return index % SHVM_SPT_ENTRIES;
 }
 
-void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
+/* SRCU and mmu->lock for reading are held. */
+static void sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	struct shvm_oos *o;
-	int idx, index;
+	int index;
 
-	if (!atomic_read(&mmu->nr_oos))
-		return;
-	shvm_cache_fill(mv);
-	idx = oos_enter(mmu);
+	shvm_lock_oos(mmu);
 	for (o = mmu->oos; o < mmu->oos + SHVM_OOS_MAX; o++) {
 		index = o->sp ? addr_index(o->sp, addr) : -1;
 		if (index < 0)
@@ -451,7 +462,33 @@ void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
 		entry_sync(mv, o->sp, index);
 		shvm_unlock_sp(o->sp);
 	}
-	oos_leave(mmu, idx);
+	shvm_unlock_oos(mmu);
+}
+
+void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
+{
+	int idx;
+
+	if (!atomic_read(&mv->mmu->nr_oos))
+		return;
+	shvm_cache_fill(mv);
+	idx = srcu_read_lock(&mv->mmu->srcu);
+	shvm_lock_mmu_read(mv->mmu);
+	sync_addr(mv, addr);
+	shvm_mmu_end(mv->mmu, idx);
+}
+
+bool shvm_oos_try_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
+{
+	int idx;
+
+	if (!atomic_read(&mv->mmu->nr_oos))
+		return true;
+	if (!shvm_mmu_try_begin(mv->mmu, &idx))
+		return false;
+	sync_addr(mv, addr);
+	shvm_mmu_end(mv->mmu, idx);
+	return true;
 }
 
 void shvm_oos_free(struct shvm_mmu *mmu)

@@ -156,6 +156,12 @@ static bool load_wants_sync(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 	       pcid_place(mv, cr3)->left != (u64)atomic64_read(&mv->mmu->oos_notes);
 }
 
+/* What has changed since then has to be compared: for shvm_oos_sync(). */
+static u64 load_since(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
+{
+	return load_flushes(mv, cr3, noflush) ? 0 : pcid_place(mv, cr3)->left;
+}
+
 static __always_inline void pcid_switch(struct shvm_mmu_vcpu *mv, u64 cr3)
 {
 	mv->pcid->left = atomic64_read(&mv->mmu->oos_notes);
@@ -212,7 +218,8 @@ static __always_inline bool root_load_cached(struct shvm_mmu_vcpu *mv, u64 cr3)
 bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
 	/* Pairs with oos_take(): who sees a store to a table out of sync sees that there is one. */
-	if (unlikely(atomic_read(&mv->mmu->nr_oos)) && load_wants_sync(mv, cr3, noflush))
+	if (unlikely(atomic_read(&mv->mmu->nr_oos)) && load_wants_sync(mv, cr3, noflush) &&
+	    !shvm_oos_try_sync(mv, load_since(mv, cr3, noflush)))
 		return false;
 	return root_load_cached(mv, cr3);
 }
@@ -221,7 +228,7 @@ void shvm_mmu_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
 	bool cached;
 
-	shvm_oos_sync(mv, load_flushes(mv, cr3, noflush) ? 0 : pcid_place(mv, cr3)->left);
+	shvm_oos_sync(mv, load_since(mv, cr3, noflush));
 	/* With interrupts on only the lock keeps a cached root from being freed under us. */
 	shvm_lock_mmu_read(mv->mmu);
 	cached = root_load_cached(mv, cr3);
@@ -261,7 +268,7 @@ void shvm_mmu_flush_all(struct shvm_mmu_vcpu *mv)
 
 bool shvm_mmu_try_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr)
 {
-	return !atomic_read(&mv->mmu->nr_oos);
+	return shvm_oos_try_sync_addr(mv, addr);
 }
 
 /* Whatever PCID: the page may be global. */

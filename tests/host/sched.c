@@ -311,6 +311,12 @@ int sched_rwlock_read(pthread_rwlock_t *l)
 	return 0;
 }
 
+int sched_rwlock_tryread(pthread_rwlock_t *l)
+{
+	sched_point(l, false);
+	return writer_waits(l) || pthread_rwlock_tryrdlock(l);
+}
+
 int sched_rwlock_write(pthread_rwlock_t *l)
 {
 	sched_point(l, true);

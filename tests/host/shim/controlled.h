@@ -19,6 +19,7 @@ int sched_spin(void);
 int sched_mutex_lock(pthread_mutex_t *l);
 int sched_mutex_unlock(pthread_mutex_t *l);
 int sched_rwlock_read(pthread_rwlock_t *l);
+int sched_rwlock_tryread(pthread_rwlock_t *l);
 int sched_rwlock_write(pthread_rwlock_t *l);
 int sched_rwlock_unlock(pthread_rwlock_t *l);
 
@@ -36,6 +37,7 @@ static inline void shim_count(long *counter, long n)
 #define pthread_mutex_lock	sched_mutex_lock
 #define pthread_mutex_unlock	sched_mutex_unlock
 #define pthread_rwlock_rdlock	sched_rwlock_read
+#define pthread_rwlock_tryrdlock	sched_rwlock_tryread
 #define pthread_rwlock_wrlock	sched_rwlock_write
 #define pthread_rwlock_unlock	sched_rwlock_unlock
 #define sched_yield		sched_spin

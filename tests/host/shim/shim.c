@@ -48,6 +48,14 @@ void read_lock(rwlock_t *l)
 	shim_held++;
 }
 
+bool read_trylock(rwlock_t *l)
+{
+	if (pthread_rwlock_tryrdlock(&l->l))
+		return false;
+	shim_held++;
+	return true;
+}
+
 void read_unlock(rwlock_t *l)
 {
 	shim_held--;

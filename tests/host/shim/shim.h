@@ -50,6 +50,7 @@ typedef long long s64;
 #define __rcu
 #define __acquires(x)
 #define __releases(x)
+#define __cond_acquires(x)
 #define __must_hold(x)
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
@@ -190,6 +191,7 @@ static inline void spin_unlock(spinlock_t *l)
 
 void rwlock_init(rwlock_t *l);
 void read_lock(rwlock_t *l);
+bool read_trylock(rwlock_t *l);
 void read_unlock(rwlock_t *l);
 void write_lock(rwlock_t *l);
 void write_unlock(rwlock_t *l);
