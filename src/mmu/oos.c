@@ -112,11 +112,26 @@ static bool sp_wants_oos(struct shvm_sp *sp, enum shvm_gpt_format format)
 	return wants;
 }
 
-/* In a page out of sync nothing may fault without an exit. Returns false if it cannot be so now. */
+/* In a page out of sync nothing may fault without an exit. */
+static void sp_set_traps(struct shvm_sp *sp)
+{
+	int i, j;
+
+	for (i = 0; i < SHVM_SPT_ENTRIES; i += SHVM_USED_GROUP) {
+		if (!sp_group_is_used(sp, i)) {
+			sp_group_set(sp, i, shvm_spte_trap);
+			continue;
+		}
+		for (j = i; j < i + SHVM_USED_GROUP; j++)
+			if (sp->spt[j] == SPTE_NOTRAP)
+				WRITE_ONCE(sp->spt[j], shvm_spte_trap);
+	}
+}
+
+/* Returns false if it cannot be so now. */
 static bool sp_open(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct shvm_slot *slot)
 {
 	struct shvm_oos *o = sp->oos;
-	int i;
 
 	if (o) {
 		o->closing = false;
@@ -133,9 +148,7 @@ static bool sp_open(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct s
 		shvm_oos_put(mv->mmu, sp);
 		return false;
 	}
-	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
-		if (sp->spt[i] == SPTE_NOTRAP)
-			WRITE_ONCE(sp->spt[i], shvm_spte_trap);
+	sp_set_traps(sp);
 	return true;
 }
 
@@ -286,14 +299,34 @@ static bool sp_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct s
 	return ok;
 }
 
+/* Is an entry of the group present in the guest's table? */
+static bool group_is_present(const struct shvm_sp *sp, unsigned int first)
+{
+	const u64 *e = sp->oos->known + first;
+	unsigned int i;
+	u64 any = 0;
+
+	if (has_wide_entries(sp))
+		return (e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & GPTE_P;
+	for (i = first; i < first + SHVM_USED_GROUP; i++)
+		any |= shvm_oos_known(sp, i);
+	return any & GPTE_P;
+}
+
 /* The page is exact, and stores are trapped: the guest's own faults need no exit again. */
 static void sp_finish(struct shvm_mmu *mmu, struct shvm_sp *sp)
 {
-	int i;
+	int i, j;
 
-	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
-		if (sp->spt[i] == shvm_spte_trap && !(shvm_oos_known(sp, i) & GPTE_P))
-			WRITE_ONCE(sp->spt[i], SPTE_NOTRAP);
+	for (i = 0; i < SHVM_SPT_ENTRIES; i += SHVM_USED_GROUP) {
+		if (!sp_group_is_used(sp, i) && !group_is_present(sp, i)) {
+			sp_group_set(sp, i, SPTE_NOTRAP);
+			continue;
+		}
+		for (j = i; j < i + SHVM_USED_GROUP; j++)
+			if (sp->spt[j] == shvm_spte_trap && !(shvm_oos_known(sp, j) & GPTE_P))
+				WRITE_ONCE(sp->spt[j], SPTE_NOTRAP);
+	}
 	shvm_oos_put(mmu, sp);
 }
 

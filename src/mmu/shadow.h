@@ -76,6 +76,27 @@ static inline void sp_note_used(struct shvm_sp *sp, unsigned int index)
 	sp->used |= BIT_ULL(index / SHVM_USED_GROUP);
 }
 
+static inline bool sp_group_is_used(const struct shvm_sp *sp, unsigned int index)
+{
+	return sp->used >> (index / SHVM_USED_GROUP) & 1;
+}
+
+/* In a group that is not used no entry is live. Written out: nearly all groups are such. */
+static inline void sp_group_set(struct shvm_sp *sp, unsigned int first, u64 spte)
+{
+	u64 *e = sp->spt + first;
+
+	static_assert(SHVM_USED_GROUP == 8);
+	WRITE_ONCE(e[0], spte);
+	WRITE_ONCE(e[1], spte);
+	WRITE_ONCE(e[2], spte);
+	WRITE_ONCE(e[3], spte);
+	WRITE_ONCE(e[4], spte);
+	WRITE_ONCE(e[5], spte);
+	WRITE_ONCE(e[6], spte);
+	WRITE_ONCE(e[7], spte);
+}
+
 /* --- cache.c --- */
 int shvm_cache_fill(struct shvm_mmu_vcpu *mv);		/* 0 or -ENOMEM; may sleep */
 /* Enough for what is done with interrupts off. */

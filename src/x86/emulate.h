@@ -267,6 +267,8 @@ struct shvm_emul_store {
 	u8 len;
 };
 
+/* REP STOSQ in 64-bit code: a kernel that clears a page for another use. */
+bool shvm_emul_is_sweep(const u8 *insn, unsigned int avail);
 bool shvm_emul_decode_store(const u8 *insn, unsigned int avail, const u64 *gpr,
 			    struct shvm_emul_store *st);
 enum shvm_emul_result shvm_emul_run(struct shvm_emul *e);

@@ -123,7 +123,7 @@ large-host-frame-of-the-fault	mmu/fault.c	s/\tleaf->host\.hfn\.v &= [^;]*;\n//
 large-guest-frame-of-the-fault	mmu/fault.c	s/leaf->frame = level_first\(f->walk\.frame, level\);/leaf->frame = f->walk.frame;/
 large-without-its-bit	mmu/entry.c	s/\tif \(role\.level > 1\)\n\t\tspte \|= SPTE_PS;\n//
 host-level-ignored	mmu/fault.c	s/top = min\(top, shvm_arch_host_level\([^;]*;/;/
-oos-notrap-stays	mmu/oos.c	s/if \(sp->spt\[i\] == SPTE_NOTRAP\)/if (0)/
+oos-notrap-stays	mmu/oos.c	s/\tsp_set_traps\(sp\);\n//
 oos-link-without-sync	mmu/fault.c	s/if \(f->synced \|\|/if (1 ||/
 oos-load-without-sync	mmu/root.c	s/if \(unlikely\(atomic_read\(&mv->mmu->nr_oos\)\) && /if (0 \&\& /
 oos-slow-load-without-sync	mmu/root.c	s/\tshvm_oos_sync\(mv, load_flushes[^;]*;//
