@@ -6,12 +6,14 @@
  */
 #include "emul_internal.h"
 
+#define LOCK		0xf0
+#define REX		0x40
 #define REX_W		0x48	/* REX with W; any of the others may be set */
 #define REX_R		4
 #define REX_X		2
 #define REX_B		1
 
-/* REX, opcode, ModRM. */
+/* REX (or LOCK), opcode, ModRM. */
 #define MIN_BYTES	3
 
 /* Bytes of the memory operand that follow ModRM, without a displacement of its own kind. */
@@ -63,8 +65,44 @@ static unsigned int store_address(const u8 *insn, unsigned int avail, const u64 
 	return len + disp;
 }
 
+/* LOCK AND of a byte with an immediate: a kernel that clears one bit of an entry. */
+static bool decode_and(const u8 *insn, unsigned int avail, const u64 *gpr,
+		       struct shvm_emul_store *st)
+{
+	const u8 *op = insn;	/* REX, or LOCK, whose low bits are those of no REX */
+	unsigned int len;
+
+	if (avail > 1 && (insn[1] & 0xf0) == REX)
+		op++;
+	avail -= op - insn;
+	if (avail < MIN_BYTES || op[1] != 0x80 || ((op[2] >> 3) & 7) != 4)
+		return false;
+	len = store_address(op, avail, gpr, &st->linear);
+	if (!len || avail < len + 1)
+		return false;
+	st->and = true;
+	st->exchange = false;
+	st->value = op[len];
+	st->reg = 0;
+	st->len = op - insn + len + 1;
+	return true;
+}
+
 /**
- * shvm_emul_decode_store - decode a plain store of 64 bits
+ * shvm_emul_store_and - what LOCK AND leaves behind
+ * @st: with @and
+ * @old: the quadword whose first byte it changes
+ * @rflags: in and out
+ *
+ * Return: the quadword after it.
+ */
+u64 shvm_emul_store_and(const struct shvm_emul_store *st, u64 old, u64 *rflags)
+{
+	return (old & ~0xffULL) | emul_alu(ALU_AND, 1, old & 0xff, st->value, rflags);
+}
+
+/**
+ * shvm_emul_decode_store - decode a store of 64 bits, or of one byte by LOCK AND
  * @insn: the instruction, 64-bit code
  * @avail: bytes of it that are there; more may follow
  * @gpr: general registers; that of RSP is not looked at
@@ -78,6 +116,8 @@ bool shvm_emul_decode_store(const u8 *insn, unsigned int avail, const u64 *gpr,
 	unsigned int len;
 	u8 reg;
 
+	if (avail && insn[0] == LOCK)
+		return decode_and(insn, avail, gpr, st);
 	if (avail < MIN_BYTES || (insn[0] & ~(REX_R | REX_X | REX_B)) != REX_W)
 		return false;
 	len = store_address(insn, avail, gpr, &st->linear);
@@ -85,6 +125,7 @@ bool shvm_emul_decode_store(const u8 *insn, unsigned int avail, const u64 *gpr,
 		return false;
 	reg = ((insn[2] >> 3) & 7) | (insn[0] & REX_R ? 8 : 0);
 	st->exchange = false;
+	st->and = false;
 	switch (insn[1]) {
 	case 0x87:	/* XCHG */
 		st->exchange = true;

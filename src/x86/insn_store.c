@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The short way through a trapped store to a guest page table: the guest's kernel in 64-bit mode
- * stores one entry by a plain MOV or XCHG. What does not fit is left, with nothing changed, to
+ * stores one entry by a plain MOV or XCHG, or clears a bit of one. What does not fit is left, with nothing changed, to
  * the emulator. The same rules hold: the instruction is fetched and decoded anew, must still
  * store where the fault was, and is all or nothing.
  */
@@ -25,16 +25,21 @@ static unsigned int store_fetch(struct shvm_vcpu *vcpu, u64 rip, u8 insn[SHVM_EM
 
 static bool store_entry(struct shvm_vcpu *vcpu, const struct shvm_emul_store *st, gpa_t at)
 {
-	u64 old;
+	u64 old, new = st->value, rflags = shvm_vmx_rflags(vcpu);
 
-	if (!st->exchange)
-		return shvm_mmu_table_store_now(&vcpu->mmu, at, NULL, &st->value,
+	if (!st->exchange && !st->and)
+		return shvm_mmu_table_store_now(&vcpu->mmu, at, NULL, &new,
 						ENTRY_BYTES) == SHVM_MEM_OK;
-	if (!shvm_mmu_read_now(&vcpu->vm->mmu, at, &old, ENTRY_BYTES) ||
-	    shvm_mmu_table_store_now(&vcpu->mmu, at, &old, &st->value,
-				     ENTRY_BYTES) != SHVM_MEM_OK)
+	if (!shvm_mmu_read_now(&vcpu->vm->mmu, at, &old, ENTRY_BYTES))
 		return false;
-	vcpu->gpr[st->reg] = old;
+	if (st->and)
+		new = shvm_emul_store_and(st, old, &rflags);
+	if (shvm_mmu_table_store_now(&vcpu->mmu, at, &old, &new, ENTRY_BYTES) != SHVM_MEM_OK)
+		return false;
+	if (st->and)
+		shvm_vmx_set_rflags(vcpu, rflags);
+	else
+		vcpu->gpr[st->reg] = old;
 	return true;
 }
 
