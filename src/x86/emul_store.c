@@ -7,6 +7,7 @@
 #include "emul_internal.h"
 
 #define LOCK		0xf0
+#define DS		0x3e
 #define REX		0x40
 #define REX_W		0x48	/* REX with W; any of the others may be set */
 #define REX_R		4
@@ -34,10 +35,11 @@ static u64 number_at(const u8 *insn, unsigned int bytes)
 	return (s64)n;
 }
 
-/* The address of [base + index * scale + disp]; 0 bytes: a form that is left to others. */
-static unsigned int store_address(const u8 *insn, unsigned int avail, const u64 *gpr, u64 *linear)
+/* insn: REX or another prefix, opcode, ModRM. The address of [base + index * scale + disp]; 0 bytes: a form that is left to others. */
+static unsigned int store_address(const u8 *insn, unsigned int avail, u8 rex, const u64 *gpr,
+				  u64 *linear)
 {
-	u8 rex = insn[0], mod = insn[2] >> 6, base = insn[2] & 7;
+	u8 mod = insn[2] >> 6, base = insn[2] & 7;
 	unsigned int len = MIN_BYTES, disp = disp_bytes(mod);
 	u64 at = 0;
 
@@ -65,19 +67,25 @@ static unsigned int store_address(const u8 *insn, unsigned int avail, const u64 
 	return len + disp;
 }
 
-/* LOCK AND of a byte with an immediate: a kernel that clears one bit of an entry. */
+/*
+ * LOCK AND of a byte with an immediate: a kernel that clears one bit of an entry. On one CPU Linux
+ * puts DS in the place of LOCK; it means nothing here, and to be atomic does no harm.
+ */
 static bool decode_and(const u8 *insn, unsigned int avail, const u64 *gpr,
 		       struct shvm_emul_store *st)
 {
-	const u8 *op = insn;	/* REX, or LOCK, whose low bits are those of no REX */
+	const u8 *op = insn;
 	unsigned int len;
+	u8 rex = 0;
 
-	if (avail > 1 && (insn[1] & 0xf0) == REX)
+	if (avail > 1 && (insn[1] & 0xf0) == REX) {
+		rex = insn[1];
 		op++;
+	}
 	avail -= op - insn;
 	if (avail < MIN_BYTES || op[1] != 0x80 || ((op[2] >> 3) & 7) != 4)
 		return false;
-	len = store_address(op, avail, gpr, &st->linear);
+	len = store_address(op, avail, rex, gpr, &st->linear);
 	if (!len || avail < len + 1)
 		return false;
 	st->and = true;
@@ -116,11 +124,11 @@ bool shvm_emul_decode_store(const u8 *insn, unsigned int avail, const u64 *gpr,
 	unsigned int len;
 	u8 reg;
 
-	if (avail && insn[0] == LOCK)
+	if (avail && (insn[0] == LOCK || insn[0] == DS))
 		return decode_and(insn, avail, gpr, st);
 	if (avail < MIN_BYTES || (insn[0] & ~(REX_R | REX_X | REX_B)) != REX_W)
 		return false;
-	len = store_address(insn, avail, gpr, &st->linear);
+	len = store_address(insn, avail, insn[0], gpr, &st->linear);
 	if (!len)
 		return false;
 	reg = ((insn[2] >> 3) & 7) | (insn[0] & REX_R ? 8 : 0);

@@ -256,7 +256,7 @@ struct shvm_emul_info {
  * @linear: address, DS or SS
  * @value: what is stored, or the other operand of AND
  * @exchange: XCHG: what was there goes to @reg
- * @and: LOCK AND: shvm_emul_store_and() has the result
+ * @and: (LOCK) AND: shvm_emul_store_and() has the result
  * @reg: general register, not RSP
  * @len: of the instruction
  */

@@ -737,7 +737,7 @@ static void random_store(u8 insn[SHVM_EMUL_INSN_MAX])
 	if (rnd_below(3))
 		return;
 	/* LOCK AND and what is like it, with and without REX. */
-	insn[0] = rnd_below(20) ? 0xf0 : 0xf2;
+	insn[0] = rnd_below(20) ? (rnd_below(2) ? 0xf0 : 0x3e) : 0xf2;
 	i = rnd_below(2);
 	insn[1] = 0x40 | (insn[1] & 0xf);
 	insn[1 + i] = rnd_below(10) ? 0x80 : 0x81;
