@@ -74,8 +74,8 @@ struct shvm_sp *shvm_arch_table_owner(hpa_t table);
 void shvm_arch_flush(struct shvm_mmu *mmu);
 
 /*
- * Is every vCPU but the calling one, mv, outside the guest? Then shvm_arch_flush() would have nothing
- * to do: they will see all earlier stores before they enter.
+ * Is every vCPU but the calling one, mv, outside the guest? Then shvm_arch_flush() would have
+ * nothing to do: they will see all earlier stores before they enter.
  */
 bool shvm_arch_flush_is_free(const struct shvm_mmu_vcpu *mv);
 

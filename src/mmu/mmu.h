@@ -155,8 +155,8 @@ int shvm_mmu_translate(struct shvm_mmu_vcpu *mv, gva_t addr, u32 access, gpa_t *
 bool shvm_mmu_lookup_code(struct shvm_mmu_vcpu *mv, gva_t addr, bool user, gpa_t *out);
 
 /*
- * Accesses that wait for nothing, also with interrupts off, between begin and end. Begin: false: the
- * lock is taken. The others: false or RETRY: not now, nothing is done. at: within a page.
+ * Accesses that wait for nothing, also with interrupts off, between begin and end. Begin: false:
+ * the lock is taken. The others: false or RETRY: not now, nothing is done. at: within a page.
  */
 bool shvm_mmu_try_begin(struct shvm_mmu *mmu, int *idx);
 void shvm_mmu_end(struct shvm_mmu *mmu, int idx);

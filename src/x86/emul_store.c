@@ -35,7 +35,10 @@ static u64 number_at(const u8 *insn, unsigned int bytes)
 	return (s64)n;
 }
 
-/* insn: REX or another prefix, opcode, ModRM. The address of [base + index * scale + disp]; 0 bytes: a form that is left to others. */
+/*
+ * insn: REX or another prefix, opcode, ModRM. The address of [base + index * scale + disp];
+ * 0 bytes: a form that is left to others.
+ */
 static unsigned int store_address(const u8 *insn, unsigned int avail, u8 rex, const u64 *gpr,
 				  u64 *linear)
 {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The short way through a trapped store to a guest page table: the guest's kernel in 64-bit mode
- * stores one entry by a plain MOV or XCHG, or clears a bit of one. What does not fit is left, with nothing changed, to
- * the emulator. The same rules hold: the instruction is fetched and decoded anew, must still
- * store where the fault was, and is all or nothing.
+ * stores one entry by a plain MOV or XCHG, or clears a bit of one. What does not fit is left, with
+ * nothing changed, to the emulator. The same rules hold: the instruction is fetched and decoded
+ * anew, must still store where the fault was, and is all or nothing. Waits for nothing: it runs in
+ * the entry loop, with interrupts off.
  */
 #include "insn_internal.h"
 #include "../vm.h"

@@ -741,7 +741,8 @@ static void random_store(u8 insn[SHVM_EMUL_INSN_MAX])
 	i = rnd_below(2);
 	insn[1] = 0x40 | (insn[1] & 0xf);
 	insn[1 + i] = rnd_below(10) ? 0x80 : 0x81;
-	insn[2 + i] = (rnd() & (rnd_below(4) ? 0x47 : 0xc7)) | (rnd_below(10) ? 0x20 : rnd() & 0x38);
+	insn[2 + i] = rnd() & (rnd_below(4) ? 0x47 : 0xc7);
+	insn[2 + i] |= rnd_below(10) ? 0x20 : rnd() & 0x38;
 }
 
 /* The full decoder says the same, and what it runs ends the same. */
@@ -765,7 +766,8 @@ static bool store_agrees(struct model *m, const struct shvm_emul_store *st)
 	memcpy(&now, m->mem + at, sizeof(now));
 	if (st->and)
 		wanted = shvm_emul_store_and(st, old, &rflags);
-	return now == wanted && m->e.regs.rflags == rflags && m->e.regs.gpr[st->reg] == (st->exchange ? old : reg);
+	return now == wanted && m->e.regs.rflags == rflags &&
+	       m->e.regs.gpr[st->reg] == (st->exchange ? old : reg);
 }
 
 /* The small decoder against the full one. */
