@@ -634,17 +634,21 @@ int vcpu_load_cr3_fast(struct vcpu *v, u64 cr3, bool keep)
 
 void vcpu_invlpg(struct vcpu *v, u64 addr)
 {
-	bool is_short = v->in_guest && !vcpu_must_exit(v) &&
-			!__atomic_load_n(&v->reload, __ATOMIC_SEQ_CST) && (v->exits & 3);
-
-	if (is_short) {
-		vcpu_tlb_clear(v);
-		__atomic_fetch_add(&v->exits, 1, __ATOMIC_SEQ_CST);
-		history_flush_page(v, addr);
-		if (shvm_mmu_try_invlpg(&v->mv, gva(addr)))
-			return;
-	}
 	vcpu_exit(v);
 	history_flush_page(v, addr);
 	shvm_mmu_invlpg(&v->mv, gva(addr));
+}
+
+/* In the entry loop, as vcpu_load_cr3_fast(). */
+void vcpu_invlpg_fast(struct vcpu *v, u64 addr)
+{
+	if (!v->in_guest || vcpu_must_exit(v) || __atomic_load_n(&v->reload, __ATOMIC_SEQ_CST)) {
+		vcpu_invlpg(v, addr);
+		return;
+	}
+	vcpu_tlb_clear(v);
+	__atomic_fetch_add(&v->exits, 1, __ATOMIC_SEQ_CST);
+	history_flush_page(v, addr);
+	if (!shvm_mmu_try_invlpg(&v->mv, gva(addr)))
+		vcpu_invlpg(v, addr);
 }
