@@ -102,14 +102,21 @@ void shvm_mmu_vcpu_destroy(struct shvm_mmu_vcpu *mv)
 bool shvm_mmu_try_begin(struct shvm_mmu *mmu, int *idx)
 {
 	*idx = srcu_read_lock(&mmu->srcu);
-	if (shvm_trylock_mmu_read(mmu))
+	if (shvm_trylock_mmu_read(mmu)) {
+		/* For sparse: shvm_mmu_end() does. */
+		__release(&mmu->lock);
+		__release(&mmu->srcu);
 		return true;
+	}
 	srcu_read_unlock(&mmu->srcu, *idx);
 	return false;
 }
 
 void shvm_mmu_end(struct shvm_mmu *mmu, int idx)
 {
+	/* For sparse, as above. */
+	__acquire(&mmu->lock);
+	__acquire(&mmu->srcu);
 	shvm_unlock_mmu_read(mmu);
 	srcu_read_unlock(&mmu->srcu, idx);
 }

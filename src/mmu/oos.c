@@ -414,7 +414,8 @@ static gfn_t oos_pass_wait(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 sin
 
 	shvm_lock_mmu_read(mv->mmu);
 	orphan = oos_pass(mv, step, since, urgent);
-	shvm_mmu_end(mv->mmu, idx);
+	shvm_unlock_mmu_read(mv->mmu);
+	srcu_read_unlock(&mv->mmu->srcu, idx);
 	return orphan;
 }
 
@@ -508,7 +509,8 @@ void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
 	idx = srcu_read_lock(&mv->mmu->srcu);
 	shvm_lock_mmu_read(mv->mmu);
 	sync_addr(mv, addr);
-	shvm_mmu_end(mv->mmu, idx);
+	shvm_unlock_mmu_read(mv->mmu);
+	srcu_read_unlock(&mv->mmu->srcu, idx);
 }
 
 bool shvm_oos_try_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)

@@ -51,6 +51,8 @@ typedef long long s64;
 #define __acquires(x)
 #define __releases(x)
 #define __cond_acquires(x)
+#define __acquire(x)	((void)0)
+#define __release(x)	((void)0)
 #define __must_hold(x)
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
