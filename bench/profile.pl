@@ -15,12 +15,17 @@ use Getopt::Long;
 # compiler has inlined do not appear, so names are exported ones or handlers behind a pointer.
 my @kinds = (
 	[ 'store to a table, shadow given up', qw(shvm_insn_emulate_fault shvm_sp_kill) ],
+	[ 'store to a table, shadow given up', qw(shvm_mmu_fault shvm_sp_kill) ],
+	[ 'store to a table, in the loop', qw(shvm_insn_table_store shvm_mmu_table_store_now) ],
 	[ 'store to a table', qw(shvm_insn_emulate_fault shvm_mmu_write) ],
 	[ 'store to a table', qw(shvm_insn_emulate_fault shvm_mmu_cmpxchg) ],
 	[ 'access to a device', qw(shvm_insn_emulate_fault) ],
 	[ "fault, the guest's own", qw(shvm_mmu_fault shvm_event_page_fault) ],
 	[ 'fault, new table', qw(shvm_mmu_fault shvm_sp_fill) ],
 	[ 'fault, entry filled', qw(shvm_mmu_fault) ],
+	[ "fault, the guest's own, in the loop", qw(shvm_mmu_try_fault shvm_event_page_fault) ],
+	[ 'fault, entry filled, in the loop', qw(shvm_mmu_try_fault) ],
+	[ 'CR3, tables compared, in the loop', qw(shvm_oos_try_sync) ],
 	[ 'INVLPG', qw(shvm_mmu_invlpg) ],
 	[ 'CR3, in the loop', qw(shvm_vmx_exit_cr3_short) ],
 	[ 'CPUID, in the loop', qw(shvm_cpuid_query) ],

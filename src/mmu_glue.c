@@ -64,6 +64,10 @@ int shvm_arch_read_user_atomic(hva_t at, void *buf, u32 len)
 		err = __get_user(*(u64 *)buf, (u64 __user *)user_ptr(at));
 	else if (len == sizeof(u32))
 		err = __get_user(*(u32 *)buf, (u32 __user *)user_ptr(at));
+	else if (len > sizeof(u64) && len <= 2 * sizeof(u64))	/* as in read_user() */
+		err = __get_user(*(u64 *)buf, (u64 __user *)user_ptr(at)) ?:
+		      __get_user(*(u64 *)(buf + len - sizeof(u64)),
+				 (u64 __user *)(user_ptr(at) + len - sizeof(u64)));
 	else
 		err = __copy_from_user_inatomic(buf, user_ptr(at), len) ? -EFAULT : 0;
 	pagefault_enable();
@@ -447,13 +451,14 @@ void shvm_arch_flush(struct shvm_mmu *mmu)
 	on_each_cpu_cond(cpu_is_in_guest, flush_ack, mmu_vm(mmu), true);
 }
 
-bool shvm_arch_flush_is_free(struct shvm_mmu *mmu)
+bool shvm_arch_flush_is_free(const struct shvm_mmu_vcpu *mv)
 {
-	struct shvm *vm = mmu_vm(mmu);
+	struct shvm *vm = mmu_vm(mv->mmu);
 	int i, nr = smp_load_acquire(&vm->nr_vcpus);	/* pairs with the release at creation */
 
+	smp_mb();	/* as in shvm_arch_flush() */
 	for (i = 0; i < nr; i++)
-		if (READ_ONCE(vm->vcpus[i]->mode) == SHVM_IN_GUEST)
+		if (&vm->vcpus[i]->mmu != mv && READ_ONCE(vm->vcpus[i]->mode) == SHVM_IN_GUEST)
 			return false;
 	return true;
 }

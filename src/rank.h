@@ -15,8 +15,8 @@
  *  7   rmap bit lock   spin     all SPTEs of one gfn, its tracked count and age
  *
  * SRCU (slot table) may be entered anywhere; it is not held in the guest, nor over anything that
- * can wait for another process (user memory that may fault). No IPI is waited for while 6 or 7 is
- * held. With interrupts off, locks 5-7 are only tried.
+ * can wait for another process (user memory that may fault). No IPI is waited for while 5a, 6 or 7
+ * is held, so these may be waited for with interrupts off; mmu->lock is only tried then.
  *
  * Bit locks tell lockdep nothing, so 5-7 go through these wrappers, and the debug build
  * checks ranks per CPU (all of them disable preemption).

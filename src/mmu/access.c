@@ -169,26 +169,53 @@ static bool table_was_used(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	return shvm_sp_was_used(mmu, sp) || (sp->is_root && shvm_arch_root_in_use(mmu, sp));
 }
 
+/* After some more stores; sp->lock. */
+static bool sp_is_idle(struct shvm_mmu *mmu, struct shvm_sp *sp, u8 stores)
+{
+	/* root_set() clears the count without the lock: a store more or less does not matter. */
+	u8 writes = READ_ONCE(sp->writes);
+
+	if (table_was_used(mmu, sp))
+		writes = 0;
+	else if (writes <= FLOOD_STORES_KERNEL)
+		writes += stores;
+	WRITE_ONCE(sp->writes, writes);
+	return writes > flood_stores(sp) || (!sp->parents && !sp->is_root);
+}
+
+bool shvm_table_is_idle(struct shvm_mmu *mmu, gfn_t f)
+{
+	struct shvm_sp *sp;
+	bool idle = false;
+
+	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, f), hash) {
+		if (!gfn_eq(sp->gfn, f) || sp->role.direct)
+			continue;
+		/* Without the lock: nearly all are in use. */
+		if ((READ_ONCE(sp->parents) || READ_ONCE(sp->is_root)) &&
+		    READ_ONCE(sp->writes) <= FLOOD_STORES_USER)
+			return false;
+		shvm_lock_sp(sp);
+		idle = sp_is_idle(mmu, sp, 0);
+		shvm_unlock_sp(sp);
+		if (!idle)
+			return false;
+	}
+	return idle;
+}
+
 /* Returns true if nobody seems to use the table as one any more. */
 static bool store_refresh(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp,
 			  const struct shvm_store *st)
 {
 	unsigned int i, end;
 	bool idle;
-	u8 writes;
 
 	store_span(st, sp, &i, &end);
 	shvm_lock_sp(sp);
 	for (; sp->filled && i < end; i++)
 		entry_refresh(mv, sp, i);
-	/* root_set() clears the count without the lock: a store more or less does not matter. */
-	writes = READ_ONCE(sp->writes);
-	if (table_was_used(mv->mmu, sp))
-		writes = 0;
-	else if (writes <= FLOOD_STORES_KERNEL)
-		writes++;
-	WRITE_ONCE(sp->writes, writes);
-	idle = writes > flood_stores(sp) || (!sp->parents && !sp->is_root);
+	idle = sp_is_idle(mv->mmu, sp, 1);
 	shvm_unlock_sp(sp);
 	return idle;
 }
@@ -217,15 +244,16 @@ static int table_store_locked(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
 	return ret;
 }
 
+/* SRCU and mmu->lock for reading are held. *idle: its shadows had better be dropped. */
 static int table_store(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
-		       const struct shvm_store *st)
+		       const struct shvm_store *st, bool *idle)
 {
 	gfn_t table = gpa_to_gfn(st->at);
 	struct shvm_gfn_state *state = slot_gfn_state(slot, table);
 	struct shvm_mmu *mmu = mv->mmu;
-	bool idle = false;
 	int ret;
 
+	*idle = false;
 	atomic_inc(mmu_writers(mmu, table));
 	smp_mb__after_atomic();	/* pairs with shvm_sp_fill(): it sees writers, or we see tracked */
 	if (!READ_ONCE(state->tracked)) {
@@ -234,13 +262,8 @@ static int table_store(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
 		atomic_dec(mmu_writers(mmu, table));
 		return ret;
 	}
-	shvm_lock_mmu_read(mv);
-	ret = table_store_locked(mv, slot, st, &idle);
-	shvm_unlock_mmu_read(mv);
 	mv->stats.table_writes++;
-	if (idle)
-		shvm_mmu_unshadow(mmu, table);
-	return ret;
+	return table_store_locked(mv, slot, st, idle);
 }
 
 static enum shvm_mem_result mem_store(struct shvm_mmu_vcpu *mv, const struct shvm_store *st)
@@ -250,6 +273,7 @@ static enum shvm_mem_result mem_store(struct shvm_mmu_vcpu *mv, const struct shv
 	struct shvm_slot *slot;
 	hva_t to = hva(0);
 	int tries, idx, err = 0;
+	bool idle = false;
 
 	/* The page may be taken away between fault-in and store; each time is host progress. */
 	for (tries = 0; tries < 16; tries++) {
@@ -259,9 +283,13 @@ static enum shvm_mem_result mem_store(struct shvm_mmu_vcpu *mv, const struct shv
 		ret = mem_slot(mmu, st->at, true, &slot);
 		if (ret == SHVM_MEM_OK) {
 			to = slot_hva(slot, st->at);
-			err = table_store(mv, slot, st);
+			shvm_lock_mmu_read(mv);
+			err = table_store(mv, slot, st, &idle);
+			shvm_unlock_mmu_read(mv);
 		}
 		srcu_read_unlock(&mmu->srcu, idx);
+		if (idle)
+			shvm_mmu_unshadow(mmu, gpa_to_gfn(st->at));
 		if (ret != SHVM_MEM_OK || err != -EFAULT)
 			break;
 		err = shvm_arch_fault_in(to, true);
@@ -287,4 +315,29 @@ enum shvm_mem_result shvm_mmu_cmpxchg(struct shvm_mmu_vcpu *mv, gpa_t at, const 
 	struct shvm_store st = { .at = at, .old = old, .new = new, .len = len };
 
 	return mem_store(mv, &st);
+}
+
+bool shvm_mmu_read_now(struct shvm_mmu *mmu, gpa_t at, void *buf, u32 len)
+{
+	struct shvm_slot *slot;
+
+	return mem_slot(mmu, at, false, &slot) == SHVM_MEM_OK &&
+	       !shvm_arch_read_user_atomic(slot_hva(slot, at), buf, len);
+}
+
+/* A table that is idle now is dropped at the next store: shvm_lookup_store(). */
+enum shvm_mem_result shvm_mmu_table_store_now(struct shvm_mmu_vcpu *mv, gpa_t at, const void *old,
+					      const void *new, u32 len)
+{
+	struct shvm_store st = { .at = at, .old = old, .new = new, .len = len };
+	struct shvm_slot *slot;
+	bool idle;
+	int err;
+
+	if (mem_slot(mv->mmu, at, true, &slot) != SHVM_MEM_OK)
+		return SHVM_MEM_RETRY;
+	err = table_store(mv, slot, &st, &idle);
+	if (!err)
+		return SHVM_MEM_OK;
+	return err == -EFAULT ? SHVM_MEM_RETRY : SHVM_MEM_LOST;
 }

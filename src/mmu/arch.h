@@ -73,7 +73,11 @@ struct shvm_sp *shvm_arch_table_owner(hpa_t table);
  */
 void shvm_arch_flush(struct shvm_mmu *mmu);
 
-bool shvm_arch_flush_is_free(struct shvm_mmu *mmu);	/* nobody would have to be interrupted */
+/*
+ * Is every vCPU but the calling one, mv, outside the guest? Then shvm_arch_flush() would have
+ * nothing to do: they will see all earlier stores before they enter.
+ */
+bool shvm_arch_flush_is_free(const struct shvm_mmu_vcpu *mv);
 
 /* Every vCPU calls shvm_mmu_root_obsolete() before it enters the guest again. Does not wait. */
 void shvm_arch_reload_roots(struct shvm_mmu *mmu);

@@ -317,8 +317,11 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 		readonly = slot->flags & SHVM_SLOT_READONLY;
 		state = slot_gfn_state(slot, f->walk.frame);
 		f->pf->tracked = READ_ONCE(state->tracked) && !READ_ONCE(state->loose);
-		if (write && f->pf->tracked && !readonly && !invalid)
+		if (write && f->pf->tracked && !readonly && !invalid) {
+			shvm_lock_mmu_read(mv);
 			f->pf->tracked = !shvm_oos_open(mv, slot, f->walk.frame);
+			shvm_unlock_mmu_read(mv);
+		}
 		/* Not found writable is not the same as not writable: then the host is asked. */
 		known = shvm_lookup_frame(slot, f->walk.frame, &f->leaf.host) &&
 			f->leaf.host.writable;
@@ -396,7 +399,12 @@ static bool refill_serves(const struct shvm_lookup *l, u64 spte, u32 error)
 	       !((l->any | spte) & SPTE_NX && (error & PFEC_I));
 }
 
-static bool refill_locked(struct shvm_mmu_vcpu *mv, const struct shvm_pf *pf)
+/*
+ * The usual fault by far: all tables on the way have shadows that lead to each other, and the
+ * guest has used the page before. As the CPU does with what it remembers of upper tables, only the
+ * last entry is read again.
+ */
+static bool fault_refill(struct shvm_mmu_vcpu *mv, const struct shvm_pf *pf)
 {
 	struct shvm_lookup l;
 	struct shvm_sp *sp;
@@ -424,25 +432,40 @@ static bool refill_locked(struct shvm_mmu_vcpu *mv, const struct shvm_pf *pf)
 	return done;
 }
 
-/*
- * The usual fault by far: all tables on the way have shadows that lead to each other, and the
- * guest has used the page before. As the CPU does with what it remembers of upper tables, only the
- * last entry is read again.
- */
-static bool fault_refill(struct shvm_mmu_vcpu *mv, const struct shvm_pf *pf)
+/* Racy on purpose: only its growth matters. Not each time, for all vCPUs read it. */
+static void clock_tick(struct shvm_mmu_vcpu *mv)
+{
+	if (++mv->ticks < SHVM_CLOCK_STEP)
+		return;
+	mv->ticks = 0;
+	WRITE_ONCE(mv->mmu->clock, READ_ONCE(mv->mmu->clock) + SHVM_CLOCK_STEP);
+}
+
+/* By the shadow tables alone. SRCU and mmu->lock for reading are held. */
+static enum shvm_lookup_result fault_known(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
+{
+	enum shvm_lookup_result known = shvm_lookup_store(mv, pf);
+
+	if (known == SHVM_LOOKUP_NOTHING && fault_refill(mv, pf))
+		known = SHVM_LOOKUP_LET;
+	clock_tick(mv);
+	return known;
+}
+
+static enum shvm_lookup_result fault_known_wait(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 {
 	struct shvm_mmu *mmu = mv->mmu;
-	bool done;
+	enum shvm_lookup_result known;
 	int idx;
 
-	if (shvm_cache_fill(mv))
-		return false;
+	/* Without memory less is known. */
+	shvm_cache_fill(mv);
 	idx = srcu_read_lock(&mmu->srcu);
 	shvm_lock_mmu_read(mv);
-	done = refill_locked(mv, pf);
+	known = fault_known(mv, pf);
 	shvm_unlock_mmu_read(mv);
 	srcu_read_unlock(&mmu->srcu, idx);
-	return done;
+	return known;
 }
 
 /*
@@ -474,15 +497,6 @@ static void fault_count(struct shvm_mmu_vcpu_stats *stats, enum shvm_pf_result r
 	++*counter[ret];
 }
 
-/* Racy on purpose: only its growth matters. Not each time, for all vCPUs read it. */
-static void clock_tick(struct shvm_mmu_vcpu *mv)
-{
-	if (++mv->ticks < SHVM_CLOCK_STEP)
-		return;
-	mv->ticks = 0;
-	WRITE_ONCE(mv->mmu->clock, READ_ONCE(mv->mmu->clock) + SHVM_CLOCK_STEP);
-}
-
 /**
  * shvm_mmu_fault - handle a #PF exit
  * @mv: the faulting vCPU; its thread, nothing locked, may sleep
@@ -492,34 +506,82 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 {
 	enum shvm_pf_result ret;
 
-	clock_tick(mv);
 	shvm_mmu_root_obsolete(mv);
-	switch (shvm_lookup_store(mv, pf)) {
+	switch (fault_known_wait(mv, pf)) {
 	case SHVM_LOOKUP_TRAPPED:
 		ret = SHVM_PF_EMULATE;
+		break;
+	case SHVM_LOOKUP_IDLE:
+		shvm_mmu_unshadow(mv->mmu, gpa_to_gfn(pf->gpa));
+		ret = SHVM_PF_FIXED;
 		break;
 	case SHVM_LOOKUP_LET:
 		ret = SHVM_PF_FIXED;
 		break;
 	default:
-		ret = fault_refill(mv, pf) ? SHVM_PF_FIXED : fault_steps(mv, pf);
+		ret = fault_steps(mv, pf);
 	}
 	fault_ends(mv, pf->addr, ret);
 	fault_count(&mv->stats, ret);
 	return ret;
 }
 
-bool shvm_mmu_try_reflect(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
+/*
+ * Where the hardware has seen "not present", or user code without the right, the guest's own fault
+ * is the likely answer (copy on write), worth a walk at once. An entry that traps (reserved bit) is
+ * looked at first; a store of the guest's kernel goes to its tables, mostly.
+ */
+static bool fault_may_be_guests(u32 error)
+{
+	return !(error & PFEC_P) || (error & PFEC_U);
+}
+
+static bool try_reflect(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 {
 	struct shvm_gpt_walk walk = { .addr = pf->addr, .access = fault_access(pf) };
 
-	/* The guest of the load-time test has no MMU of ours. */
-	if (!mv->mmu)
+	if (shvm_gpt_look(mv, &walk) != GPT_WALK_FAULT)
 		return false;
 	/* A fault flushes the address that it is about: see fault_steps(). */
-	if (atomic_read(&mv->mmu->nr_oos) || shvm_gpt_look(mv, &walk) != GPT_WALK_FAULT)
+	if (!shvm_oos_try_sync_addr(mv, pf->addr))
 		return false;
 	pf->guest_error = walk.error;
 	mv->stats.pf_reflect++;
 	return true;
+}
+
+static enum shvm_lookup_result try_known(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
+{
+	enum shvm_lookup_result known;
+	int idx;
+
+	if (!shvm_cache_is_ready(&mv->cache) || !shvm_mmu_try_begin(mv, &idx))
+		return SHVM_LOOKUP_IDLE;
+	known = fault_known(mv, pf);
+	shvm_mmu_end(mv, idx);
+	return known;
+}
+
+enum shvm_pf_result shvm_mmu_try_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
+{
+	bool may_be_guests = fault_may_be_guests(pf->error), trapped = pf->error & PFEC_RSVD;
+
+	/* The guest of the load-time test has no MMU of ours. */
+	if (!mv->mmu)
+		return SHVM_PF_UNKNOWN;
+	if (may_be_guests && !trapped && try_reflect(mv, pf))
+		return SHVM_PF_REFLECT;
+	switch (try_known(mv, pf)) {
+	case SHVM_LOOKUP_TRAPPED:
+		return SHVM_PF_EMULATE;
+	case SHVM_LOOKUP_LET:
+		fault_ends(mv, pf->addr, SHVM_PF_FIXED);
+		mv->stats.pf_fixed++;
+		return SHVM_PF_FIXED;
+	case SHVM_LOOKUP_IDLE:
+		return SHVM_PF_UNKNOWN;
+	case SHVM_LOOKUP_NOTHING:
+		break;
+	}
+	return may_be_guests && trapped && try_reflect(mv, pf) ? SHVM_PF_REFLECT : SHVM_PF_UNKNOWN;
 }

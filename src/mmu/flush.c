@@ -26,6 +26,19 @@ void shvm_mmu_settle(struct shvm_mmu *mmu)
 	tlb_done_raise(&mmu->tlb, owed);
 }
 
+bool shvm_mmu_try_settle(struct shvm_mmu_vcpu *mv)
+{
+	struct shvm_tlb *tlb = &mv->mmu->tlb;
+	u64 owed = shvm_tlb_owed(tlb);	/* as above */
+
+	if (shvm_tlb_is_settled(mv->mmu, owed))
+		return true;
+	if (!shvm_arch_flush_is_free(mv))
+		return false;
+	tlb_done_raise(tlb, owed);
+	return true;
+}
+
 bool shvm_inval_begin_read(struct shvm_mmu *mmu, u64 *seq)
 {
 	/*

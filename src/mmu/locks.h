@@ -18,6 +18,15 @@ static inline void shvm_lock_mmu_read(struct shvm_mmu_vcpu *mv) __acquires(&mv->
 	shvm_rank_enter(SHVM_RANK_MMU);
 }
 
+/* With interrupts off: whoever holds it for writing may wait for an interrupt of ours. */
+static inline bool shvm_trylock_mmu_read(struct shvm_mmu_vcpu *mv) __cond_acquires(&mv->lock)
+{
+	if (!spin_trylock(&mv->lock))
+		return false;
+	shvm_rank_enter(SHVM_RANK_MMU);
+	return true;
+}
+
 static inline void shvm_unlock_mmu_read(struct shvm_mmu_vcpu *mv) __releases(&mv->lock)
 {
 	shvm_rank_leave(SHVM_RANK_MMU);

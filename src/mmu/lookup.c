@@ -84,38 +84,16 @@ static gpa_t lookup_gpa(const struct shvm_lookup *l, gva_t addr)
 	return gpa(gfn_to_gpa(l->frame).v | (addr.v & (SHVM_PAGE_SIZE - 1)));
 }
 
-/* The page that an address leads to. */
+/* The page that an address leads to. mmu->lock for reading is held. */
 static bool lookup_page(struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_lookup *l)
 {
-	bool found;
-
-	shvm_lock_mmu_read(mv);
-	found = shvm_lookup_entry(mv, addr, l) && lookup_leaf(l, addr);
-	shvm_unlock_mmu_read(mv);
-	return found;
-}
-
-/* SRCU is held. */
-static enum shvm_lookup_result store_to(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf,
-					const struct shvm_lookup *l)
-{
-	struct shvm_slot *slot = slot_of_tracked(mv->mmu, l->frame);
-
-	if (!slot)
-		return SHVM_LOOKUP_NOTHING;
-	/* Out of sync, what maps the frame is writable again. */
-	if (shvm_oos_open(mv, slot, l->frame))
-		return SHVM_LOOKUP_LET;
-	pf->tracked = true;
-	pf->gpa = lookup_gpa(l, pf->addr);
-	return SHVM_LOOKUP_TRAPPED;
+	return shvm_lookup_entry(mv, addr, l) && lookup_leaf(l, addr);
 }
 
 enum shvm_lookup_result shvm_lookup_store(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 {
-	enum shvm_lookup_result ret;
+	struct shvm_slot *slot;
 	struct shvm_lookup l;
-	int idx;
 
 	/* The guest's kernel, and below a page of the kernel: SMAP has no say. */
 	if ((pf->error & PFEC_CAUSES) != PFEC_STORE || !lookup_page(mv, pf->addr, &l) ||
@@ -124,13 +102,18 @@ enum shvm_lookup_result shvm_lookup_store(struct shvm_mmu_vcpu *mv, struct shvm_
 	/* The last shadow of the frame has gone meanwhile. */
 	if (l.writable)
 		return SHVM_LOOKUP_LET;
-	idx = srcu_read_lock(&mv->mmu->srcu);
-	ret = store_to(mv, pf, &l);
-	srcu_read_unlock(&mv->mmu->srcu, idx);
-	return ret;
+	slot = slot_of_tracked(mv->mmu, l.frame);
+	if (!slot)
+		return SHVM_LOOKUP_NOTHING;
+	/* Out of sync, what maps the frame is writable again. */
+	if (shvm_oos_open(mv, slot, l.frame))
+		return SHVM_LOOKUP_LET;
+	pf->tracked = true;
+	pf->gpa = lookup_gpa(&l, pf->addr);
+	return shvm_table_is_idle(mv->mmu, l.frame) ? SHVM_LOOKUP_IDLE : SHVM_LOOKUP_TRAPPED;
 }
 
-bool shvm_mmu_lookup_code(struct shvm_mmu_vcpu *mv, gva_t addr, bool user, gpa_t *out)
+bool shvm_mmu_lookup_code_now(struct shvm_mmu_vcpu *mv, gva_t addr, bool user, gpa_t *out)
 {
 	struct shvm_lookup l;
 
@@ -138,6 +121,16 @@ bool shvm_mmu_lookup_code(struct shvm_mmu_vcpu *mv, gva_t addr, bool user, gpa_t
 		return false;
 	*out = lookup_gpa(&l, addr);
 	return true;
+}
+
+bool shvm_mmu_lookup_code(struct shvm_mmu_vcpu *mv, gva_t addr, bool user, gpa_t *out)
+{
+	bool found;
+
+	shvm_lock_mmu_read(mv);
+	found = shvm_mmu_lookup_code_now(mv, addr, user, out);
+	shvm_unlock_mmu_read(mv);
+	return found;
 }
 
 /* The way to a leaf, as shvm_lookup_entry(), with all entries. */

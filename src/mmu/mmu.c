@@ -101,3 +101,25 @@ void shvm_mmu_vcpu_destroy(struct shvm_mmu_vcpu *mv)
 	mv->pae_root = NULL;
 	mv->pae_trap = NULL;
 }
+
+bool shvm_mmu_try_begin(struct shvm_mmu_vcpu *mv, int *idx)
+{
+	*idx = srcu_read_lock(&mv->mmu->srcu);
+	if (shvm_trylock_mmu_read(mv)) {
+		/* For sparse: shvm_mmu_end() does. */
+		__release(&mv->lock);
+		__release(&mv->mmu->srcu);
+		return true;
+	}
+	srcu_read_unlock(&mv->mmu->srcu, *idx);
+	return false;
+}
+
+void shvm_mmu_end(struct shvm_mmu_vcpu *mv, int idx)
+{
+	/* For sparse, as above. */
+	__acquire(&mv->lock);
+	__acquire(&mv->mmu->srcu);
+	shvm_unlock_mmu_read(mv);
+	srcu_read_unlock(&mv->mmu->srcu, idx);
+}

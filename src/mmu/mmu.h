@@ -16,6 +16,7 @@ enum shvm_pf_result {
 	SHVM_PF_EMULATE,	/* MMIO (no slot, or a write to read-only memory), or a table */
 	SHVM_PF_USER,		/* host memory is not there: RUN returns -EFAULT */
 	SHVM_PF_NOMEM,		/* budget or host memory is exhausted: RUN returns -ENOMEM */
+	SHVM_PF_UNKNOWN,	/* shvm_mmu_try_fault() only: shvm_mmu_fault() will tell */
 };
 
 struct shvm_pf {
@@ -134,11 +135,15 @@ void shvm_mmu_root_obsolete(struct shvm_mmu_vcpu *mv);	/* on SHVM_REQ_RELOAD_ROO
 /* --- faults and accesses; may sleep; vcpu thread with SRCU not held (fault.c, access.c) --- */
 enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
 
-/*
- * With interrupts off: true if it is clear at once that the fault is the guest's own, as REFLECT.
- * False: unknown, and nothing happened; no A or D was set.
+/**
+ * shvm_mmu_try_fault - handle a #PF exit with interrupts off, by what the shadow tables know
+ * @mv: the faulting vCPU
+ * @pf: in and out, see struct shvm_pf
+ *
+ * Waits for nothing and no memory; sets no A or D.
+ * Return: FIXED; REFLECT; EMULATE, of a tracked page: nothing is done or counted yet; or UNKNOWN.
  */
-bool shvm_mmu_try_reflect(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
+enum shvm_pf_result shvm_mmu_try_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
 
 /*
  * Faults without an exit. A #PF of the hardware with P = 0 is the guest's own, in every mode and
@@ -197,6 +202,18 @@ static inline bool shvm_mmu_peek_holds(const struct shvm_mmu_vcpu *mv, const str
 
 /* Rights were lost: does the answer hold all the same, from now on? Cheaper than to ask again. */
 bool shvm_mmu_peek_again(const struct shvm_mmu_vcpu *mv, const struct shvm_peek *p);
+
+/*
+ * Accesses that wait for nothing, also with interrupts off, between begin and end. Begin: false:
+ * the lock is taken. The others: false or RETRY: not now, nothing is done. at: within a page.
+ */
+bool shvm_mmu_try_begin(struct shvm_mmu_vcpu *mv, int *idx);
+void shvm_mmu_end(struct shvm_mmu_vcpu *mv, int idx);
+bool shvm_mmu_lookup_code_now(struct shvm_mmu_vcpu *mv, gva_t addr, bool user, gpa_t *out);
+bool shvm_mmu_read_now(struct shvm_mmu *mmu, gpa_t at, void *buf, u32 len);
+/* A store to a table that was trapped; old is not NULL: compare-exchange. */
+enum shvm_mem_result shvm_mmu_table_store_now(struct shvm_mmu_vcpu *mv, gpa_t at, const void *old,
+					      const void *new, u32 len);
 
 /* Guest-physical accesses within one page. Writes keep the shadow of tables exact. */
 enum shvm_mem_result shvm_mmu_read(struct shvm_mmu *mmu, gpa_t at, void *buf, u32 len);

@@ -78,6 +78,7 @@ struct shvm_oos {
 	struct shvm_sp *sp;		/* NULL: free; mmu->oos_lock, or mmu->lock for writing */
 	u64 *known;			/* the guest's entries that sp rests on; sp->lock */
 	u64 noted;			/* mmu->oos_notes at the last live entry; sp->lock */
+	u64 since, groups;		/* those with an entry noted later than since; sp->lock */
 	/* mmu->oos_lock. */
 	bool closing;			/* stores are to be trapped again: */
 	u64 owed;			/* they are when tlb.done has reached this */

@@ -13,6 +13,9 @@
 /* Syncs that pass before other vCPUs are interrupted, so that the table can be in sync again. */
 #define OOS_ROUNDS	4
 
+#define ALL_GROUPS	(~0ULL)
+static_assert(SHVM_SPT_ENTRIES / SHVM_USED_GROUP == 64);
+
 static u32 table_bytes(const struct shvm_sp *sp)
 {
 	return SHVM_SPT_ENTRIES * shvm_gpt_formats[sp->role.format].entry_bytes;
@@ -50,6 +53,15 @@ void shvm_oos_note(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index,
 		return;
 	note(sp, index, gpte);
 	sp->oos->noted = atomic64_inc_return(&mmu->oos_notes);
+	sp->oos->groups |= BIT_ULL(index / SHVM_USED_GROUP);
+}
+
+/* Every entry counts as noted now. */
+static void oos_renew(struct shvm_mmu *mmu, struct shvm_oos *o)
+{
+	o->noted = atomic64_inc_return(&mmu->oos_notes);
+	o->since = o->noted;
+	o->groups = 0;
 }
 
 /* A free place with memory for the entries; the memory stays with it. */
@@ -70,7 +82,7 @@ static struct shvm_oos *oos_take(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
 		return NULL;
 	o->sp = sp;
 	o->closing = false;
-	o->noted = atomic64_inc_return(&mmu->oos_notes);
+	oos_renew(mmu, o);
 	/* Before anybody may store: pairs with the look at nr_oos by whoever flushes later. */
 	atomic_inc(&mmu->nr_oos);
 	return o;
@@ -101,11 +113,26 @@ static bool sp_wants_oos(struct shvm_mmu *mmu, struct shvm_sp *sp,
 	return wants;
 }
 
-/* In a page out of sync nothing may fault without an exit. Returns false if it cannot be so now. */
+/* In a page out of sync nothing may fault without an exit. */
+static void sp_set_traps(struct shvm_sp *sp)
+{
+	int i, j;
+
+	for (i = 0; i < SHVM_SPT_ENTRIES; i += SHVM_USED_GROUP) {
+		if (!sp_group_is_used(sp, i)) {
+			sp_group_set(sp, i, shvm_spte_trap);
+			continue;
+		}
+		for (j = i; j < i + SHVM_USED_GROUP; j++)
+			if (sp->spt[j] == SPTE_NOTRAP)
+				WRITE_ONCE(sp->spt[j], shvm_spte_trap);
+	}
+}
+
+/* Returns false if it cannot be so now. */
 static bool sp_open(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct shvm_slot *slot)
 {
 	struct shvm_oos *o = sp->oos;
-	int i;
 
 	if (o) {
 		o->closing = false;
@@ -122,9 +149,7 @@ static bool sp_open(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct s
 		shvm_oos_put(mv->mmu, sp);
 		return false;
 	}
-	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
-		if (sp->spt[i] == SPTE_NOTRAP)
-			WRITE_ONCE(sp->spt[i], shvm_spte_trap);
+	sp_set_traps(sp);
 	return true;
 }
 
@@ -174,14 +199,8 @@ bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f)
 	bool open = false;
 	u32 n;
 
-	if (!shvm_mmu_oos)
+	if (!shvm_mmu_oos || !table_may_want(mmu, f))
 		return false;
-
-	shvm_lock_mmu_read(mv);
-	if (!table_may_want(mmu, f)) {
-		shvm_unlock_mmu_read(mv);
-		return false;
-	}
 	shvm_lock_oos(mmu);
 	n = table_open(mv, slot, f);
 	if (n) {
@@ -195,7 +214,6 @@ bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f)
 		shvm_unlock_rmap(head);
 	}
 	shvm_unlock_oos(mmu);
-	shvm_unlock_mmu_read(mv);
 	if (open)
 		atomic64_inc(&mmu->stats.oos_opens);
 	return open;
@@ -245,43 +263,86 @@ static void entry_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned in
 		entry_forget(mv->mmu, sp, index, gpte);
 }
 
-/* Every entry follows. False: the table cannot be read, nothing is mapped by it. */
-static bool sp_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct shvm_slot *slot)
+/* The entries in these bytes of the table follow. False: it cannot be read. */
+static bool range_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, hva_t at, u32 from, u32 end)
 {
-	u32 len = table_bytes(sp), per_word = has_wide_entries(sp) ? 1 : 2;
-	hva_t at = table_hva(sp, slot);
-	int i, off = 0;
+	int i, per_word = has_wide_entries(sp) ? 1 : 2, off = from;
 
-	while ((off = shvm_arch_diff_user_atomic(at, sp->oos->known, off, len)) < (int)len) {
+	while ((off = shvm_arch_diff_user_atomic(at, sp->oos->known, off, end)) < (int)end) {
 		if (off < 0)
-			break;
-		for (i = 0; i < (int)per_word; i++)
+			return false;
+		for (i = 0; i < per_word; i++)
 			entry_sync(mv, sp, off / sizeof(u64) * per_word + i);
 		off += sizeof(u64);
 	}
-	for (i = 0; off < 0 && i < SHVM_SPT_ENTRIES; i++)
+	return true;
+}
+
+/* The entries of some groups, or of all. False: the table cannot be read, nothing is mapped. */
+static bool sp_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct shvm_slot *slot,
+		    u64 groups)
+{
+	u32 group, bytes = table_bytes(sp) / (SHVM_SPT_ENTRIES / SHVM_USED_GROUP);
+	hva_t at = table_hva(sp, slot);
+	bool ok = true;
+	int i;
+
+	if (groups == ALL_GROUPS) {
+		ok = range_sync(mv, sp, at, 0, table_bytes(sp));
+		groups = 0;
+	}
+	for (; ok && groups; groups &= groups - 1) {
+		group = __ffs64(groups);
+		ok = range_sync(mv, sp, at, group * bytes, (group + 1) * bytes);
+	}
+	for (i = 0; !ok && i < SHVM_SPT_ENTRIES; i++)
 		shvm_entry_drop(mv->mmu, sp, i, shvm_spte_trap);
-	return off >= 0;
+	return ok;
+}
+
+/* Is an entry of the group present in the guest's table? */
+static bool group_is_present(const struct shvm_sp *sp, unsigned int first)
+{
+	const u64 *e = sp->oos->known + first;
+	unsigned int i;
+	u64 any = 0;
+
+	if (has_wide_entries(sp))
+		return (e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & GPTE_P;
+	for (i = first; i < first + SHVM_USED_GROUP; i++)
+		any |= shvm_oos_known(sp, i);
+	return any & GPTE_P;
 }
 
 /* The page is exact, and stores are trapped: the guest's own faults need no exit again. */
 static void sp_finish(struct shvm_mmu *mmu, struct shvm_sp *sp)
 {
-	int i;
+	int i, j;
 
-	for (i = 0; i < SHVM_SPT_ENTRIES; i++)
-		if (sp->spt[i] == shvm_spte_trap && !(shvm_oos_known(sp, i) & GPTE_P))
-			WRITE_ONCE(sp->spt[i], SPTE_NOTRAP);
+	for (i = 0; i < SHVM_SPT_ENTRIES; i += SHVM_USED_GROUP) {
+		if (!sp_group_is_used(sp, i) && !group_is_present(sp, i)) {
+			sp_group_set(sp, i, SPTE_NOTRAP);
+			continue;
+		}
+		for (j = i; j < i + SHVM_USED_GROUP; j++)
+			if (sp->spt[j] == shvm_spte_trap && !(shvm_oos_known(sp, j) & GPTE_P))
+				WRITE_ONCE(sp->spt[j], SPTE_NOTRAP);
+	}
 	shvm_oos_put(mmu, sp);
 }
 
-/* Bring one page up to date, and in sync if no CPU can store to the table any more. */
-static void page_sync(struct shvm_mmu_vcpu *mv, struct shvm_oos *o, struct shvm_slot *slot)
+/*
+ * Bring one page up to date as far as it changed after since, and in sync if no CPU can store to
+ * the table any more.
+ */
+static void page_sync(struct shvm_mmu_vcpu *mv, struct shvm_oos *o, struct shvm_slot *slot,
+		      u64 since)
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	struct shvm_gfn_state *state = slot_gfn_state(slot, o->sp->gfn);
 	bool quiet = o->closing && shvm_tlb_is_settled(mmu, o->owed);
 	struct shvm_sp *sp = o->sp;
+	u64 groups;
 
 	/*
 	 * A store by software that has begun may come after we have compared. Looked at before: one
@@ -289,8 +350,16 @@ static void page_sync(struct shvm_mmu_vcpu *mv, struct shvm_oos *o, struct shvm_
 	 */
 	smp_mb();	/* pairs with table_store() */
 	quiet = quiet && !atomic_read(mmu_writers(mmu, sp->gfn));
-	if (!sp_sync(mv, sp, slot))
+	if (quiet)
+		groups = ALL_GROUPS;
+	else if (since < o->since)
+		groups = sp->used;	/* a trap rests on nothing */
+	else
+		groups = o->groups;
+	if (!sp_sync(mv, sp, slot, groups))
 		return;
+	o->since = o->noted;
+	o->groups = 0;
 	/* Somebody else may have opened the table for another page of it. */
 	if (quiet && !READ_ONCE(state->loose))
 		sp_finish(mmu, sp);
@@ -304,29 +373,10 @@ enum oos_step {
 	OOS_SYNC,
 };
 
-/* To go through the pages out of sync; inside, the lock of each while it is looked at. */
-static int oos_enter(struct shvm_mmu_vcpu *mv)
-	__acquires(&mv->mmu->srcu) __acquires(&mv->lock) __acquires(&mv->mmu->oos_lock)
-{
-	struct shvm_mmu *mmu = mv->mmu;
-	int idx = srcu_read_lock(&mmu->srcu);
-
-	shvm_lock_mmu_read(mv);
-	shvm_lock_oos(mmu);
-	return idx;
-}
-
-static void oos_leave(struct shvm_mmu_vcpu *mv, int idx)
-	__releases(&mv->mmu->oos_lock) __releases(&mv->lock) __releases(&mv->mmu->srcu)
-{
-	struct shvm_mmu *mmu = mv->mmu;
-
-	shvm_unlock_oos(mmu);
-	shvm_unlock_mmu_read(mv);
-	srcu_read_unlock(&mmu->srcu, idx);
-}
-
-/* Returns a table that no entry leads to any more: not worth another look. */
+/*
+ * Returns a table that no entry leads to any more: not worth another look. SRCU and mmu->lock for
+ * reading are held, the lock of each page while it is looked at.
+ */
 static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, bool *urgent)
 {
 	struct shvm_mmu *mmu = mv->mmu;
@@ -334,9 +384,8 @@ static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, b
 	struct shvm_slot *slot;
 	struct shvm_oos *o;
 	struct shvm_sp *sp;
-	int idx;
 
-	idx = oos_enter(mv);
+	shvm_lock_oos(mmu);
 	for (o = mmu->oos; o < mmu->oos + SHVM_OOS_MAX; o++) {
 		sp = o->sp;
 		slot = sp ? shvm_slots_find(mmu_slots(mmu), sp->gfn) : NULL;
@@ -348,13 +397,26 @@ static gfn_t oos_pass(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, b
 		else if (step == OOS_CLOSE)
 			sp_close(mmu, sp, slot);
 		else if (step == OOS_RENEW)
-			o->noted = atomic64_inc_return(&mmu->oos_notes);
+			oos_renew(mmu, o);
 		else if (o->noted > since)
-			page_sync(mv, o, slot);
+			page_sync(mv, o, slot, since);
 		*urgent |= o->rounds >= OOS_ROUNDS;
 		shvm_unlock_sp(sp);
 	}
-	oos_leave(mv, idx);
+	shvm_unlock_oos(mmu);
+	return orphan;
+}
+
+/* The same, alone. */
+static gfn_t oos_pass_wait(struct shvm_mmu_vcpu *mv, enum oos_step step, u64 since, bool *urgent)
+{
+	int idx = srcu_read_lock(&mv->mmu->srcu);
+	gfn_t orphan;
+
+	shvm_lock_mmu_read(mv);
+	orphan = oos_pass(mv, step, since, urgent);
+	shvm_unlock_mmu_read(mv);
+	srcu_read_unlock(&mv->mmu->srcu, idx);
 	return orphan;
 }
 
@@ -371,15 +433,31 @@ void shvm_oos_sync(struct shvm_mmu_vcpu *mv, u64 since)
 	shvm_cache_fill(mv);
 	if (!since) {
 		for (i = 0; i < SHVM_OOS_MAX; i++) {
-			orphan = oos_pass(mv, OOS_CLOSE, since, &urgent);
+			orphan = oos_pass_wait(mv, OOS_CLOSE, since, &urgent);
 			if (orphan.v == U64_MAX)
 				break;
 			shvm_mmu_unshadow(mmu, orphan);
 		}
-		if (urgent || shvm_arch_flush_is_free(mmu))
+		if (!shvm_mmu_try_settle(mv) && urgent)
 			shvm_mmu_settle(mmu);
 	}
-	oos_pass(mv, OOS_SYNC, since, &urgent);
+	oos_pass_wait(mv, OOS_SYNC, since, &urgent);
+}
+
+bool shvm_oos_try_sync(struct shvm_mmu_vcpu *mv, u64 since)
+{
+	bool urgent = false, done = true;
+	int idx;
+
+	if (!shvm_mmu_try_begin(mv, &idx))
+		return false;
+	if (!since)
+		done = oos_pass(mv, OOS_CLOSE, since, &urgent).v == U64_MAX &&
+		       (shvm_mmu_try_settle(mv) || !urgent);
+	if (done)
+		oos_pass(mv, OOS_SYNC, since, &urgent);
+	shvm_mmu_end(mv, idx);
+	return done;
 }
 
 void shvm_oos_sync_for_link(struct shvm_mmu_vcpu *mv)
@@ -388,7 +466,7 @@ void shvm_oos_sync_for_link(struct shvm_mmu_vcpu *mv)
 
 	if (!atomic_read(&mv->mmu->nr_oos))
 		return;
-	oos_pass(mv, OOS_RENEW, 0, &urgent);
+	oos_pass_wait(mv, OOS_RENEW, 0, &urgent);
 	shvm_oos_sync(mv, 0);
 }
 
@@ -403,16 +481,14 @@ static int addr_index(const struct shvm_sp *sp, gva_t addr)
 	return index % SHVM_SPT_ENTRIES;
 }
 
-void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
+/* SRCU and mmu->lock for reading are held. */
+static void sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	struct shvm_oos *o;
-	int idx, index;
+	int index;
 
-	if (!atomic_read(&mmu->nr_oos))
-		return;
-	shvm_cache_fill(mv);
-	idx = oos_enter(mv);
+	shvm_lock_oos(mmu);
 	for (o = mmu->oos; o < mmu->oos + SHVM_OOS_MAX; o++) {
 		index = o->sp ? addr_index(o->sp, addr) : -1;
 		if (index < 0)
@@ -421,7 +497,34 @@ void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
 		entry_sync(mv, o->sp, index);
 		shvm_unlock_sp(o->sp);
 	}
-	oos_leave(mv, idx);
+	shvm_unlock_oos(mmu);
+}
+
+void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
+{
+	int idx;
+
+	if (!atomic_read(&mv->mmu->nr_oos))
+		return;
+	shvm_cache_fill(mv);
+	idx = srcu_read_lock(&mv->mmu->srcu);
+	shvm_lock_mmu_read(mv);
+	sync_addr(mv, addr);
+	shvm_unlock_mmu_read(mv);
+	srcu_read_unlock(&mv->mmu->srcu, idx);
+}
+
+bool shvm_oos_try_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
+{
+	int idx;
+
+	if (!atomic_read(&mv->mmu->nr_oos))
+		return true;
+	if (!shvm_mmu_try_begin(mv, &idx))
+		return false;
+	sync_addr(mv, addr);
+	shvm_mmu_end(mv, idx);
+	return true;
 }
 
 void shvm_oos_free(struct shvm_mmu *mmu)

@@ -157,6 +157,12 @@ static bool load_wants_sync(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 	       pcid_place(mv, cr3)->left != (u64)atomic64_read(&mv->mmu->oos_notes);
 }
 
+/* What has changed since then has to be compared: for shvm_oos_sync(). */
+static u64 load_since(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
+{
+	return load_flushes(mv, cr3, noflush) ? 0 : pcid_place(mv, cr3)->left;
+}
+
 static __always_inline void pcid_switch(struct shvm_mmu_vcpu *mv, u64 cr3)
 {
 	mv->pcid->left = atomic64_read(&mv->mmu->oos_notes);
@@ -213,7 +219,8 @@ static __always_inline bool root_load_cached(struct shvm_mmu_vcpu *mv, u64 cr3)
 bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
 	/* Pairs with oos_take(): who sees a store to a table out of sync sees that there is one. */
-	if (unlikely(atomic_read(&mv->mmu->nr_oos)) && load_wants_sync(mv, cr3, noflush))
+	if (unlikely(atomic_read(&mv->mmu->nr_oos)) && load_wants_sync(mv, cr3, noflush) &&
+	    !shvm_oos_try_sync(mv, load_since(mv, cr3, noflush)))
 		return false;
 	return root_load_cached(mv, cr3);
 }
@@ -222,7 +229,7 @@ void shvm_mmu_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
 	bool cached;
 
-	shvm_oos_sync(mv, load_flushes(mv, cr3, noflush) ? 0 : pcid_place(mv, cr3)->left);
+	shvm_oos_sync(mv, load_since(mv, cr3, noflush));
 	/* With interrupts on only the lock keeps a cached root from being freed under us. */
 	shvm_lock_mmu_read(mv);
 	cached = root_load_cached(mv, cr3);
@@ -262,7 +269,7 @@ void shvm_mmu_flush_all(struct shvm_mmu_vcpu *mv)
 
 bool shvm_mmu_try_invlpg(struct shvm_mmu_vcpu *mv, gva_t addr)
 {
-	return !atomic_read(&mv->mmu->nr_oos);
+	return shvm_oos_try_sync_addr(mv, addr);
 }
 
 /* Whatever PCID: the page may be global. */
@@ -296,6 +303,14 @@ static enum root_result root_missing(struct shvm_mmu *mmu, gfn_t f)
 	return shvm_slots_find(mmu_slots(mmu), f) ? ROOT_WAIT : ROOT_ABSENT;
 }
 
+/* Of a page that was just filled. */
+static bool sp_group_is_absent(const struct shvm_sp *sp, unsigned int first)
+{
+	const u64 *e = sp->spt + first;
+
+	return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
+}
+
 /*
  * A new address space shares most tables with others, those of the guest's kernel: link what is
  * there, instead of one fault for each. Their own A is clear, as nobody has used them yet.
@@ -312,6 +327,10 @@ static void root_link_known(struct shvm_mmu_vcpu *mv, struct shvm_sp *root)
 	if (!role.wp || atomic_read(&mv->mmu->nr_oos))
 		return;
 	for (i = 0; i < SHVM_SPT_ENTRIES && mv->cache.nr_chain > 1; i++) {
+		if (i % SHVM_USED_GROUP == 0 && sp_group_is_absent(root, i)) {
+			i += SHVM_USED_GROUP - 1;
+			continue;
+		}
 		if (root->spt[i] != shvm_spte_trap ||
 		    !shvm_entry_read_gpte(mv->mmu, root, i, &gpte) ||
 		    (gpte & (GPTE_P | GPTE_A)) != (GPTE_P | GPTE_A) ||

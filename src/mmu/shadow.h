@@ -84,8 +84,35 @@ static inline void sp_note_used(struct shvm_sp *sp, unsigned int index)
 	sp->used |= BIT_ULL(index / SHVM_USED_GROUP);
 }
 
+static inline bool sp_group_is_used(const struct shvm_sp *sp, unsigned int index)
+{
+	return sp->used >> (index / SHVM_USED_GROUP) & 1;
+}
+
+/* In a group that is not used no entry is live. Written out: nearly all groups are such. */
+static inline void sp_group_set(struct shvm_sp *sp, unsigned int first, u64 spte)
+{
+	u64 *e = sp->spt + first;
+
+	static_assert(SHVM_USED_GROUP == 8);
+	WRITE_ONCE(e[0], spte);
+	WRITE_ONCE(e[1], spte);
+	WRITE_ONCE(e[2], spte);
+	WRITE_ONCE(e[3], spte);
+	WRITE_ONCE(e[4], spte);
+	WRITE_ONCE(e[5], spte);
+	WRITE_ONCE(e[6], spte);
+	WRITE_ONCE(e[7], spte);
+}
+
 /* --- cache.c --- */
 int shvm_cache_fill(struct shvm_mmu_vcpu *mv);		/* 0 or -ENOMEM; may sleep */
+/* Enough for what is done with interrupts off. */
+static inline bool shvm_cache_is_ready(const struct shvm_mmu_cache *cache)
+{
+	return cache->table && cache->nr_chain > SHVM_FAULT_CHAINS / 4;
+}
+
 void shvm_cache_empty(struct shvm_mmu_cache *cache);
 void shvm_sp_free(struct shvm_sp *sp);			/* memory of a page that nobody can reach */
 /* Address of a block for shvm_chain_add(); the cache holds at least one. */
@@ -97,6 +124,9 @@ static inline bool shvm_tlb_is_settled(struct shvm_mmu *mmu, u64 owed)
 {
 	return (u64)atomic64_read_acquire(&mmu->tlb.done) >= owed;
 }
+
+/* shvm_mmu_settle() if that takes no interrupt, as every other vCPU is outside the guest. */
+bool shvm_mmu_try_settle(struct shvm_mmu_vcpu *mv);
 
 /* A fault's view of the notifier: false = an invalidation is running, retry later. */
 bool shvm_inval_begin_read(struct shvm_mmu *mmu, u64 *seq);
@@ -179,9 +209,11 @@ bool shvm_lookup_entry(const struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_l
 enum shvm_lookup_result {
 	SHVM_LOOKUP_NOTHING,	/* known about the fault */
 	SHVM_LOOKUP_TRAPPED,	/* only our write protection stopped the store; pf is complete */
+	SHVM_LOOKUP_IDLE,	/* the same, and nobody seems to use the table as one any more */
 	SHVM_LOOKUP_LET,	/* nothing will stop the next one */
 };
 
+/* SRCU and mmu->lock for reading are held. */
 enum shvm_lookup_result shvm_lookup_store(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
 /*
  * The host frame behind f, if some SPTE maps it. SRCU is held. As a look at the host's tables it is
@@ -208,8 +240,8 @@ void shvm_tags_forget(struct shvm_mmu_vcpu *mv);
 
 /* --- oos.c --- */
 /*
- * A store to a table faulted: should this and the next ones go through without? SRCU held. True:
- * SPTEs of the frame may be writable now.
+ * A store to a table faulted: should this and the next ones go through without? SRCU and mmu->lock
+ * for reading are held. True: SPTEs of the frame may be writable now.
  */
 bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f);
 /*
@@ -218,6 +250,9 @@ bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f);
  */
 void shvm_oos_sync(struct shvm_mmu_vcpu *mv, u64 since);
 void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr);	/* the same for one address */
+/* Both with interrupts off. False: not all is done, take the slow way. */
+bool shvm_oos_try_sync(struct shvm_mmu_vcpu *mv, u64 since);
+bool shvm_oos_try_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr);
 /*
  * A table will be linked where it was not: nobody has translations by it. What is live in it is new
  * there, also for PCIDs that are not in use now.
@@ -229,6 +264,10 @@ u64 shvm_oos_known(const struct shvm_sp *sp, unsigned int index);
 /* The page is in sync or dies. mmu->lock for writing, or oos_lock and sp->lock. */
 void shvm_oos_put(struct shvm_mmu *mmu, struct shvm_sp *sp);
 void shvm_oos_free(struct shvm_mmu *mmu);
+
+/* --- access.c --- */
+/* mmu->lock for reading: are there shadows of the table, and does nobody use it as one any more? */
+bool shvm_table_is_idle(struct shvm_mmu *mmu, gfn_t f);
 
 /* --- reclaim.c --- */
 int shvm_make_room(struct shvm_mmu_vcpu *mv);	/* SHVM_FAULT_SPS fit the budget; or -ENOMEM */

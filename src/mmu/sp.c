@@ -228,16 +228,6 @@ static void group_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int fr
 	}
 }
 
-/* No entry of the group was ever live. */
-static void group_trap(struct shvm_sp *sp, unsigned int from)
-{
-	u64 trap = shvm_spte_trap;
-	unsigned int i;
-
-	for (i = from; i < from + SHVM_USED_GROUP; i++)
-		WRITE_ONCE(sp->spt[i], trap);
-}
-
 /*
  * Take one page out of every structure; its entries become traps. Also those that are not live:
  * a CPU may still come here by its paging-structure caches, while stores to the guest's table are
@@ -249,10 +239,10 @@ static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_ki
 
 	shvm_sp_unlink(mmu, sp);
 	for (i = 0; sp->filled && i < SHVM_SPT_ENTRIES; i += SHVM_USED_GROUP) {
-		if (sp->used >> (i / SHVM_USED_GROUP) & 1)
+		if (sp_group_is_used(sp, i))
 			group_drop(mmu, sp, i);
 		else
-			group_trap(sp, i);
+			sp_group_set(sp, i, shvm_spte_trap);
 	}
 	shvm_oos_put(mmu, sp);
 	if (!sp->role.direct)

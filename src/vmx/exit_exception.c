@@ -76,6 +76,8 @@ static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
 		return run_error(vcpu, -EFAULT);
 	case SHVM_PF_NOMEM:
 		return run_error(vcpu, -ENOMEM);
+	case SHVM_PF_UNKNOWN:
+		break;
 	}
 	SHVM_BUG_ON(vcpu->vm, true);
 	return run_error(vcpu, -EIO);
@@ -85,36 +87,36 @@ static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
 			 SHVM_INTR_HW_EXCEPTION << SHVM_INTR_TYPE_SHIFT)
 #define INFO_MASK	(SHVM_INTR_VALID | 7 << SHVM_INTR_TYPE_SHIFT | 0xff)
 
-#define PFEC_P		BIT(0)
-#define PFEC_RSVD	BIT(3)
-
 /*
- * Where the hardware has seen "not present", or user code without the right, the guest's own fault
- * is the likely answer (copy on write), worth a walk here. Nothing of the kind can be told from an
- * entry that traps (reserved bit), nor from stores of the guest's kernel: to its tables, mostly.
+ * What the shadow knows about the fault, in the entry loop. A fault while an event was delivered is
+ * not that simple (it may become a double fault), nor is one behind STI or MOV SS, where the entry
+ * wants to be prepared.
  */
-static bool fault_may_be_guests(u32 error)
-{
-	if (error & PFEC_RSVD)
-		return false;
-	return !(error & PFEC_P) || (error & SHVM_ACCESS_USER);
-}
-
-/* A fault while an event was delivered is not that simple: it may become a double fault. */
 bool shvm_vmx_exit_fault_short(struct shvm_vcpu *vcpu)
 {
 	const struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
 	struct shvm_pf pf = { .addr = gva(exit->qualification), .error = exit->intr_error };
 
 	if ((exit->intr_info & INFO_MASK) != INFO_IS_PF ||
-	    (exit->idt_vectoring & SHVM_INTR_VALID) || !fault_may_be_guests(pf.error))
+	    (exit->idt_vectoring & SHVM_INTR_VALID) ||
+	    (shvm_vmx_interruptibility(vcpu) & (SHVM_BLOCK_STI | SHVM_BLOCK_MOV_SS)))
 		return false;
 	pf.flags = smap_flags(vcpu, pf.error);
-	if (!shvm_mmu_try_reflect(&vcpu->mmu, &pf))
+	switch (shvm_mmu_try_fault(&vcpu->mmu, &pf)) {
+	case SHVM_PF_FIXED:
+		return true;
+	case SHVM_PF_EMULATE:
+		if (!shvm_insn_table_store(vcpu, &pf))
+			return false;
+		vcpu->mmu.stats.pf_emulate++;
+		return true;
+	case SHVM_PF_REFLECT:
+		shvm_event_page_fault(vcpu, pf.addr, pf.guest_error);
+		shvm_vmx_inject(vcpu);
+		return true;
+	default:
 		return false;
-	shvm_event_page_fault(vcpu, pf.addr, pf.guest_error);
-	shvm_vmx_inject(vcpu);
-	return true;
+	}
 }
 
 /* Exit qualification of #DB, same places as in DR6 (SDM table 28-1). */

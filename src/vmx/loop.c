@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The entry loop: enters the guest and stays for short exits, with interrupts off, the guest's FPU
- * and MSRs loaded. A short exit takes no lock that is waited for, does not sleep and leaves the run
- * page alone; what it cannot finish so it leaves untouched for the handlers of exit.c. Every
- * instruction here is paid twice by each system call of a guest with page-table isolation;
+ * and MSRs loaded. A short exit tries mmu->lock and waits for no other whose holder may wait for us
+ * (docs/locking.md), does not sleep or allocate and leaves the run page alone; what it cannot
+ * finish so it leaves untouched for the handlers of exit.c. Every instruction here is paid twice by
+ * each system call of a guest with page-table isolation;
  * docs/performance.md has the bill.
  *
  * Interrupts are off, so nothing on this CPU gets on while the guest keeps to short exits, but

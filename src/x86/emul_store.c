@@ -6,12 +6,15 @@
  */
 #include "emul_internal.h"
 
+#define LOCK		0xf0
+#define DS		0x3e
+#define REX		0x40
 #define REX_W		0x48	/* REX with W; any of the others may be set */
 #define REX_R		4
 #define REX_X		2
 #define REX_B		1
 
-/* REX, opcode, ModRM. */
+/* REX (or LOCK), opcode, ModRM. */
 #define MIN_BYTES	3
 
 /* Bytes of the memory operand that follow ModRM, without a displacement of its own kind. */
@@ -32,10 +35,14 @@ static u64 number_at(const u8 *insn, unsigned int bytes)
 	return (s64)n;
 }
 
-/* The address of [base + index * scale + disp]; 0 bytes: a form that is left to others. */
-static unsigned int store_address(const u8 *insn, unsigned int avail, const u64 *gpr, u64 *linear)
+/*
+ * insn: REX or another prefix, opcode, ModRM. The address of [base + index * scale + disp];
+ * 0 bytes: a form that is left to others.
+ */
+static unsigned int store_address(const u8 *insn, unsigned int avail, u8 rex, const u64 *gpr,
+				  u64 *linear)
 {
-	u8 rex = insn[0], mod = insn[2] >> 6, base = insn[2] & 7;
+	u8 mod = insn[2] >> 6, base = insn[2] & 7;
 	unsigned int len = MIN_BYTES, disp = disp_bytes(mod);
 	u64 at = 0;
 
@@ -63,8 +70,50 @@ static unsigned int store_address(const u8 *insn, unsigned int avail, const u64 
 	return len + disp;
 }
 
+/*
+ * LOCK AND of a byte with an immediate: a kernel that clears one bit of an entry. On one CPU Linux
+ * puts DS in the place of LOCK; it means nothing here, and to be atomic does no harm.
+ */
+static bool decode_and(const u8 *insn, unsigned int avail, const u64 *gpr,
+		       struct shvm_emul_store *st)
+{
+	const u8 *op = insn;
+	unsigned int len;
+	u8 rex = 0;
+
+	if (avail > 1 && (insn[1] & 0xf0) == REX) {
+		rex = insn[1];
+		op++;
+	}
+	avail -= op - insn;
+	if (avail < MIN_BYTES || op[1] != 0x80 || ((op[2] >> 3) & 7) != 4)
+		return false;
+	len = store_address(op, avail, rex, gpr, &st->linear);
+	if (!len || avail < len + 1)
+		return false;
+	st->and = true;
+	st->exchange = false;
+	st->value = op[len];
+	st->reg = 0;
+	st->len = op - insn + len + 1;
+	return true;
+}
+
 /**
- * shvm_emul_decode_store - decode a plain store of 64 bits
+ * shvm_emul_store_and - what LOCK AND leaves behind
+ * @st: with @and
+ * @old: the quadword whose first byte it changes
+ * @rflags: in and out
+ *
+ * Return: the quadword after it.
+ */
+u64 shvm_emul_store_and(const struct shvm_emul_store *st, u64 old, u64 *rflags)
+{
+	return (old & ~0xffULL) | emul_alu(ALU_AND, 1, old & 0xff, st->value, rflags);
+}
+
+/**
+ * shvm_emul_decode_store - decode a store of 64 bits, or of one byte by LOCK AND
  * @insn: the instruction, 64-bit code
  * @avail: bytes of it that are there; more may follow
  * @gpr: general registers; that of RSP is not looked at
@@ -78,13 +127,16 @@ bool shvm_emul_decode_store(const u8 *insn, unsigned int avail, const u64 *gpr,
 	unsigned int len;
 	u8 reg;
 
+	if (avail && (insn[0] == LOCK || insn[0] == DS))
+		return decode_and(insn, avail, gpr, st);
 	if (avail < MIN_BYTES || (insn[0] & ~(REX_R | REX_X | REX_B)) != REX_W)
 		return false;
-	len = store_address(insn, avail, gpr, &st->linear);
+	len = store_address(insn, avail, insn[0], gpr, &st->linear);
 	if (!len)
 		return false;
 	reg = ((insn[2] >> 3) & 7) | (insn[0] & REX_R ? 8 : 0);
 	st->exchange = false;
+	st->and = false;
 	switch (insn[1]) {
 	case 0x87:	/* XCHG */
 		st->exchange = true;

@@ -252,10 +252,11 @@ struct shvm_emul_info {
 };
 
 /**
- * struct shvm_emul_store - a plain store of 64 bits to memory
+ * struct shvm_emul_store - a store of 64 bits to memory, or a locked AND of one byte
  * @linear: address, DS or SS
- * @value: what is stored
+ * @value: what is stored, or the other operand of AND
  * @exchange: XCHG: what was there goes to @reg
+ * @and: (LOCK) AND: shvm_emul_store_and() has the result
  * @reg: general register, not RSP
  * @len: of the instruction
  */
@@ -263,12 +264,14 @@ struct shvm_emul_store {
 	u64 linear;
 	u64 value;
 	bool exchange;
+	bool and;
 	u8 reg;
 	u8 len;
 };
 
 bool shvm_emul_decode_store(const u8 *insn, unsigned int avail, const u64 *gpr,
 			    struct shvm_emul_store *st);
+u64 shvm_emul_store_and(const struct shvm_emul_store *st, u64 old, u64 *rflags);
 enum shvm_emul_result shvm_emul_run(struct shvm_emul *e);
 enum shvm_emul_result shvm_emul_decode(struct shvm_emul *e, struct shvm_emul_info *info);
 enum shvm_emul_result shvm_emul_fault(struct shvm_emul *e, u8 vector, bool has_error, u32 error);

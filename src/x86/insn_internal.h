@@ -42,9 +42,6 @@ enum shvm_emul_result shvm_insn_check_write(struct shvm_emul *e, u64 linear, uns
 enum shvm_emul_result shvm_insn_read_system(struct shvm_emul *e, u64 linear, void *buf,
 					    unsigned int len);
 
-/* --- insn_store.c: true: the trapped store is done; false: nothing is, the emulator has to --- */
-bool shvm_insn_table_store(struct shvm_vcpu *vcpu, const struct shvm_pf *pf);
-
 /* --- insn_io.c: operations of the emulator on ports --- */
 enum shvm_emul_result shvm_insn_pio_in(struct shvm_emul *e, u16 port, unsigned int size,
 				       unsigned int count, void *buf);

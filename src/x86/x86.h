@@ -79,6 +79,8 @@ u64 shvm_fpu_supported_xcr0(void);	/* 0 without XSAVE */
 enum shvm_next shvm_insn_emulate(struct shvm_vcpu *vcpu);
 /* An instruction's access to addr, a shadowed table or no memory, brought us here. */
 enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, const struct shvm_pf *pf);
+/* insn_store.c: the same for most stores to tables, in the entry loop. False: nothing is done. */
+bool shvm_insn_table_store(struct shvm_vcpu *vcpu, const struct shvm_pf *pf);
 /* Port I/O exit of a non-string IN/OUT: no decoding needed (SDM 28.2.1 qualification). */
 enum shvm_next shvm_insn_port_io(struct shvm_vcpu *vcpu, u16 port, u32 size, bool in);
 bool shvm_insn_port_in_short(struct shvm_vcpu *vcpu, u16 port, u32 size);

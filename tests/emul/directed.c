@@ -734,20 +734,29 @@ static void random_store(u8 insn[SHVM_EMUL_INSN_MAX])
 	/* Mostly addresses that are memory. */
 	if (rnd_below(4))
 		insn[2] &= 0x7f;
+	if (rnd_below(3))
+		return;
+	/* LOCK AND and what is like it, with and without REX. */
+	insn[0] = rnd_below(20) ? (rnd_below(2) ? 0xf0 : 0x3e) : 0xf2;
+	i = rnd_below(2);
+	insn[1] = 0x40 | (insn[1] & 0xf);
+	insn[1 + i] = rnd_below(10) ? 0x80 : 0x81;
+	insn[2 + i] = rnd() & (rnd_below(4) ? 0x47 : 0xc7);
+	insn[2 + i] |= rnd_below(10) ? 0x20 : rnd() & 0x38;
 }
 
 /* The full decoder says the same, and what it runs ends the same. */
 static bool store_agrees(struct model *m, const struct shvm_emul_store *st)
 {
 	struct shvm_emul_info info;
-	u64 at = st->linear - MEM_BASE, old, now;
-	u64 reg = m->e.regs.gpr[st->reg];
+	u64 at = st->linear - MEM_BASE, old, now, wanted = st->value;
+	u64 reg = m->e.regs.gpr[st->reg], rflags = m->e.regs.rflags;
 
 	if (shvm_emul_decode(&m->e, &info) != EMUL_OK || info.len != st->len)
 		return false;
 	if (!emul_canonical(&m->e, st->linear) || !emul_canonical(&m->e, st->linear + 7))
 		return true;	/* a fault is never there */
-	if (!info.writes || info.linear != st->linear || info.size != 8)
+	if (!info.writes || info.linear != st->linear || info.size != (st->and ? 1 : 8))
 		return false;
 	if (at > MEM_BYTES - 8)
 		return true;
@@ -755,7 +764,10 @@ static bool store_agrees(struct model *m, const struct shvm_emul_store *st)
 	if (model_again(m) != EMUL_OK)
 		return false;
 	memcpy(&now, m->mem + at, sizeof(now));
-	return now == st->value && m->e.regs.gpr[st->reg] == (st->exchange ? old : reg);
+	if (st->and)
+		wanted = shvm_emul_store_and(st, old, &rflags);
+	return now == wanted && m->e.regs.rflags == rflags &&
+	       m->e.regs.gpr[st->reg] == (st->exchange ? old : reg);
 }
 
 /* The small decoder against the full one. */

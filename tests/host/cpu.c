@@ -389,15 +389,73 @@ static bool emulate(struct vcpu *v, struct operation *op, struct outcome *out, g
 	return true;
 }
 
-/* A #PF exit. False: enter the guest again. */
-static bool exit_fault(struct vcpu *v, struct operation *op, u32 fault, struct outcome *out)
+static struct shvm_pf fault_of(const struct operation *op, u32 fault)
 {
-	struct shvm_pf pf = {
+	return (struct shvm_pf) {
 		.addr = gva(op->a.addr),
 		.error = error_code(&op->a, fault),
 		.flags = (op->a.ac ? SHVM_ACCESS_AC : 0) |
 			 (op->a.implicit ? SHVM_ACCESS_IMPLICIT : 0),
 	};
+}
+
+/* What the small decoder does for a trapped store of the guest's kernel. */
+static bool store_short(struct vcpu *v, struct operation *op, struct outcome *out, gpa_t at)
+{
+	enum shvm_mem_result ret;
+	int idx;
+
+	if (op->len != 8 || (at.v & 7) || !shvm_mmu_try_begin(&v->mv, &idx))
+		return false;
+	ret = shvm_mmu_table_store_now(&v->mv, at, op->old, op->data, op->len);
+	shvm_mmu_end(&v->mv, idx);
+	if (ret != SHVM_MEM_OK)
+		return false;
+	out->kind = DONE;
+	out->gpa = at.v;
+	out->hardware = false;
+	op->lost = false;
+	return true;
+}
+
+enum short_exit { SHORT_NOTHING, SHORT_AGAIN, SHORT_DONE };
+
+/* A #PF exit in the entry loop: interrupts are off, so nobody can have waited for us in between. */
+static enum short_exit exit_fault_short(struct vcpu *v, struct operation *op, u32 fault,
+					struct outcome *out)
+{
+	struct shvm_pf pf = fault_of(op, fault);
+
+	if ((op->rnd >> 12 & 7) == 7 || vcpu_must_exit(v) ||
+	    __atomic_load_n(&v->reload, __ATOMIC_SEQ_CST))
+		return SHORT_NOTHING;
+	tlb_exit(v);
+	__atomic_fetch_add(&v->exits, 1, __ATOMIC_SEQ_CST);
+	switch (shvm_mmu_try_fault(&v->mv, &pf)) {
+	case SHVM_PF_FIXED:
+		tlb_enter(v);
+		return SHORT_AGAIN;
+	case SHVM_PF_REFLECT:
+		out->kind = FAULT;
+		out->error = pf.guest_error;
+		tlb_enter(v);
+		return SHORT_DONE;
+	case SHVM_PF_EMULATE:
+		if (!store_short(v, op, out, pf.gpa))
+			return SHORT_NOTHING;
+		tlb_enter(v);
+		return SHORT_DONE;
+	case SHVM_PF_UNKNOWN:
+		return SHORT_NOTHING;
+	default:
+		fail("shvm_mmu_try_fault() returned nonsense");
+	}
+}
+
+/* A #PF exit. False: enter the guest again. */
+static bool exit_fault(struct vcpu *v, struct operation *op, u32 fault, struct outcome *out)
+{
+	struct shvm_pf pf = fault_of(op, fault);
 
 	switch (shvm_mmu_fault(&v->mv, &pf)) {
 	case SHVM_PF_FIXED:
@@ -409,7 +467,7 @@ static bool exit_fault(struct vcpu *v, struct operation *op, u32 fault, struct o
 		return true;
 	case SHVM_PF_EMULATE:
 		/* An instruction that cannot be emulated: the other way out, which may not help. */
-		if (pf.tracked && !out->exits && (op->rnd >> 1 & 31) == 31 &&
+		if (pf.tracked && out->exits == 1 && (op->rnd >> 1 & 31) == 31 &&
 		    shvm_mmu_unshadow(&machine->mmu, gpa_to_gfn(pf.gpa)))
 			return false;
 		return emulate(v, op, out, pf.gpa);
@@ -420,6 +478,8 @@ static bool exit_fault(struct vcpu *v, struct operation *op, u32 fault, struct o
 	case SHVM_PF_NOMEM:
 		out->kind = NOMEM;
 		return true;
+	case SHVM_PF_UNKNOWN:
+		break;
 	}
 	fail("shvm_mmu_fault() returned nonsense");
 }
@@ -480,12 +540,18 @@ struct outcome vcpu_access(struct vcpu *v, struct operation *op)
 			out.direct = false;
 			continue;
 		}
-		vcpu_exit(v);
-		if (exit_fault(v, op, fault, &out)) {
-			out.exits++;
-			return out;
-		}
 		out.exits++;
+		switch (exit_fault_short(v, op, fault, &out)) {
+		case SHORT_DONE:
+			return out;
+		case SHORT_AGAIN:
+			continue;
+		case SHORT_NOTHING:
+			break;
+		}
+		vcpu_exit(v);
+		if (exit_fault(v, op, fault, &out))
+			return out;
 	}
 	out.kind = STUCK;
 	return out;
@@ -609,4 +675,20 @@ void vcpu_invlpg(struct vcpu *v, u64 addr)
 	vcpu_exit(v);
 	history_flush_page(v, addr);
 	shvm_mmu_invlpg(&v->mv, gva(addr));
+}
+
+/* In the entry loop, as vcpu_load_cr3_fast(). */
+void vcpu_invlpg_fast(struct vcpu *v, u64 addr)
+{
+	if (!v->in_guest || vcpu_must_exit(v) || __atomic_load_n(&v->reload, __ATOMIC_SEQ_CST)) {
+		vcpu_invlpg(v, addr);
+		return;
+	}
+	tlb_exit(v);
+	__atomic_fetch_add(&v->exits, 1, __ATOMIC_SEQ_CST);
+	history_flush_page(v, addr);
+	if (!shvm_mmu_try_invlpg(&v->mv, gva(addr)))
+		vcpu_invlpg(v, addr);
+	else
+		tlb_enter(v);
 }

@@ -48,14 +48,16 @@ static void oos_flushes(void)
 
 	oos_begin(1);
 	v = machine->vcpu;
-	for (i = 0; i < 12; i++) {
+	for (i = 0; i < 15; i++) {
 		change_page_5(v, FIRST | USED, SECOND | USED);
-		if (i % 4 == 0)
+		if (i % 5 == 0)
 			vcpu_load_cr3(v, v->cr3);
-		else if (i % 4 == 1)
+		else if (i % 5 == 1)
 			vcpu_load_cr3_fast(v, v->cr3, false);
-		else if (i % 4 == 2)
+		else if (i % 5 == 2)
 			CHECK(!set_bit_of(v, 0, X86_CR4_PGE, 0), "CR4.PGE");
+		else if (i % 5 == 3)
+			vcpu_invlpg_fast(v, PAGE_5);
 		else
 			vcpu_invlpg(v, PAGE_5);
 		expect(v, READ, false, PAGE_5, DONE);
@@ -79,6 +81,10 @@ static void oos_fault_flushes(void)
 	history_flush_page(v, PAGE_5);
 	edit(v, 5, SECOND | USED);
 	expect(v, READ, false, PAGE_5, DONE);
+	/* User code: the entry loop sees such faults. */
+	change_page_5(v, FIRST | P | U | A | D, SECOND | P | U | A | D);
+	expect(v, WRITE, true, PAGE_5, FAULT);
+	expect(v, READ, true, PAGE_5, DONE);
 	story_end();
 }
 
@@ -92,6 +98,33 @@ static void oos_new_address(void)
 	store(v, L2, 2, L1 << 12 | USED);
 	history_flush_page(v, at(0, 0, 2, 5));
 	expect(v, READ, false, at(0, 0, 2, 5), DONE);
+	story_end();
+}
+
+/* Two PCIDs in turn: what became live under one is compared before the other may use it. */
+static void oos_pcids_in_turn(void)
+{
+	struct vcpu *v;
+	u64 root = ROOT << 12;
+	u32 i;
+
+	oos_begin(1);
+	v = machine->vcpu;
+	CHECK(!set_bit_of(v, 0, X86_CR4_PCIDE, 0), "CR4.PCIDE");
+	change_page_5(v, SECOND | USED, FIRST | USED);
+	vcpu_load_cr3(v, root | 2);
+	vcpu_load_cr3(v, root | 1);
+	change_page_5(v, FIRST | USED, SECOND | USED);
+	vcpu_load_cr3_fast(v, root | 2, true);
+	for (i = 16; i < 64; i += 8) {
+		edit(v, i, FIRST | USED);
+		expect(v, READ, false, at(0, 0, 0, i), DONE);
+		edit(v, i, SECOND | USED);
+		vcpu_load_cr3_fast(v, root | (i & 8 ? 2 : 1), true);
+		expect(v, READ, false, at(0, 0, 0, i), DONE);
+		CHECK(atomic_read(&machine->mmu.nr_oos), "the table is in sync again");
+	}
+	check_all();
 	story_end();
 }
 
@@ -164,6 +197,7 @@ static const struct directed stories[] = {
 	{ "oos-fault-flushes", oos_fault_flushes },
 	{ "oos-new-address", oos_new_address },
 	{ "oos-pcids", oos_pcids },
+	{ "oos-pcids-in-turn", oos_pcids_in_turn },
 	{ "oos-other-role", oos_other_role },
 	{ "oos-two-vcpus", oos_two_vcpus },
 };

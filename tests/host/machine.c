@@ -267,12 +267,13 @@ void shvm_arch_flush(struct shvm_mmu *mmu)
 	}
 }
 
-bool shvm_arch_flush_is_free(struct shvm_mmu *mmu)
+bool shvm_arch_flush_is_free(const struct shvm_mmu_vcpu *mv)
 {
 	int i;
 
+	smp_mb();	/* as in shvm_arch_flush() */
 	for (i = 0; i < machine->nr_vcpus; i++)
-		if (__atomic_load_n(&machine->vcpu[i].in_guest, __ATOMIC_SEQ_CST))
+		if (&machine->vcpu[i].mv != mv && __atomic_load_n(&machine->vcpu[i].in_guest, __ATOMIC_SEQ_CST))
 			return false;
 	return true;
 }

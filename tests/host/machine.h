@@ -227,6 +227,7 @@ int vcpu_load_cr3_keep(struct vcpu *v, u64 cr3);	/* bit 63, if CR4.PCIDE is on *
 int vcpu_load_cr3_fast(struct vcpu *v, u64 cr3, bool keep);
 int vcpu_set_registers(struct vcpu *v, const struct shvm_paging *p, u64 cr3);	/* all at once */
 void vcpu_invlpg(struct vcpu *v, u64 addr);
+void vcpu_invlpg_fast(struct vcpu *v, u64 addr);
 bool vcpu_may_use(const struct vcpu *v, const struct tlb_entry *e);	/* before another flush */
 bool vcpu_must_exit(struct vcpu *v);		/* threads: somebody kicked it */
 

@@ -123,13 +123,18 @@ large-host-frame-of-the-fault	mmu/fault.c	s/\tleaf->host\.hfn\.v &= [^;]*;\n//
 large-guest-frame-of-the-fault	mmu/fault.c	s/leaf->frame = level_first\(f->walk\.frame, level\);/leaf->frame = f->walk.frame;/
 large-without-its-bit	mmu/entry.c	s/\tif \(role\.level > 1\)\n\t\tspte \|= SPTE_PS;\n//
 host-level-ignored	mmu/fault.c	s/top = min\(top, shvm_arch_host_level\([^;]*;/;/
-oos-notrap-stays	mmu/oos.c	s/if \(sp->spt\[i\] == SPTE_NOTRAP\)/if (0)/
+oos-notrap-stays	mmu/oos.c	s/\tsp_set_traps\(sp\);\n//
 oos-link-without-sync	mmu/fault.c	s/if \(f->synced \|\|/if (1 ||/
 oos-load-without-sync	mmu/root.c	s/if \(unlikely\(atomic_read\(&mv->mmu->nr_oos\)\) && /if (0 \&\& /
-oos-slow-load-without-sync	mmu/root.c	s/\tshvm_oos_sync\(mv, load_flushes[^;]*;//
+oos-slow-load-without-sync	mmu/root.c	s/\tshvm_oos_sync\(mv, load_since[^;]*;//
 oos-full-flush-without-sync	mmu/root.c	s/pcids_forget\(mv\);\n\tshvm_oos_sync\(mv, 0\);/pcids_forget(mv);/
 oos-invlpg-without-sync	mmu/root.c	s/\tshvm_oos_sync_addr\(mv, addr\);//
 oos-fault-flushes-nothing	mmu/fault.c	s/\t\tshvm_oos_sync_addr\(mv, pf->addr\);\n//
+oos-short-fault-flushes-nothing	mmu/fault.c	s/\tif \(!shvm_oos_try_sync_addr\(mv, pf->addr\)\)\n\t\treturn false;\n//
+oos-short-invlpg-without-sync	mmu/root.c	s/return shvm_oos_try_sync_addr\(mv, addr\);/return true;/
+oos-load-forgets-the-new	mmu/oos.c	s/sp->oos->groups \|= [^;]*;/;/
+oos-load-forgets-the-older	mmu/oos.c	s/\telse if \(since < o->since\)\n\t\tgroups = sp->used;[^\n]*\n//
+oos-settled-despite-others	mmu/flush.c	s/\tif \(!shvm_arch_flush_is_free\(mv\)\)\n\t\treturn false;\n//
 oos-pcid-keeps-all	mmu/root.c	s/return !noflush \|\| pcid_place\(mv, cr3\)->cr3 != cr3;/return !noflush;/
 oos-pcid-forgets-nothing	mmu/root.c	s/p->cr3 = SHVM_NO_TABLE;/;/
 oos-open-despite-other-role	mmu/oos.c	s/open = state->tracked == n;/open = true;/
@@ -202,7 +207,7 @@ two-shadows	mmu/sp.c	s/if \(!other\)\n\t\thlist_add/other = NULL;\n\t\thlist_add
 lock-is-kept	mmu/sp.c	s/\t\tshvm_unlock_sp\(sp\);\n(\t\tmv->cache)/$1/	fault-invalidate
 race-freed-before-flush	mmu/sp.c	s/\tshvm_mmu_settle\(mmu\);\n//	root-all
 race-roots-not-told	mmu/sp.c	s/smp_store_release\(&mmu->root_gen[^;]*;/;/	root-all
-plain-store-unannounced	mmu/access.c	s/(\tatomic_inc\(mmu_writers\(mmu, table\)\);\n[^\n]*\n)(\tif \(!READ_ONCE\(state->tracked\)\) \{\n\t\tret = store_now\(slot, st\);\n)[^;]*;[^;]*;\n/$2/; s/(\tshvm_lock_mmu_read\(mv\);\n\tret = table_store_locked)/\tatomic_inc(mmu_writers(mmu, table));\n$1/	add-fill
+plain-store-unannounced	mmu/access.c	s/(\tatomic_inc\(mmu_writers\(mmu, table\)\);\n[^\n]*\n)(\tif \(!READ_ONCE\(state->tracked\)\) \{\n\t\tret = store_now\(slot, st\);\n)[^;]*;[^;]*;\n/$2/; s/(\treturn table_store_locked)/\tatomic_inc(mmu_writers(mmu, table));\n$1/	add-fill
 ranks-inverted	mmu/entry.c	s/(\tok = !shvm_inval_is_stale\(mmu, leaf->seq\)[^\n]*\n)/\tshvm_lock_leaf(&mmu->sps_lock);\n\tshvm_unlock_leaf(&mmu->sps_lock);\n$1/	fault-move
 zap-owes-first	rmap/rmap.c	s/\tif \(n\)\n\t\tshvm_tlb_owe\(tlb\);//; s/(\tu32 n = 0;\n)/$1\tshvm_tlb_owe(tlb);\n/	flush-others
 race-large-though-tracked	mmu/entry.c	s/ && !\(home\.large && home\.large->tracked\)//	large-table

@@ -543,7 +543,7 @@ static void act(struct vcpu *v)
 	else if (n < 950)
 		act_cr3(v);
 	else if (n < 985)
-		vcpu_invlpg(v, pick_addr(v));
+		vcpu_invlpg_fast(v, pick_addr(v));
 	else if (n < 1000)
 		act_rest(v);
 	else if (n < 1000 + c->modes)

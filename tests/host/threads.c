@@ -193,7 +193,7 @@ static void *vcpu_thread(void *arg)
 		else if (n < 980)
 			act_cr3(v, &rnd);
 		else if (n < 995)
-			vcpu_invlpg(v, pick_addr(v, &rnd));
+			vcpu_invlpg_fast(v, pick_addr(v, &rnd));
 		else
 			act_mode(v, &rnd);
 	}

@@ -52,6 +52,7 @@ typedef long long s64;
 #define __rcu
 #define __acquires(x)
 #define __releases(x)
+#define __cond_acquires(x)
 #define __must_hold(x)
 #define __acquire(x)	((void)0)
 #define __release(x)	((void)0)
@@ -67,6 +68,7 @@ typedef long long s64;
 #define container_of(p, type, field) \
 	((type *)((char *)(p) - offsetof(type, field)))
 #define ilog2(n)		(63 - __builtin_clzll(n))
+#define __ffs64(n)		((unsigned int)__builtin_ctzll(n))
 #define struct_size(p, member, n)	offsetof(__typeof__(*(p)), member[n])
 #define min_t(type, a, b) ({						\
 	type shim_a = (a), shim_b = (b);				\
@@ -188,6 +190,14 @@ static inline void spin_lock(spinlock_t *l)
 	while (__atomic_test_and_set(&l->held, __ATOMIC_ACQUIRE))
 		shim_wait(l);
 	shim_held++;
+}
+
+static inline bool spin_trylock(spinlock_t *l)
+{
+	if (__atomic_test_and_set(&l->held, __ATOMIC_ACQUIRE))
+		return false;
+	shim_held++;
+	return true;
 }
 
 static inline void spin_unlock(spinlock_t *l)
