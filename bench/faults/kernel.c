@@ -10,7 +10,6 @@
 
 __thread struct measured measured;
 __thread int measured_cpu;
-unsigned int measured_cpus = MAX_THREADS;
 
 void shim_warn(const char *file, int line, const char *fmt, ...)
 {

@@ -164,9 +164,9 @@ void shvm_arch_flush(struct shvm_mmu *mmu)
 	measured.ipis += container_of(mmu, struct machine, mmu)->running - 1;
 }
 
-bool shvm_arch_flush_is_free(struct shvm_mmu *mmu)
+bool shvm_arch_flush_is_free(const struct shvm_mmu_vcpu *mv)
 {
-	return container_of(mmu, struct machine, mmu)->running == 1;
+	return container_of(mv->mmu, struct machine, mmu)->running == 1;
 }
 
 /* Each one looks before it faults. */

@@ -418,7 +418,6 @@ static void machines_make(void)
 {
 	int i;
 
-	measured_cpus = MAX_VCPUS;
 	tables_init();
 	if (shvm_mmu_module_init())
 		abort();

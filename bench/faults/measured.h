@@ -22,8 +22,6 @@ struct measured {
 extern __thread struct measured measured;
 extern __thread int measured_cpu;	/* number of the thread, below MAX_THREADS */
 
-extern unsigned int measured_cpus;
-#define nr_cpu_ids		measured_cpus
 #define raw_smp_processor_id()	measured_cpu
 #define ____cacheline_aligned_in_smp	__attribute__((aligned(CACHE_LINE)))
 
@@ -64,6 +62,14 @@ static inline void spin_lock(spinlock_t *l)
 	if (!__atomic_compare_exchange_n(&l->held, &is_free, 1, false, __ATOMIC_ACQUIRE,
 					 __ATOMIC_RELAXED))
 		spin_lock_slow(l);
+}
+
+static inline bool spin_trylock(spinlock_t *l)
+{
+	u32 is_free = 0;
+
+	return __atomic_compare_exchange_n(&l->held, &is_free, 1, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
 }
 
 static inline void spin_unlock(spinlock_t *l)

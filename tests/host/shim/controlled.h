@@ -17,7 +17,7 @@ void sched_freed(const void *obj, size_t size);
 int sched_spin(void);
 
 /* Counters of each CPU are one: there are so many schedules already. */
-#define nr_cpu_ids		1
+#define SHVM_STRIPES		1
 #define shim_cpu()		0
 
 int sched_mutex_lock(pthread_mutex_t *l);

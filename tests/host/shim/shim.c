@@ -26,7 +26,7 @@ int shim_cpu(void)
 	static __thread int mine = -1;
 
 	if (mine < 0)
-		mine = __atomic_fetch_add(&threads, 1, __ATOMIC_RELAXED) % nr_cpu_ids;
+		mine = __atomic_fetch_add(&threads, 1, __ATOMIC_RELAXED);
 	return mine;
 }
 #endif

@@ -164,10 +164,6 @@ ATOMIC_OPS(atomic64, atomic64_t, s64)
 #ifdef SHIM_LOCKS
 #include SHIM_LOCKS
 #else
-#ifndef SHIM_SCHED
-/* Threads share the CPUs that the code under test is told of. */
-#define nr_cpu_ids		4
-#endif
 #define raw_smp_processor_id()	shim_cpu()
 #define ____cacheline_aligned_in_smp
 
