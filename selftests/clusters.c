@@ -129,10 +129,10 @@ FORM(or_byte, rdx, "or $8, %rdx; .byte 0x48, 0x83, 0xca, 0x10");
 FORM(bts_or, rdi, "bts $12, %rdi; or $0x18, %rdi");
 FORM(bts_r9, r9, "bts $4, %r9; and $-8, %r9");
 FORM(nothing, rax, "");
-FORM(nops, rdi, ".byte 0x90, 0x66, 0x90, 0x0f, 0x1f, 0, 0x0f, 0x1f, 0x40, 0\n"	\
-     ".byte 0x0f, 0x1f, 0x44, 0, 0, 0x66, 0x0f, 0x1f, 0x44, 0, 0; or $0x1000, %rdi");
+FORM(nops, rdi, ".byte 0x90, 0x66, 0x90, 0x0f, 0x1f, 0, 0x0f, 0x1f, 0x40, 0\n"
+	".byte 0x0f, 0x1f, 0x44, 0, 0, 0x66, 0x0f, 0x1f, 0x44, 0, 0; or $0x1000, %rdi");
 FORM(long_nops, rdi, ".byte 0x0f, 0x1f, 0x80, 0, 0, 0, 0, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0\n"
-     ".byte 0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0; or $0x1000, %rdi");
+	".byte 0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0; or $0x1000, %rdi");
 FORM(jump, rdi, "jmp 1f; ud2; .skip 30, 0xcc; 1: or $0x1000, %rdi");
 FORM(copy, rdi, "mov %rdi, %rax; or $0x1000, %rdi");
 FORM(copy_back, rsi, "mov %rsi, %rax; and $0x7ff, %rsi; .byte 0x48, 0x8b, 0xf0; or $8, %rsi");
@@ -148,7 +148,7 @@ FORM(btr, rdi, "or $0x1008, %rdi; btr $3, %rdi; or $0x10, %rdi");
 FORM(branch_of_bts, rdi, "bts $3, %rdi; jnc 1f; or $0x1000, %rdi; 1: or $0x10, %rdi");
 FORM(branch_back, rdi, "jmp 2f; 1: or $0x1000, %rdi; jmp 3f; 2: jmp 1b; 3:");
 FORM(two_bits, rdi, "bt %rdi, %gs:0x18; jc 1f; bt %rdi, %gs:0x20; jc 1f; or $0x1000, %rdi\n"
-     "1: or $8, %rdi");
+	"1: or $8, %rdi");
 
 static const struct form {
 	const char *name;

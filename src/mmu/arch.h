@@ -67,8 +67,8 @@ struct shvm_sp *shvm_arch_table_owner(hpa_t table);
 /* --- vCPUs of the VM --- */
 
 /*
- * When it returns, every vCPU has left the guest at least once since the call began, or was outside;
- * and sees all earlier stores before it enters again: with an empty TLB, or by a tag that
+ * When it returns, every vCPU has left the guest at least once since the call began, or was
+ * outside; and sees all earlier stores before it enters again: with an empty TLB, or by a tag that
  * shvm_mmu_use_tag() lets it use. Waits for IPIs: interrupts on, no lock of rank 6 or more.
  */
 void shvm_arch_flush(struct shvm_mmu *mmu);

@@ -469,8 +469,8 @@ static enum shvm_lookup_result fault_known_wait(struct shvm_mmu_vcpu *mv, struct
 }
 
 /*
- * A fault makes the CPU forget the address (SDM 4.10.4.1), but does one that is an exit? If the same
- * one comes again though all is there, it does not, and another TLB tag ends that.
+ * A fault makes the CPU forget the address (SDM 4.10.4.1), but does one that is an exit? If the
+ * same one comes again though all is there, it does not, and another TLB tag ends that.
  */
 static void fault_ends(struct shvm_mmu_vcpu *mv, gva_t addr, enum shvm_pf_result ret)
 {

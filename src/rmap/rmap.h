@@ -39,7 +39,7 @@ static_assert(sizeof(struct shvm_chain) == 64);
 struct shvm_tlb {
 	struct shvm_striped owed;
 	atomic64_t done;
-	atomic64_t aged;		/* times that A was cleared somewhere: no flush, soon another tag */
+	atomic64_t aged;	/* times that A was cleared somewhere: no flush, soon another tag */
 };
 
 /* Host invalidations: active while one runs, seq counts the finished ones. */

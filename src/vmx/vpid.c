@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * VPIDs: names of TLB tags, of which each CPU hands out its own, one after the other. With VPID a
- * VM entry or exit leaves the TLB as it is. When a tag must start empty (src/mmu/tag.c says when) it
- * gets a new name; when a CPU has none left, it empties its TLB and starts again, in a generation
- * of its own, so that all names it has given before are void. Interrupts are off.
+ * VM entry or exit leaves the TLB as it is. When a tag must start empty (src/mmu/tag.c says when),
+ * it gets a new name; when a CPU has none left, it empties its TLB and starts again, in a
+ * generation of its own, so that all names it has given before are void. Interrupts are off.
  */
 #include <linux/module.h>
 #include <linux/percpu.h>

@@ -301,7 +301,7 @@ static u32 translate(struct vcpu *v, const struct operation *op, struct tlb_entr
 	if (t) {
 		/* Stale rights may fault, or the CPU may look again: both are allowed. */
 		if (refused(v, a, t->w, t->u, t->nx)) {
-			/* It may forget what made it fault (SDM 4.10.4.1), or do so only in a guest. */
+			/* It may forget what made it fault (SDM 4.10.4.1), or not at an exit. */
 			if (op->rnd & 2)
 				t->valid = false;
 			if (op->rnd & 1)

@@ -441,6 +441,7 @@ static void flush_owed_by_others(void)
 	struct shvm_slot *slot;
 	unsigned long *head;
 	struct vcpu *v;
+	s64 gone;
 
 	story_begin(2);
 	v = machine->vcpu;
@@ -449,8 +450,8 @@ static void flush_owed_by_others(void)
 	slot = shvm_slots_find(mmu->slots, gfn(DATA));
 	head = slot_rmap_head(slot, gfn(DATA));
 	shvm_lock_rmap(head);
-	shvm_striped_add(&mmu->leaves, -(s64)shvm_rmap_zap(&mmu->tlb, head,
-				       &slot_gfn_state(slot, gfn(DATA))->age));
+	gone = shvm_rmap_zap(&mmu->tlb, head, &slot_gfn_state(slot, gfn(DATA))->age);
+	shvm_striped_add(&mmu->leaves, -gone);
 	shvm_unlock_rmap(head);
 	host_migrate(page_of(DATA));
 	expect(&v[1], WRITE, false, at(0, 0, 0, 0), DONE);

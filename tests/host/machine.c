@@ -273,7 +273,8 @@ bool shvm_arch_flush_is_free(const struct shvm_mmu_vcpu *mv)
 
 	smp_mb();	/* as in shvm_arch_flush() */
 	for (i = 0; i < machine->nr_vcpus; i++)
-		if (&machine->vcpu[i].mv != mv && __atomic_load_n(&machine->vcpu[i].in_guest, __ATOMIC_SEQ_CST))
+		if (&machine->vcpu[i].mv != mv &&
+		    __atomic_load_n(&machine->vcpu[i].in_guest, __ATOMIC_SEQ_CST))
 			return false;
 	return true;
 }

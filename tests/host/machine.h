@@ -216,7 +216,7 @@ struct operation {
 
 u32 access_flags(const struct access *a);	/* SHVM_ACCESS_* */
 struct outcome vcpu_access(struct vcpu *v, struct operation *op);
-void vcpu_exit(struct vcpu *v);			/* leaves the guest: its TLB is empty, without tags */
+void vcpu_exit(struct vcpu *v);		/* leaves the guest: its TLB is empty, without tags */
 /*
  * 0; 1: PDPTEs had to be loaded and one has a reserved bit, #GP; -EFAULT: the host has no memory
  * for them. If not 0, nothing has changed.
