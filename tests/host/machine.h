@@ -329,7 +329,7 @@ struct directed_set {
 
 extern const struct directed_set directed_tests, format_tests, pae_tests, two_level_tests,
 	limit_tests, walker_tests, class_tests, race_tests, coverage_tests, large_tests,
-	size_tests, direct_tests, oos_tests;
+	size_tests, direct_tests, oos_tests, tag_tests;
 
 /* Where random numbers come from instead, if not NULL. */
 extern u64 (*rnd_source)(void);

@@ -179,6 +179,7 @@ rescue-in-the-first-table	mmu/lookup.c	s/sp = shvm_arch_table_owner\(hpa\(l->spt
 tag-after-lost-rights	mmu/mmu.h	s/shvm_tlb_owed\(&mv->mmu->tlb\) \+ //
 tag-after-ageing	mmu/host.c	s/\t\tatomic64_inc\(&mmu->tlb\.aged\);/\t\t;/
 tag-of-any-root	mmu/tag.c	s/tag->root == mv->root_hpa\.v && //
+tag-in-new-mode	mmu/root.c	s/(shvm_gpt_mode\(p\);\n)\tshvm_tags_forget\(mv\);\n/$1/
 tag-for-other-directories	mmu/root.c	s/(do not\. \*\/\n)\tshvm_tags_forget\(mv\);\n/$1/
 tag-faults-for-ever	mmu/fault.c	s/\t\tshvm_tags_forget\(mv\);/\t\t;/
 store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
