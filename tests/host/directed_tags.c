@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stories about TLB tags: an exit leaves the TLB as it is, and the module says what of it may be used
- * again.
+ * Stories about TLB tags: an exit leaves the TLB as it is, and the module says what of it may be
+ * used again.
  */
 #include <asm/processor-flags.h>
 
