@@ -87,6 +87,9 @@ FIXTURE_SETUP(mmu_parallel)
 		SKIP(return, "needs the counters of SHVM_GET_STATS");
 	self->vm = vm_create();
 	vm_add_ram(self->vm, STORM_SLOT, 0, STORM_BASE, variant->nr * NR_FRAMES * PAGE_SIZE);
+	/* The host would take pages away to make a large one: faults wait for that, and flush. */
+	ASSERT_EQ(0, madvise(vm_hva(self->vm, STORM_BASE), variant->nr * NR_FRAMES * PAGE_SIZE,
+			     MADV_NOHUGEPAGE));
 	guest_map_range(self->vm, STORM_BASE, STORM_BASE, variant->nr * NR_FRAMES * PAGE_SIZE,
 			PTE_P | PTE_W);
 	/* So that none is taken back for another one. */
