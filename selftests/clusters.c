@@ -326,16 +326,10 @@ GUEST_ASM(stepped,
 	  ".balign 8; stepped_at: .quad 1b, 2b, 3b, 4b, 5b");
 extern char stepped[], stepped_at[];
 
-#define STEP_END	0x40000	/* AC in RFLAGS: the code is over */
-
+/* A breakpoint is not to be met again. */
 GUEST_CODE static void log_debug(struct guest_frame *frame)
 {
-	u64 dr6, zero = 0;
-
-	asm volatile("mov %%dr6, %0; mov %1, %%dr6" : "=r"(dr6) : "r"(zero));
-	event_append(frame, dr6);
-	if (frame->rflags & STEP_END)
-		frame->rflags &= ~(RFLAGS_TF | STEP_END);
+	log_step(frame);
 	frame->rflags |= RFLAGS_RF;
 }
 

@@ -234,18 +234,6 @@ TEST_F(fault, stack_in_a_page_table)
 
 /* ---- single steps ---- */
 
-#define STEP_END	0x40000	/* AC in RFLAGS: the code is over */
-
-GUEST_CODE static void log_step(struct guest_frame *frame)
-{
-	u64 dr6, zero = 0;
-
-	asm volatile("mov %%dr6, %0; mov %1, %%dr6" : "=r"(dr6) : "r"(zero));
-	event_append(frame, dr6);
-	if (frame->rflags & STEP_END)
-		frame->rflags &= ~(RFLAGS_TF | STEP_END);
-}
-
 /* RDI: an address for the code to use. The steps are where the labels 1 to 6 are. */
 #define STEP_GUEST(name, code)						\
 GUEST_ASM(name,								\

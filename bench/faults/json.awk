@@ -1,19 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Records (DESIGN STORM THREADS COUNTER VALUE) as JSON. -v taken_on=TEXT: lines of NAME<tab>VALUE.
-
-BEGIN {
-	print "{"
-	print "  \"taken_on\": {"
-	n = split(taken_on, lines, "\n")
-	for (i = 1; i <= n; i++) {
-		split(lines[i], pair, "\t")
-		gsub(/["\\]/, "\\\\&", pair[2])
-		printf "    \"%s\": \"%s\"%s\n", pair[1], pair[2], i < n ? "," : ""
-	}
-	print "  },"
-	print "  \"results\": ["
-}
+# Records (DESIGN STORM THREADS COUNTER VALUE) as JSON, after json-head.awk.
 
 {
 	key = "\"design\": \"" $1 "\", \"storm\": \"" $2 "\", \"threads\": " $3

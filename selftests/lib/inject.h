@@ -42,6 +42,19 @@ GUEST_CODE static void log_event(struct guest_frame *frame)
 	}
 }
 
+#define STEP_END	0x40000	/* AC in RFLAGS: the code is over */
+
+/* For #DB: with DR6, until the code sets AC. */
+GUEST_CODE static void log_step(struct guest_frame *frame)
+{
+	u64 dr6, zero = 0;
+
+	asm volatile("mov %%dr6, %0; mov %1, %%dr6" : "=r"(dr6) : "r"(zero));
+	event_append(frame, dr6);
+	if (frame->rflags & STEP_END)
+		frame->rflags &= ~(RFLAGS_TF | STEP_END);
+}
+
 /* Reports one event and ends. */
 GUEST_CODE static void last_event(struct guest_frame *frame)
 {
