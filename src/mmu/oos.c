@@ -303,12 +303,11 @@ static bool sp_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct s
 /* Is an entry of the group present in the guest's table? */
 static bool group_is_present(const struct shvm_sp *sp, unsigned int first)
 {
-	const u64 *e = sp->oos->known + first;
 	unsigned int i;
 	u64 any = 0;
 
 	if (has_wide_entries(sp))
-		return (e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & GPTE_P;
+		return group_any(sp->oos->known + first) & GPTE_P;
 	for (i = first; i < first + SHVM_USED_GROUP; i++)
 		any |= shvm_oos_known(sp, i);
 	return any & GPTE_P;

@@ -303,14 +303,6 @@ static enum root_result root_missing(struct shvm_mmu *mmu, gfn_t f)
 	return shvm_slots_find(mmu_slots(mmu), f) ? ROOT_WAIT : ROOT_ABSENT;
 }
 
-/* Of a page that was just filled. */
-static bool sp_group_is_absent(const struct shvm_sp *sp, unsigned int first)
-{
-	const u64 *e = sp->spt + first;
-
-	return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
-}
-
 /*
  * A new address space shares most tables with others, those of the guest's kernel: link what is
  * there, instead of one fault for each. Their own A is clear, as nobody has used them yet.
@@ -327,7 +319,8 @@ static void root_link_known(struct shvm_mmu_vcpu *mv, struct shvm_sp *root)
 	if (!role.wp || atomic_read(&mv->mmu->nr_oos))
 		return;
 	for (i = 0; i < SHVM_SPT_ENTRIES && mv->cache.nr_chain > 1; i++) {
-		if (i % SHVM_USED_GROUP == 0 && sp_group_is_absent(root, i)) {
+		/* It was just filled: absent entries are 0. */
+		if (i % SHVM_USED_GROUP == 0 && !group_any(root->spt + i)) {
 			i += SHVM_USED_GROUP - 1;
 			continue;
 		}

@@ -89,6 +89,13 @@ static inline bool sp_group_is_used(const struct shvm_sp *sp, unsigned int index
 	return sp->used >> (index / SHVM_USED_GROUP) & 1;
 }
 
+/* Bits that are set in any entry of a group, of ours or of a guest's. */
+static inline u64 group_any(const u64 *e)
+{
+	static_assert(SHVM_USED_GROUP == 8);
+	return e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7];
+}
+
 /* In a group that is not used no entry is live. Written out: nearly all groups are such. */
 static inline void sp_group_set(struct shvm_sp *sp, unsigned int first, u64 spte)
 {
