@@ -30,10 +30,16 @@ static void host_migrate_twice(void)
 	host_migrate(page_of(DATA));
 }
 
-static void host_migrate_1_and_0(void)
+static void settle(void)
 {
+	shvm_mmu_settle(&machine->mmu);
+}
+
+/* After a flush of its own, which must not stand for that of a store under way. */
+static void host_settle_migrate_1(void)
+{
+	settle();
 	host_migrate(page_of(DATA + 1));
-	host_migrate(page_of(DATA));
 }
 
 static void host_protect_0(void)
@@ -199,15 +205,28 @@ static void v0_load_0(void)
 	linger(vcpu_of(0));
 }
 
+/* What the TLB has from the first load, the second one uses when everybody else has ended. */
+static void v0_load_1_twice(void)
+{
+	load(vcpu_of(0), VIA_L1(1));
+	linger(vcpu_of(0));
+	load(vcpu_of(0), VIA_L1(1));
+}
+
 static void v0_load_2(void)
 {
 	load(vcpu_of(0), VIA_L1(2));
 	linger(vcpu_of(0));
 }
 
-static void settle(void)
+/* Nobody is in the guest, so that flushes wait for nobody, and something is owed. */
+static void owe(void)
 {
-	shvm_mmu_settle(&machine->mmu);
+	all_touch();
+	load(vcpu_of(0), VIA_L1(2));
+	edit(vcpu_of(1), L1, 2, 0);
+	vcpu_exit(vcpu_of(0));
+	vcpu_exit(vcpu_of(1));
 }
 
 /* In the guest, with an empty TLB. */
@@ -329,9 +348,9 @@ static void fill_budget(void)
 }
 
 /* The right was taken by vCPU 1; the host still has to wait for the TLB of vCPU 0. */
-static void v1_take_0(void)
+static void v1_take_1(void)
 {
-	edit(vcpu_of(1), L1, 0, 0);
+	edit(vcpu_of(1), L1, 1, 0);
 	linger(vcpu_of(1));
 }
 
@@ -665,7 +684,7 @@ const struct scenario scenarios[] = {
 	{ "table-dropped", "tables go away under a fault", 1,
 	  lose_leaves, { v0_store_0, drop_l1, drop_l2 } },
 	{ "flush-owed", "the host takes a page that a store has just unmapped", 2,
-	  all_touch, { v0_use_0, v1_take_0, host_migrate_1_and_0 } },
+	  owe, { v0_load_1_twice, v1_take_1, host_settle_migrate_1 } },
 	{ "flush-others", "the host takes a page while a table goes away", 1,
 	  touch_via_t, { v0_use_0, host_migrate_0, drop_t } },
 	{ "slot-delete", "a slot goes away under a fault", 1,
