@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The host marks pages as idle and asks later which were used since. Pages that only a guest uses
- * have no other witness than the shadow MMU. Needs CONFIG_IDLE_PAGE_TRACKING, CONFIG_COMPACTION
- * and root.
+ * have no other witness than the shadow MMU. Needs CONFIG_IDLE_PAGE_TRACKING and root.
  */
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -60,14 +60,21 @@ static u64 frame_of(struct test_vm *vm, u64 gpa)
 
 /*
  * The host marks only what is on its lists of pages in use. New pages wait in a batch of the CPU
- * that asked for them; before it compacts memory, the host empties the batches of all CPUs.
+ * that asked for them. The batches of all CPUs are emptied before a file of memory is sealed that
+ * somebody holds a page of, here a pipe; compaction does so, too, but leaves some pages behind.
  */
 static void put_pages_on_lists(void)
 {
-	int fd = open("/proc/sys/vm/compact_memory", O_WRONLY | O_CLOEXEC);
+	int fd = memfd_create("idle_pages", MFD_CLOEXEC | MFD_ALLOW_SEALING), ends[2];
+	off_t at = 0;
 
-	if (fd < 0 || write(fd, "1", 1) != 1)
-		test_die("cannot compact memory: %s", strerror(errno));
+	if (fd < 0 || pipe(ends) || pwrite(fd, "", 1, 0) != 1 ||
+	    splice(fd, &at, ends[1], NULL, 1, 0) != 1)
+		test_die("cannot put a page into a pipe: %s", strerror(errno));
+	if (!fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) || errno != EBUSY)
+		test_die("a file in use can be sealed");
+	close(ends[0]);
+	close(ends[1]);
 	close(fd);
 }
 

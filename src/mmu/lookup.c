@@ -161,13 +161,15 @@ static bool peek_walk(struct shvm_mmu_vcpu *mv, gva_t addr, struct shvm_peek *ou
 	return sp && spte_is_leaf(l->spte);
 }
 
-/* Without CR0.WP a page of the user may look like one of the kernel. */
+/*
+ * Without CR0.WP a page of the user may look like one of the kernel; but not where SMEP or SMAP
+ * would keep the kernel out of it.
+ */
 bool shvm_mmu_peek(struct shvm_mmu_vcpu *mv, gva_t addr, bool fetch, struct shvm_peek *out)
 {
 	struct shvm_lookup l;
 
-	if (mv->root_role.pae_host || !mv->root_role.wp || !peek_walk(mv, addr, out, &l) ||
-	    (l.all & SPTE_U) || (fetch && (l.any & SPTE_NX)))
+	if (!peek_walk(mv, addr, out, &l) || (l.all & SPTE_U) || (fetch && (l.any & SPTE_NX)))
 		return false;
 	out->at = hpa((l.spte & SPTE_FRAME) |
 		      (addr.v & ((level_frames(l.sp->role.level) << SHVM_PAGE_SHIFT) - 1)));

@@ -524,7 +524,8 @@ struct outcome vcpu_access(struct vcpu *v, struct operation *op)
 			out.kind = err == -EFAULT ? NOROOT : err == -ENOMEM ? NOMEM : STUCK;
 			return out;
 		}
-		fault = translate(v, op, &e, &out.from_tlb);
+		e = vcpu_look(v, op);
+		fault = e ? 0 : translate(v, op, &e, &out.from_tlb);
 		if (!fault) {
 			out.kind = DONE;
 			out.hardware = true;

@@ -68,6 +68,15 @@ struct tlb_entry {
 	u64 gfn;			/* as the oracle saw it when the entry was made */
 };
 
+/* Where the kernel's page was that the entry loop has looked for last. */
+struct look {
+	struct shvm_peek at;
+	u64 owed;			/* rights lost when it held last */
+	u64 kept;			/* how often the same answer served again */
+	bool fetch;
+	struct tlb_entry entry;		/* as what the hardware would have found */
+};
+
 struct vcpu {
 	struct shvm_mmu_vcpu mv;
 	int id;
@@ -83,6 +92,7 @@ struct vcpu {
 	u64 tag;			/* in use; 0: no tags */
 	u64 tags[SHVM_NR_TLB_TAGS];	/* what the module's are called */
 	u64 last_tag;
+	struct look look;
 };
 
 struct machine {
@@ -213,6 +223,11 @@ struct operation {
 };
 
 #define RND_PARTS	128	/* of a large translation the TLB keeps the part that was used */
+#define RND_LOOK	(1u << 16)	/* not the hardware reads, but the entry loop */
+#define RND_KEEP	(7u << 17)	/* ... only where it has looked before */
+
+/* look.c: for a vCPU in the guest. NULL: not this access, or not known. */
+struct tlb_entry *vcpu_look(struct vcpu *v, const struct operation *op);
 
 u32 access_flags(const struct access *a);	/* SHVM_ACCESS_* */
 struct outcome vcpu_access(struct vcpu *v, struct operation *op);
@@ -275,6 +290,7 @@ struct verdicts {
 	u64 hits, stale;	/* served by the TLB; and the tables say something else */
 	u64 old;		/* by a shadow out of sync, and the tables say something else */
 	u64 opens, changes;	/* tables let go out of sync, entries of theirs that changed */
+	u64 kept;		/* answers of shvm_mmu_peek() that served again */
 	u64 large;		/* served by large translations, TLB or not */
 	u64 by_format[O_NR_FORMATS];	/* of those that are done */
 };

@@ -182,6 +182,10 @@ tag-of-any-root	mmu/tag.c	s/tag->root == mv->root_hpa\.v && //
 tag-in-new-mode	mmu/root.c	s/(shvm_gpt_mode\(p\);\n)\tshvm_tags_forget\(mv\);\n/$1/
 tag-for-other-directories	mmu/root.c	s/(do not\. \*\/\n)\tshvm_tags_forget\(mv\);\n/$1/
 tag-faults-for-ever	mmu/fault.c	s/\t\tshvm_tags_forget\(mv\);/\t\t;/
+look-at-user-page	mmu/lookup.c	s/\(l\.all & SPTE_U\) \|\| //
+look-at-data-for-code	mmu/lookup.c	s/ \|\| \(fetch && \(l\.any & SPTE_NX\)\)//
+look-kept-for-ever	mmu/lookup.c	s/(\t\tif \(\(READ_ONCE\(\*p->way[^\n]*\n)\t\t\treturn false;/$1\t\t\t;/
+look-kept-in-another-root	mmu/mmu.h	s/return !\(\(READ_ONCE\(mv->root->spt[^;]*;/return true;/
 store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
 END
 }

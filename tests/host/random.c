@@ -633,6 +633,8 @@ void random_repeat(void)
 
 static void run_steps(void)
 {
+	u32 i;
+
 	if (!machine_create(r.c->vcpus))
 		return;
 	machine->inject_eintr = r.c->eintr;
@@ -650,6 +652,8 @@ static void run_steps(void)
 	}
 	verdicts.opens = atomic64_read(&machine->mmu.stats.oos_opens);
 	verdicts.changes = atomic64_read(&machine->mmu.stats.oos_changes);
+	for (i = 0; i < r.c->vcpus; i++)
+		verdicts.kept += machine->vcpu[i].look.kept;
 	machine_destroy();
 }
 
@@ -681,8 +685,9 @@ bool random_run(const struct random_options *opt)
 		       verdicts.by_format[O_64], verdicts.faults, verdicts.direct, verdicts.mmio);
 		printf("%llu TLB hits (%llu stale), %llu by large pages, ", verdicts.hits,
 		       verdicts.stale, verdicts.large);
-		printf("%llu tables out of sync: %llu changes, %llu uses of old entries\n",
+		printf("%llu tables out of sync: %llu changes, %llu uses of old entries, ",
 		       verdicts.opens, verdicts.changes, verdicts.old);
+		printf("%llu kept looks at the kernel's pages\n", verdicts.kept);
 	}
 	CHECK(verdicts.large || opt->fail_alloc || opt->steps < 5000,
 	      "no access was served by a large page");
