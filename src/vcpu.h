@@ -56,6 +56,7 @@ enum shvm_next {
 };
 
 struct shvm_vcpu {
+	u64 gpr[SHVM_NR_GPRS];	/* first: entry.S. [SHVM_RSP] is valid only through the accessors */
 	struct shvm *vm;
 	u32 id;
 	struct mutex mutex;		/* rank 2; held for the whole of RUN */
@@ -69,7 +70,6 @@ struct shvm_vcpu {
 	struct preempt_notifier preempt_notifier;
 
 	/* Guest registers held in software. RSP, RIP, RFLAGS: shvm_vmx_*() accessors. */
-	u64 gpr[SHVM_NR_GPRS];		/* [SHVM_RSP] is valid only through the accessors */
 	u64 cr0, cr2, cr3, cr4, cr8, efer, apic_base;	/* as the guest sees them */
 	u64 dr[4], dr6, dr7;
 	u32 mp_state;			/* SHVM_MP_STATE_* */

@@ -100,32 +100,6 @@ void shvm_mmu_set_paging(struct shvm_mmu_vcpu *mv, const struct shvm_paging *p)
 	roots_forget(mv);
 }
 
-static u64 cr3_table(u64 cr3)
-{
-	return cr3 & GENMASK_ULL(51, SHVM_PAGE_SHIFT);
-}
-
-/* The remainders below are masks. */
-static_assert(!(SHVM_NR_CACHED_ROOTS & (SHVM_NR_CACHED_ROOTS - 1)));
-static_assert(SHVM_NR_PCIDS == 16);
-
-/* Both tables of a process with page-table isolation, which lie side by side, have a place. */
-static __always_inline struct shvm_cached_root **root_hint(struct shvm_mmu_vcpu *mv, u64 cr3)
-{
-	return &mv->root_hint[(cr3 >> SHVM_PAGE_SHIFT) % SHVM_NR_CACHED_ROOTS];
-}
-
-static __always_inline void root_set(struct shvm_mmu_vcpu *mv, const struct shvm_cached_root *root)
-{
-	struct shvm_sp *sp = root->sp;
-
-	sp_stamp(mv, sp);
-	WRITE_ONCE(sp->writes, 0);	/* a sign of use; a racing store's count may be lost */
-	mv->root_hpa = root->hpa;
-	mv->root_is_loaded = true;
-	WRITE_ONCE(mv->root, sp);
-}
-
 static struct shvm_cached_root *root_remember(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
 {
 	struct shvm_cached_root *root = &mv->roots[mv->next_root];
@@ -136,12 +110,6 @@ static struct shvm_cached_root *root_remember(struct shvm_mmu_vcpu *mv, struct s
 	root->hpa = shvm_arch_table_hpa(sp->spt);
 	*root_hint(mv, mv->cr3) = root;
 	return root;
-}
-
-/* Linux tells the two PCIDs of an address space with page-table isolation apart by bit 11. */
-static __always_inline struct shvm_pcid *pcid_place(struct shvm_mmu_vcpu *mv, u64 cr3)
-{
-	return &mv->pcids[(cr3 ^ cr3 >> 8) % SHVM_NR_PCIDS];
 }
 
 /* Does the guest expect to see all changes of its tables after this load? */
@@ -163,13 +131,6 @@ static u64 load_since(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 	return load_flushes(mv, cr3, noflush) ? 0 : pcid_place(mv, cr3)->left;
 }
 
-static __always_inline void pcid_switch(struct shvm_mmu_vcpu *mv, u64 cr3)
-{
-	mv->pcid->left = atomic64_read(&mv->mmu->oos_notes);
-	mv->pcid = pcid_place(mv, cr3);
-	mv->pcid->cr3 = cr3;
-}
-
 /* All but the current one. */
 static void pcids_forget(struct shvm_mmu_vcpu *mv)
 {
@@ -178,15 +139,6 @@ static void pcids_forget(struct shvm_mmu_vcpu *mv)
 	for (p = mv->pcids; p < mv->pcids + SHVM_NR_PCIDS; p++)
 		if (p != mv->pcid)
 			p->cr3 = SHVM_NO_TABLE;
-}
-
-static __always_inline void root_switch(struct shvm_mmu_vcpu *mv, u64 cr3,
-					const struct shvm_cached_root *root)
-{
-	pcid_switch(mv, cr3);
-	mv->cr3 = cr3;
-	root_set(mv, root);
-	mv->stats.cr3_fast++;
 }
 
 static noinline bool root_search(struct shvm_mmu_vcpu *mv, u64 cr3)
@@ -204,22 +156,18 @@ static noinline bool root_search(struct shvm_mmu_vcpu *mv, u64 cr3)
 	return false;
 }
 
-static __always_inline bool root_load_cached(struct shvm_mmu_vcpu *mv, u64 cr3)
+static bool root_load_cached(struct shvm_mmu_vcpu *mv, u64 cr3)
 {
-	struct shvm_cached_root *root = *root_hint(mv, cr3);
-
-	if (unlikely(mv->root_role.pae_host || mv->roots_gen != READ_ONCE(mv->mmu->root_gen)))
+	if (mv->root_role.pae_host || mv->roots_gen != READ_ONCE(mv->mmu->root_gen))
 		return false;
-	if (unlikely(root->table != cr3_table(cr3)))
-		return root_search(mv, cr3);
-	root_switch(mv, cr3, root);
-	return true;
+	return root_try_hint(mv, cr3) || root_search(mv, cr3);
 }
 
 bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
-	/* Pairs with oos_take(): who sees a store to a table out of sync sees that there is one. */
-	if (unlikely(atomic_read(&mv->mmu->nr_oos)) && load_wants_sync(mv, cr3, noflush) &&
+	if (shvm_mmu_load_cr3_short(mv, cr3))
+		return true;
+	if (atomic_read(&mv->mmu->nr_oos) && load_wants_sync(mv, cr3, noflush) &&
 	    !shvm_oos_try_sync(mv, load_since(mv, cr3, noflush)))
 		return false;
 	return root_load_cached(mv, cr3);

@@ -10,6 +10,7 @@
 #include "arch.h"
 #include "gpt.h"
 #include "locks.h"
+#include "root_cache.h"
 
 /* An invariant of ours is broken: warn once, stop this VM. Returns the condition. */
 #define SHVM_MMU_BROKEN_IF(mmu, cond) ({					\
@@ -59,12 +60,6 @@ static inline unsigned int sp_index(const struct shvm_sp *sp, gva_t addr)
 static inline unsigned int sp_guest_index(const struct shvm_sp *sp, unsigned int index)
 {
 	return (sp->role.quadrant * SHVM_SPT_ENTRIES + index) >> sp->index_shift;
-}
-
-/* A coarse stamp of use; other vCPUs' faults of late, and races, cost precision only. */
-static inline void sp_stamp(const struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
-{
-	WRITE_ONCE(sp->stamp, READ_ONCE(mv->mmu->clock) + mv->ticks);
 }
 
 static inline struct shvm_slots *mmu_slots(struct shvm_mmu *mmu)

@@ -54,15 +54,21 @@ static __always_inline bool cluster_holds(struct shvm_vcpu *vcpu, const struct s
 	       likely(cluster_code_is_same(c));
 }
 
+/* False: they may be somewhere else now. */
+static __always_inline bool cluster_data_holds(struct shvm_vcpu *vcpu, const struct shvm_cluster *c)
+{
+	unsigned long gs_base;
+
+	return vmcs_try_read(GUEST_GS_BASE, &gs_base) && likely(gs_base == c->gs_base) &&
+	       likely(shvm_mmu_peek_holds(&vcpu->mmu, &c->data));
+}
+
 /* The branch goes the way that was decoded if the bit is clear. */
-static __always_inline bool cluster_bit_is_clear(struct shvm_vcpu *vcpu, struct shvm_cluster *c)
+static __always_inline bool cluster_bit_is_clear(const struct shvm_vcpu *vcpu,
+						 const struct shvm_cluster *c)
 {
 	u64 bit = cr3_form_value(&c->bit, vcpu->cr3);
 
-	if (unlikely(vmcs_read_natural(GUEST_GS_BASE) != c->gs_base ||
-		     !shvm_mmu_peek_holds(&vcpu->mmu, &c->data)) &&
-	    !shvm_vmx_cluster_find_data(vcpu, c))
-		return false;
 	return bit < 64 && !(get_unaligned((const u64 *)c->data_at) & BIT_ULL(bit));
 }
 
@@ -87,10 +93,30 @@ static __always_inline u64 rflags_of_result(u64 rflags, u64 result)
  */
 static __always_inline bool cluster_is_undisturbed(struct shvm_vcpu *vcpu, u64 rflags)
 {
+	unsigned long blocked;
+
 	return likely(!(rflags & (X86_EFLAGS_RF | X86_EFLAGS_TF)) &&
-		      !(vcpu->dr7 & SHVM_DR7_BREAKPOINTS) &&
-		      !(vmcs_read32(GUEST_INTERRUPTIBILITY_INFO) &
-			(SHVM_BLOCK_STI | SHVM_BLOCK_MOV_SS)));
+		      !(vcpu->dr7 & SHVM_DR7_BREAKPOINTS)) &&
+	       vmcs_try_read(GUEST_INTERRUPTIBILITY_INFO, &blocked) &&
+	       likely(!(blocked & (SHVM_BLOCK_STI | SHVM_BLOCK_MOV_SS)));
+}
+
+/* CR3 is loaded: registers, flags and RIP. */
+static __always_inline bool cluster_finish(struct shvm_vcpu *vcpu, const struct shvm_cluster *c,
+					   u64 old, u64 rflags)
+{
+	u64 val = cr3_form_value(&c->value, old);
+	unsigned int gpr = CR_GPR(c->qualification);
+
+	if (c->has_copy)
+		vcpu->gpr[c->copy_gpr % SHVM_NR_GPRS] = cr3_form_value(&c->copy, old);
+	if (gpr != SHVM_RSP)
+		vcpu->gpr[gpr] = val;
+	else if (!vmcs_try_write(GUEST_RSP, val))
+		return false;
+	return (!c->sets_flags ||
+		vmcs_try_write(GUEST_RFLAGS, rflags_of_result(rflags, val))) &&
+	       vmcs_try_write(GUEST_RIP, c->next_rip);
 }
 
 /**
@@ -98,34 +124,29 @@ static __always_inline bool cluster_is_undisturbed(struct shvm_vcpu *vcpu, u64 r
  * @vcpu: in the entry loop; the exit is by a MOV from CR3 in 64-bit code
  * @rip: of it
  * @q: exit qualification
+ * @effort: CR3_SHORT: only if all is where it was the last time
  * Return: true: done, RIP is behind the MOV to CR3. False: nothing happened.
  */
-static __always_inline bool cluster_run(struct shvm_vcpu *vcpu, u64 rip, u64 q)
+static __always_inline bool cluster_run(struct shvm_vcpu *vcpu, u64 rip, u64 q,
+					enum cr3_effort effort)
 {
 	struct shvm_cluster *c = cluster_of(vcpu, rip);
-	u64 rflags, val, cr3 = vcpu->cr3;
+	u64 cr3 = vcpu->cr3;
+	unsigned long rflags;
 
 	OPTIMIZER_HIDE_VAR(c);		/* it has an address, not to be worked out each time */
 	if (unlikely(!cluster_holds(vcpu, c, rip, q)) &&
-	    !shvm_vmx_cluster_find(vcpu, c, rip, q))
+	    (effort == CR3_SHORT || !shvm_vmx_cluster_find(vcpu, c, rip, q)))
 		return false;
-	rflags = vmcs_read_natural(GUEST_RFLAGS);
-	if (!cluster_is_undisturbed(vcpu, rflags) ||
-	    (c->tests_bit && !cluster_bit_is_clear(vcpu, c)))
+	if (c->tests_bit && unlikely(!cluster_data_holds(vcpu, c)) &&
+	    (effort == CR3_SHORT || !shvm_vmx_cluster_find_data(vcpu, c)))
 		return false;
-	val = cr3_form_value(&c->value, cr3);
-	if (!cr3_try_load(vcpu, val))
+	if (!vmcs_try_read(GUEST_RFLAGS, &rflags) || !cluster_is_undisturbed(vcpu, rflags) ||
+	    (c->tests_bit && !cluster_bit_is_clear(vcpu, c)) ||
+	    !cr3_try_load(vcpu, cr3_form_value(&c->value, cr3), effort))
 		return false;
-
-	if (c->has_copy)
-		vcpu->gpr[c->copy_gpr % SHVM_NR_GPRS] = cr3_form_value(&c->copy, cr3);
-	if (CR_GPR(q) == SHVM_RSP)
-		vmcs_write_natural(GUEST_RSP, val);
-	else
-		vcpu->gpr[CR_GPR(q)] = val;
-	if (c->sets_flags)
-		vmcs_write_natural(GUEST_RFLAGS, rflags_of_result(rflags, val));
-	vmcs_write_natural(GUEST_RIP, c->next_rip);
+	if (unlikely(!cluster_finish(vcpu, c, cr3, rflags)))
+		shvm_vmx_insn_failed("vmwrite", GUEST_RIP);
 	return true;
 }
 

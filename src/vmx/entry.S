@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Into the guest and out again. Nothing else in the module runs with guest values in registers,
- * and nothing between VM exit and the end of the RSB fill may execute a RET or an indirect branch:
- * the guest has filled the predictors that they would use. docs/security.md lists what is done
- * here against which weakness.
+ * the guest has filled the predictors. Until SPEC_CTRL is written and the branch history is cleared
+ * there is no call and no indirect branch; until the RSB is filled, no RET but those whose call came
+ * after the VM exit, which predict by what it has pushed. So short exits go without the fill.
+ * docs/security.md lists what is done here against which weakness.
  */
 #include <linux/linkage.h>
 #include <asm/alternative.h>
@@ -84,12 +85,31 @@
 .Lcall_has_retired:
 .endm
 
+/* No value of the guest's choice is left for speculation to use as an address. RDI is the caller's. */
+.macro CLEAR_REGISTERS
+	xorl	%eax, %eax
+	xorl	%ecx, %ecx
+	xorl	%edx, %edx
+	xorl	%ebx, %ebx
+	xorl	%ebp, %ebp
+	xorl	%esi, %esi
+	xorl	%r8d, %r8d
+	xorl	%r9d, %r9d
+	xorl	%r10d, %r10d
+	xorl	%r11d, %r11d
+	xorl	%r12d, %r12d
+	xorl	%r13d, %r13d
+	xorl	%r14d, %r14d
+	xorl	%r15d, %r15d
+.endm
+
 	.section .noinstr.text, "ax"
 
 /*
- * int shvm_vmx_enter_asm(u64 *gpr, bool resume, unsigned long *host_rsp)
+ * int shvm_vmx_enter_asm(struct shvm_vcpu *vcpu, bool resume, unsigned long *host_rsp)
  *
- * Stack while the guest runs: gpr, then the callee-saved registers.
+ * Enters, and again after each exit for which shvm_vmx_exit_short() says so. 1: an entry failed.
+ * The vCPU begins with gpr[]. Stack while the guest runs: vcpu, then the callee-saved registers.
  */
 SYM_FUNC_START(shvm_vmx_enter_asm)
 	pushq	%rbp
@@ -109,9 +129,45 @@ SYM_FUNC_START(shvm_vmx_enter_asm)
 	movq	%rsp, (%rdx)
 .Lrsp_is_known:
 
+	movl	%esi, %ebp
+	call	shvm_vmx_first_entry
+	movq	(%rsp), %rdi
 	/* CF = resume; it survives the loads and VERW, which changes ZF only. */
-	btl	$0, %esi
+	btl	$0, %ebp
+	jmp	.Lenter
 
+/* HOST_RIP. All general registers but RSP hold the guest's values. */
+SYM_INNER_LABEL(shvm_vmx_exit_point, SYM_L_GLOBAL)
+	ENDBR
+	pushq	%rdi
+	movq	8(%rsp), %rdi
+	popq	RDI(%rdi)
+	movq	%rax, RAX(%rdi)
+	movq	%rcx, RCX(%rdi)
+	movq	%rdx, RDX(%rdi)
+	movq	%rbx, RBX(%rdi)
+	movq	%rbp, RBP(%rdi)
+	movq	%rsi, RSI(%rdi)
+	movq	%r8, R8(%rdi)
+	movq	%r9, R9(%rdi)
+	movq	%r10, R10(%rdi)
+	movq	%r11, R11(%rdi)
+	movq	%r12, R12(%rdi)
+	movq	%r13, R13(%rdi)
+	movq	%r14, R14(%rdi)
+	movq	%r15, R15(%rdi)
+	CLEAR_REGISTERS
+	RESTORE_SPEC_CTRL
+	CLEAR_BRANCH_HISTORY_VMEXIT
+
+	movq	(%rsp), %rdi
+	call	shvm_vmx_exit_short
+	testb	%al, %al
+	jz	.Lleave
+	movq	(%rsp), %rdi
+	stc
+
+.Lenter:
 	movq	RAX(%rdi), %rax
 	movq	RCX(%rdi), %rcx
 	movq	RDX(%rdi), %rdx
@@ -138,54 +194,17 @@ SYM_FUNC_START(shvm_vmx_enter_asm)
 .Lresume:
 	vmresume
 	jbe	.Lfail			/* always, and the unwinder sees how we get further */
+	jmp	shvm_vmx_exit_point
 	_ASM_EXTABLE(.Llaunch, .Lfail)
 	_ASM_EXTABLE(.Lresume, .Lfail)
 
-/* HOST_RIP. All general registers but RSP hold the guest's values. */
-SYM_INNER_LABEL(shvm_vmx_exit_point, SYM_L_GLOBAL)
-	ENDBR
-	pushq	%rax
-	movq	8(%rsp), %rax
-	popq	RAX(%rax)
-	movq	%rcx, RCX(%rax)
-	movq	%rdx, RDX(%rax)
-	movq	%rbx, RBX(%rax)
-	movq	%rbp, RBP(%rax)
-	movq	%rsi, RSI(%rax)
-	movq	%rdi, RDI(%rax)
-	movq	%r8, R8(%rax)
-	movq	%r9, R9(%rax)
-	movq	%r10, R10(%rax)
-	movq	%r11, R11(%rax)
-	movq	%r12, R12(%rax)
-	movq	%r13, R13(%rax)
-	movq	%r14, R14(%rax)
-	movq	%r15, R15(%rax)
-	xorl	%ebx, %ebx		/* the return value, out of the way of the fill */
-.Lclean:
-	/* No value of the guest's choice is left for speculation to use as an address. */
-	xorl	%eax, %eax
-	xorl	%ecx, %ecx
-	xorl	%edx, %edx
-	xorl	%ebp, %ebp
-	xorl	%esi, %esi
-	xorl	%edi, %edi
-	xorl	%r8d, %r8d
-	xorl	%r9d, %r9d
-	xorl	%r10d, %r10d
-	xorl	%r11d, %r11d
-	xorl	%r12d, %r12d
-	xorl	%r13d, %r13d
-	xorl	%r14d, %r14d
-	xorl	%r15d, %r15d
-
+.Lleave:
+	xorl	%ebx, %ebx
+.Lfill:
 	FILL_RSB
-	RESTORE_SPEC_CTRL
-	CLEAR_BRANCH_HISTORY_VMEXIT
-
 	movl	%ebx, %eax
 .Lout:
-	addq	$8, %rsp		/* gpr */
+	addq	$8, %rsp		/* vcpu */
 	popq	%r15
 	popq	%r14
 	popq	%r13
@@ -194,9 +213,12 @@ SYM_INNER_LABEL(shvm_vmx_exit_point, SYM_L_GLOBAL)
 	popq	%rbp
 	RET
 
+	/* Nothing of the guest has run since the last exit, or ever, but its values are here. */
 .Lfail:
+	CLEAR_REGISTERS
+	xorl	%edi, %edi
 	movl	$1, %ebx
-	jmp	.Lclean
+	jmp	.Lfill
 
 .Lfail_early:
 	movl	$1, %eax

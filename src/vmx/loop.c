@@ -40,20 +40,6 @@ static __always_inline void root_load(struct shvm_vcpu *vcpu)
 		shvm_vpid_load(vcpu);
 }
 
-/* No tracing, no RCU, no lockdep from here on until the kernel knows that the guest has left. */
-static noinstr void guest_enter(struct shvm_vcpu *vcpu)
-{
-	struct shvm_vmx_vcpu *vmx = &vcpu->vmx;
-
-	shvm_guest_state_enter();
-	if (vcpu->cr2 != native_read_cr2())
-		native_write_cr2(vcpu->cr2);
-	if (unlikely(shvm_vmx_enter_asm(vcpu->gpr, vmx->launched, &vmx->host_rsp)))
-		vmx->failed = true;
-	vcpu->cr2 = native_read_cr2();
-	shvm_guest_state_exit();
-}
-
 /* ---- what the exit reports: gone once another VMCS is current, so it is read at once ---- */
 
 static __always_inline void exit_count(struct shvm_vcpu *vcpu, u32 reason)
@@ -116,6 +102,13 @@ static void exit_read_event(struct shvm_vcpu *vcpu)
 
 /* ---- short exits: true: done, enter again; false: nothing has happened ---- */
 
+/* What was read into the cache of registers is not known any more when the guest has run. */
+static void regs_write(struct shvm_vcpu *vcpu)
+{
+	if (vcpu->vmx.regs.valid | vcpu->vmx.regs.dirty)
+		shvm_vmx_regs_flush(vcpu);
+}
+
 /* As shvm_vmx_skip_insn(), without the cache of registers, which is empty. */
 static __always_inline void insn_skip(struct shvm_vcpu *vcpu, u64 rip, bool is_64bit)
 {
@@ -127,6 +120,7 @@ static __always_inline void insn_skip(struct shvm_vcpu *vcpu, u64 rip, bool is_6
 		     (!is_64bit && (rip ^ (rip + len)) >> 32))) {
 		vcpu->vmx.exit.insn_len = len;
 		shvm_vmx_skip_insn(vcpu);
+		regs_write(vcpu);
 		return;
 	}
 	blocked = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
@@ -151,13 +145,27 @@ static __always_inline bool cr3_access(struct shvm_vcpu *vcpu, u64 q)
 		return true;
 	case CR_WRITE << 4 | 3:
 		return cr3_try_load(vcpu, gpr == SHVM_RSP ? vmcs_read_natural(GUEST_RSP) :
-					  vcpu->gpr[gpr]);
+					  vcpu->gpr[gpr], CR3_SEARCH);
 	default:
 		return false;
 	}
 }
 
-static __always_inline bool exit_cr3(struct shvm_vcpu *vcpu)
+/*
+ * The shortest exit. Nothing in it is a call after which more than vcpu is needed, so that no
+ * register has to be saved.
+ */
+static __always_inline bool exit_is_cluster(struct shvm_vcpu *vcpu)
+{
+	unsigned long q, rip;
+
+	return vmcs_try_read(GUEST_RIP, &rip) && likely(rip >> 32) &&
+	       vmcs_try_read(EXIT_QUALIFICATION, &q) &&
+	       likely(CR_AND_ACCESS(q) == (CR_READ << 4 | 3)) &&
+	       cluster_run(vcpu, rip, q, CR3_SHORT);
+}
+
+static bool exit_cr3(struct shvm_vcpu *vcpu)
 {
 	u64 q, rip = vmcs_read_natural(GUEST_RIP);
 
@@ -165,7 +173,7 @@ static __always_inline bool exit_cr3(struct shvm_vcpu *vcpu)
 	if (unlikely(!(rip >> 32) && !shvm_vmx_is_64bit(vcpu)))
 		return false;
 	q = vmcs_read_natural(EXIT_QUALIFICATION);
-	if (CR_AND_ACCESS(q) == (CR_READ << 4 | 3) && cluster_run(vcpu, rip, q))
+	if (CR_AND_ACCESS(q) == (CR_READ << 4 | 3) && cluster_run(vcpu, rip, q, CR3_SEARCH))
 		return true;
 	if (unlikely(!cr3_access(vcpu, q)))
 		return false;
@@ -281,9 +289,8 @@ static bool exit_event(struct shvm_vcpu *vcpu)
 	}
 }
 
-static noinline bool exit_other(struct shvm_vcpu *vcpu, u32 reason)
+static __always_inline bool exit_by_reason(struct shvm_vcpu *vcpu, u32 reason)
 {
-	vcpu->vmx.exit.reason = reason;
 	if (exit_is_insn(reason)) {
 		exit_begin_insn(vcpu);
 		if (reason == EXIT_REASON_CPUID)
@@ -295,7 +302,19 @@ static noinline bool exit_other(struct shvm_vcpu *vcpu, u32 reason)
 	return exit_event(vcpu);
 }
 
-/* First what a guest with page-table isolation does four times in each system call. */
+/* All but the shortest. */
+static noinline bool exit_other(struct shvm_vcpu *vcpu, u32 reason)
+{
+	if (reason == EXIT_REASON_CR_ACCESS && exit_cr3(vcpu))
+		return true;
+	vcpu->vmx.exit.reason = reason;
+	if (!exit_by_reason(vcpu, reason))
+		return false;
+	regs_write(vcpu);
+	return true;
+}
+
+/* First what a guest with page-table isolation does twice in each system call. */
 static __always_inline bool exit_is_short(struct shvm_vcpu *vcpu)
 {
 	u32 reason = vmcs_read32(VM_EXIT_REASON);
@@ -303,33 +322,59 @@ static __always_inline bool exit_is_short(struct shvm_vcpu *vcpu)
 	exit_count(vcpu, reason);
 	if (likely(reason == EXIT_REASON_CR_ACCESS)) {
 		exit_begin_insn(vcpu);
-		if (likely(exit_cr3(vcpu)))
+		if (likely(exit_is_cluster(vcpu)))
 			return true;
 	}
 	return exit_other(vcpu, reason);
 }
 
 /*
- * That requests end the loop only saves an entry: who makes one finds mode == SHVM_IN_GUEST and
- * sends an IPI.
+ * True: enter again. That requests end the loop only saves an entry: who makes one finds
+ * mode == SHVM_IN_GUEST and sends an IPI.
  */
-void shvm_vmx_enter_loop(struct shvm_vcpu *vcpu)
+static __always_inline bool exit_then_prepare(struct shvm_vcpu *vcpu)
 {
+	if (!exit_is_short(vcpu)) {
+		vcpu->stats.exits_left++;
+		return false;
+	}
+	if (READ_ONCE(vcpu->requests)) {
+		vcpu->vmx.exit.reason = SHVM_VMX_EXIT_DONE;
+		return false;
+	}
+	root_load(vcpu);
+	return true;
+}
+
+/* No tracing, no RCU, no lockdep from here on until the kernel knows that the guest has left. */
+static __always_inline void guest_begin(struct shvm_vcpu *vcpu)
+{
+	shvm_guest_state_enter();
+	if (vcpu->cr2 != native_read_cr2())
+		native_write_cr2(vcpu->cr2);
+}
+
+asmlinkage __visible noinstr bool shvm_vmx_exit_short(struct shvm_vcpu *vcpu)
+{
+	bool again;
+
+	vcpu->cr2 = native_read_cr2();
+	shvm_guest_state_exit();
+	instrumentation_begin();
+	again = exit_then_prepare(vcpu);
+	instrumentation_end();
+	if (again)
+		guest_begin(vcpu);
+	return again;
+}
+
+asmlinkage __visible noinstr void shvm_vmx_first_entry(struct shvm_vcpu *vcpu)
+{
+	instrumentation_begin();
 	if (static_branch_unlikely(&shvm_vpid_is_on) && unlikely(shvm_vpid_is_void(vcpu)))
 		shvm_vpid_load(vcpu);
-	do {
-		if (unlikely(vcpu->vmx.regs.valid | vcpu->vmx.regs.dirty))
-			shvm_vmx_regs_flush(vcpu);
-		root_load(vcpu);
-		guest_enter(vcpu);
-		if (unlikely(vcpu->vmx.failed)) {
-			vcpu->vmx.insn_error = vmcs_read32(VM_INSTRUCTION_ERROR);
-			return;
-		}
-		if (!exit_is_short(vcpu)) {
-			vcpu->stats.exits_left++;
-			return;
-		}
-	} while (!READ_ONCE(vcpu->requests));
-	vcpu->vmx.exit.reason = SHVM_VMX_EXIT_DONE;
+	regs_write(vcpu);
+	root_load(vcpu);
+	instrumentation_end();
+	guest_begin(vcpu);
 }

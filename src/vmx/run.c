@@ -35,6 +35,18 @@ static bool is_loaded_here(const struct shvm_vcpu *vcpu)
 	return vcpu->cpu == smp_processor_id() && shvm_vmx_is_on();
 }
 
+/* The entry loop: loop.c, called by entry.S. */
+static noinstr void guest_run(struct shvm_vcpu *vcpu)
+{
+	struct shvm_vmx_vcpu *vmx = &vcpu->vmx;
+
+	BUILD_BUG_ON(offsetof(struct shvm_vcpu, gpr));	/* entry.S */
+	if (unlikely(shvm_vmx_enter_asm(vcpu, vmx->launched, &vmx->host_rsp))) {
+		shvm_guest_state_exit();
+		vmx->failed = true;
+	}
+}
+
 /* Interrupts off. False: something came up, the guest was not entered. */
 static bool try_enter(struct shvm_vcpu *vcpu)
 {
@@ -50,9 +62,11 @@ static bool try_enter(struct shvm_vcpu *vcpu)
 	shvm_vmx_host_enter(vcpu);
 	shvm_guest_timing_enter();
 	if (shvm_vmx_check_entry(vcpu))
-		shvm_vmx_enter_loop(vcpu);
+		guest_run(vcpu);
 	else
 		vcpu->vmx.exit.reason = SHVM_VMX_EXIT_REFUSED;
+	if (unlikely(vcpu->vmx.failed))
+		vcpu->vmx.insn_error = vmcs_read32(VM_INSTRUCTION_ERROR);
 	shvm_vmx_host_leave(vcpu);
 	shvm_host_guest_ran();
 	return true;

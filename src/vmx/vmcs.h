@@ -64,6 +64,30 @@ fail:
 	shvm_vmx_insn_failed("vmwrite", field);
 }
 
+/*
+ * For the shortest exits, where a call that may be made costs even if it is not: false on failure.
+ * Who needs the field reads it once more by the accessors below, which say so.
+ */
+static __always_inline bool vmcs_try_read(unsigned long field, unsigned long *val)
+{
+	asm goto("1:	vmread %[field], %[val]\n"
+		 VMX_CHECK
+		 : [val] "=r" (*val) : [field] "r" (field) : "cc" : fail);
+	return true;
+fail:
+	return false;
+}
+
+static __always_inline bool vmcs_try_write(unsigned long field, unsigned long val)
+{
+	asm goto("1:	vmwrite %[val], %[field]\n"
+		 VMX_CHECK
+		 : : [val] "r" (val), [field] "r" (field) : "cc" : fail);
+	return true;
+fail:
+	return false;
+}
+
 /* The accessors to use: one for each width, checked when the compiler folds the constant. */
 static __always_inline u16 vmcs_read16(unsigned long field)
 {

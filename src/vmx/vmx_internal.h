@@ -60,8 +60,11 @@ void shvm_uret_drop_cpu(void);				/* host values back; IRQs off */
 void shvm_uret_module_init(void);
 
 /* --- entry.S --- */
-/* 0: the guest ran and left; 1: VMLAUNCH/VMRESUME failed. Clobbers nothing but the usual. */
-int shvm_vmx_enter_asm(u64 *gpr, bool resume, unsigned long *host_rsp);
+/*
+ * Enters until an exit is not short (loop.c), IRQs off. 0: the guest ran and left, the exit is in
+ * vmx->exit; 1: VMLAUNCH/VMRESUME failed, and the kernel still believes that the guest runs.
+ */
+int shvm_vmx_enter_asm(struct shvm_vcpu *vcpu, bool resume, unsigned long *host_rsp);
 extern const char shvm_vmx_exit_point[];		/* HOST_RIP */
 
 /* --- vpid.c: interrupts off --- */
@@ -82,10 +85,6 @@ void shvm_vmx_injected_forget(struct shvm_vcpu *vcpu);
 /* --- exit.c --- */
 enum shvm_next shvm_vmx_exit_handle(struct shvm_vcpu *vcpu);
 enum shvm_next shvm_vmx_internal_error(struct shvm_vcpu *vcpu, u32 suberror);
-
-/* --- loop.c --- */
-/* Enters until an exit is not short: it is in vmx->exit, or vmx->failed is set. IRQs off. */
-void shvm_vmx_enter_loop(struct shvm_vcpu *vcpu);
 
 /* --- cluster.c --- */
 /* Entry loop: false: at rip there is none. True: c describes what is there now. */

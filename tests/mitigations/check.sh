@@ -134,13 +134,25 @@ replacement()
 		--start-address="$start" --stop-address=$((start + ${2-44})) "$module"
 }
 
+# Line of the one call between VM exit and VM entry: short exits.
+short_exit()
+{
+	local from
+	from=$(line '^exit_point:')
+	awk -v from="$from" 'NR > from && /call/ { print NR; exit }' "$work/code"
+}
+
+# Returns of what that call calls have their calls behind the exit; no other may come earlier.
 fill_comes_first()
 {
-	local from to
+	local from to call
 	from=$(line '^exit_point:')
 	to=$(site RSB_VMEXIT_LITE)
+	call=$(short_exit)
 	[ -n "$from" ] && [ -n "$to" ] && [ "$to" -gt "$from" ] &&
-		! sed -n "$from,${to}p" "$work/code" | grep -qE '\b(ret|call)|jmp +\*|__x86'
+		sed -n "$((call + 1))p" "$work/code" | grep -q shvm_vmx_exit_short &&
+		! sed -n "$from,${to}p" "$work/code" | sed "$((call - from + 1))d" |
+			grep -qE '\b(ret|call)|jmp +\*|__x86'
 }
 
 # calls_then_lfence FEATURE N: N calls of 5 bytes, each with INT3 behind it where a RET would go;
@@ -181,11 +193,21 @@ spec_ctrl_is_written()
 		grep -q x86_spec_ctrl_current "$work/spec_ctrl" && grep -q wrmsr "$work/spec_ctrl"
 }
 
+# before_short_exit FEATURE: its alternative lies between VM exit and the call.
+before_short_exit()
+{
+	local at call
+	at=$(site "$1")
+	call=$(short_exit)
+	[ -n "$at" ] && [ -n "$call" ] && [ "$at" -gt "$(line '^exit_point:')" ] &&
+		[ "$call" -gt "$at" ]
+}
+
 bhb_is_cleared()
 {
 	[ -z "$(feature CLEAR_BHB_LOOP_ON_VMEXIT)" ] && return
 	replacement CLEAR_BHB_LOOP_ON_VMEXIT | grep -q clear_bhb_loop &&
-		comes_after RSB_VMEXIT CLEAR_BHB_LOOP_ON_VMEXIT
+		before_short_exit CLEAR_BHB_LOOP_ON_VMEXIT
 }
 
 # After VERW nothing is read or written before the guest runs: no operand in parentheses.
@@ -209,11 +231,13 @@ registers_are_cleared()
 {
 	local from to register
 	from=$(line '^exit_point:')
-	to=$(site RSB_VMEXIT)
-	for register in eax ecx edx ebp esi edi r8d r9d r10d r11d r12d r13d r14d r15d; do
+	to=$(short_exit)
+	for register in eax ecx edx ebx ebp esi r8d r9d r10d r11d r12d r13d r14d r15d; do
 		sed -n "$from,${to}p" "$work/code" |
 			grep -q "xor *%$register,%$register" || return 1
 	done
+	# RDI is the vCPU.
+	sed -n "$((to - 1))p" "$work/code" | grep -q 'mov *(%rsp),%rdi'
 }
 
 barrier_between_guests()
@@ -233,13 +257,13 @@ disassemble
 alternatives
 echo "TAP version 13"
 echo "1..12"
-check "RSB fill comes before any return, call or indirect branch" fill_comes_first
+check "RSB fill comes before any return of a call made before the guest ran" fill_comes_first
 check "RSB fill is 32 calls and LFENCE" calls_then_lfence RSB_VMEXIT 32
 check "where one call is enough, it has retired" calls_then_lfence RSB_VMEXIT_LITE 1
 check "the full fill goes before it" comes_after RSB_VMEXIT RSB_VMEXIT_LITE
 check "SPEC_CTRL is written where the kernel runs with IBRS" spec_ctrl_is_written
-check "SPEC_CTRL is written after the RSB fill" comes_after RSB_VMEXIT KERNEL_IBRS
-check "branch history is cleared after the RSB fill" bhb_is_cleared
+check "SPEC_CTRL is written before any call" before_short_exit KERNEL_IBRS
+check "branch history is cleared before any call" bhb_is_cleared
 check "no memory access between VERW and VM entry" verw_is_last
 check "every VM entry passes VERW" every_entry_passes_verw
 check "guest values leave the registers" registers_are_cleared
