@@ -34,6 +34,9 @@
 
 #define VMCS_HOST_RSP	0x6c14
 
+/* Above the stack pointer: what RBP is saved in, and the return address. */
+#define FRAME	(6 * 8)
+
 /* Kernels before the split have one selection of VERW for all purposes. */
 #ifdef VM_CLEAR_CPU_BUFFERS
 #define CLEAR_BUFFERS	VM_CLEAR_CPU_BUFFERS
@@ -85,13 +88,15 @@
 .Lcall_has_retired:
 .endm
 
-/* No value of the guest's choice is left for speculation to use as an address. RDI is the caller's. */
+/*
+ * No value of the guest's choice is left for speculation to use as an address. RBP: the frame of
+ * this function, for unwinders that go by frame pointers. RDI is left to the user of the macro.
+ */
 .macro CLEAR_REGISTERS
 	xorl	%eax, %eax
 	xorl	%ecx, %ecx
 	xorl	%edx, %edx
 	xorl	%ebx, %ebx
-	xorl	%ebp, %ebp
 	xorl	%esi, %esi
 	xorl	%r8d, %r8d
 	xorl	%r9d, %r9d
@@ -101,6 +106,7 @@
 	xorl	%r13d, %r13d
 	xorl	%r14d, %r14d
 	xorl	%r15d, %r15d
+	leaq	FRAME(%rsp), %rbp
 .endm
 
 	.section .noinstr.text, "ax"
@@ -129,11 +135,12 @@ SYM_FUNC_START(shvm_vmx_enter_asm)
 	movq	%rsp, (%rdx)
 .Lrsp_is_known:
 
-	movl	%esi, %ebp
+	leaq	FRAME(%rsp), %rbp
+	movl	%esi, %ebx
 	call	shvm_vmx_first_entry
 	movq	(%rsp), %rdi
 	/* CF = resume; it survives the loads and VERW, which changes ZF only. */
-	btl	$0, %ebp
+	btl	$0, %ebx
 	jmp	.Lenter
 
 /* HOST_RIP. All general registers but RSP hold the guest's values. */

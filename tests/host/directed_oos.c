@@ -97,6 +97,8 @@ static void oos_new_address(void)
 	change_page_5(v, FIRST | USED, SECOND | USED);
 	store(v, L2, 2, L1 << 12 | USED);
 	history_flush_page(v, at(0, 0, 2, 5));
+	/* The fault makes its own entry right; the other one is there already. */
+	expect(v, READ, false, at(0, 0, 2, 9), DONE);
 	expect(v, READ, false, at(0, 0, 2, 5), DONE);
 	story_end();
 }
@@ -154,6 +156,75 @@ static void oos_pcids(void)
 	story_end();
 }
 
+/*
+ * A PCID that is new to the vCPU, at the place of one that it knows: nothing is older than its
+ * load, whatever those may keep that are known.
+ */
+static void oos_new_pcid(void)
+{
+	struct vcpu *v;
+	u64 root = ROOT << 12;
+
+	oos_begin(2);
+	v = machine->vcpu;
+	CHECK(!set_bit_of(v, 0, X86_CR4_PCIDE, 0), "CR4.PCIDE");
+	vcpu_load_cr3(v, root | 2);
+	change_page_5(v, FIRST | USED, FIRST | USED);
+	/* The other vCPU keeps the table from being in sync after a flush. */
+	expect(&v[1], READ, false, at(0, 0, 0, 3), DONE);
+	vcpu_load_cr3_fast(v, root | 1, true);
+	vcpu_load_cr3_fast(v, root | 2, true);
+	edit(v, 5, SECOND | USED);
+	CHECK(atomic_read(&machine->mmu.nr_oos), "no table is out of sync");
+	vcpu_load_cr3_fast(v, root | 1, true);
+	vcpu_load_cr3_fast(v, root | 0x12, true);
+	expect(v, READ, false, PAGE_5, DONE);
+	story_end();
+}
+
+/* What was live before a full flush is not what a PCID may keep that comes back after it. */
+static void oos_pcids_forgotten(void)
+{
+	struct vcpu *v;
+	u64 root = ROOT << 12;
+
+	oos_begin(2);
+	v = machine->vcpu;
+	CHECK(!set_bit_of(v, 0, X86_CR4_PCIDE, 0), "CR4.PCIDE");
+	vcpu_load_cr3(v, root | 2);
+	change_page_5(v, FIRST | USED, FIRST | USED);
+	/* The other vCPU keeps the table from being in sync after a flush. */
+	expect(&v[1], READ, false, at(0, 0, 0, 3), DONE);
+	vcpu_load_cr3_fast(v, root | 1, true);
+	edit(v, 7, (DATA + 7) << 12 | USED);
+	CHECK(!set_bit_of(v, 0, X86_CR4_PGE, 0), "CR4.PGE");
+	CHECK(atomic_read(&machine->mmu.nr_oos), "no table is out of sync");
+	edit(v, 6, (DATA + 6) << 12 | USED);
+	edit(v, 5, SECOND | USED);
+	vcpu_load_cr3_fast(v, root | 2, true);
+	expect(v, READ, false, PAGE_5, DONE);
+	story_end();
+}
+
+/* A table that is used after each flush, and not stored to, is trapped again. */
+static void oos_ends(void)
+{
+	struct vcpu *v;
+	int i;
+
+	oos_begin(1);
+	v = machine->vcpu;
+	change_page_5(v, FIRST | USED, SECOND | USED);
+	for (i = 0; i < 20 && atomic_read(&machine->mmu.nr_oos); i++) {
+		vcpu_load_cr3(v, v->cr3);
+		expect(v, READ, false, PAGE_5, DONE);
+	}
+	CHECK(!atomic_read(&machine->mmu.nr_oos), "after %d flushes it is still out of sync", i);
+	edit(v, 5, FIRST | USED);
+	check_all();
+	story_end();
+}
+
 /* L1 becomes a directory, too: every store to it must trap again. */
 static void oos_other_role(void)
 {
@@ -198,6 +269,9 @@ static const struct directed stories[] = {
 	{ "oos-new-address", oos_new_address },
 	{ "oos-pcids", oos_pcids },
 	{ "oos-pcids-in-turn", oos_pcids_in_turn },
+	{ "oos-new-pcid", oos_new_pcid },
+	{ "oos-pcids-forgotten", oos_pcids_forgotten },
+	{ "oos-ends", oos_ends },
 	{ "oos-other-role", oos_other_role },
 	{ "oos-two-vcpus", oos_two_vcpus },
 };

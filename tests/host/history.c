@@ -159,8 +159,11 @@ bool history_explains(const struct vcpu *v, const struct access *a, struct outco
 		if (stores[i % NR_STORES].page != (u64)page_of(entry >> 12) ||
 		    stores[i % NR_STORES].off != (entry & 0xff8))
 			continue;
-		/* It was there from the store before until this one: was the PCID in use then? */
-		if (i <= vcpus[v->id].since && store_before(i) >= e->left)
+		/*
+		 * It was there from the store before until this one: was the PCID in use then, and
+		 * after the last flush?
+		 */
+		if (i <= vcpus[v->id].since && (store_before(i) >= e->left || floor > e->left))
 			continue;
 		if (entry_explains(v, a, entry, o.bytes, stores[i % NR_STORES].was, out))
 			return true;

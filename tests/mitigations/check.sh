@@ -232,12 +232,12 @@ registers_are_cleared()
 	local from to register
 	from=$(line '^exit_point:')
 	to=$(short_exit)
-	for register in eax ecx edx ebx ebp esi r8d r9d r10d r11d r12d r13d r14d r15d; do
+	for register in eax ecx edx ebx esi r8d r9d r10d r11d r12d r13d r14d r15d; do
 		sed -n "$from,${to}p" "$work/code" |
 			grep -q "xor *%$register,%$register" || return 1
 	done
-	# RDI is the vCPU.
-	sed -n "$((to - 1))p" "$work/code" | grep -q 'mov *(%rsp),%rdi'
+	sed -n "$from,${to}p" "$work/code" | grep -q 'lea *0x[0-9a-f]*(%rsp),%rbp' &&
+		sed -n "$((to - 1))p" "$work/code" | grep -q 'mov *(%rsp),%rdi'
 }
 
 barrier_between_guests()
