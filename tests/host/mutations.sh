@@ -98,7 +98,6 @@ error-code-nx-without-pae	mmu/gpt.c	s/\(\(cr4 & X86_CR4_PAE\) && (\(efer & EFER_
 former-root-for-ever	mmu/access.c	s/\(sp->is_root && shvm_arch_root_in_use\(mmu, sp\)\)/sp->is_root/
 marks-not-seen-elsewhere	mmu/gpt.c	s/shvm_table_marked\([^;]*;/;/
 prefetch-in-other-format	mmu/entry.c	s/sp->role\.format != mv->root_role\.format \|\| //
-walk-before-invalidation	mmu/fault.c	s/if \(shvm_inval_is_stale\(mv->mmu, f->leaf\.seq\)\)\n\t\treturn SHVM_MAP_RETRY;//
 crowded-table-stays	mmu/reclaim.c	s/if \(sp->crowded\)/if (0)/
 parents-without-end	mmu/sp.c	s/if \(shvm_chain_count\(sp->parents\) >= SHVM_CHAIN_MAX\)/if (0)/
 large-though-tracked	mmu/entry.c	s/ && !\(home\.large && home\.large->tracked\)//
@@ -137,7 +136,6 @@ oos-load-forgets-the-older	mmu/oos.c	s/\telse if \(since < o->since\)\n\t\tgroup
 oos-settled-despite-others	mmu/flush.c	s/\tif \(!shvm_arch_flush_is_free\(mv\)\)\n\t\treturn false;\n//
 oos-pcid-keeps-all	mmu/root.c	s/return !noflush \|\| pcid_place\(mv, cr3\)->cr3 != cr3;/return !noflush;/
 oos-pcid-forgets-nothing	mmu/root.c	s/p->cr3 = SHVM_NO_TABLE;/;/
-oos-open-despite-other-role	mmu/oos.c	s/open = state->tracked == n;/open = true;/
 oos-close-keeps-write	mmu/oos.c	s/\tWRITE_ONCE\(state->loose, false\);\n\tshvm_rmap_write_protect[^;]*;//
 oos-in-sync-before-flush	mmu/oos.c	s/quiet = o->closing && [^;]*;/quiet = true;/
 oos-fill-not-noted	mmu/fault.c	s/\t\tshvm_oos_note\(mv->mmu, sp, index, f->walk[^;]*;/\t\t;/
@@ -200,6 +198,7 @@ done-too-far	mmu/flush.c	s/tlb_done_raise\(&mmu->tlb, owed\)/tlb_done_raise(&mmu
 fill-despite-writers	mmu/sp.c	s/atomic_read\(mmu_writers\(mmu, sp->gfn\)\) \|\|//	add-fill
 fill-despite-invalidation	mmu/sp.c	s/(mmu_writers\(mmu, sp->gfn\)\)) \|\|\n[^)]*\)\)/$1)/	replace-fill
 race-writable-though-tracked	mmu/entry.c	s/home->state && home->state->tracked/0/	new-table-tlb
+oos-open-despite-other-role	mmu/oos.c	s/open = state->tracked == n;/open = true;/	oos-other-role
 debt-of-others-forgotten	mmu/sp.c	s/\tshvm_rmap_write_protect\(&mmu->tlb, head\);/\tbool lost = shvm_rmap_write_protect(&mmu->tlb, head);/; s/(tlb_owed, )(shvm_tlb_owed\(&mmu->tlb\))/$1lost ? $2 : 0/	new-table-debt
 active-ends-before-seq	mmu/flush.c	s/(\tatomic64_inc\(&mmu->inval.seq\);\n)(.*?)(\tatomic_dec\(&mmu->inval.active\);\n)/$3$2$1/s	fault-move
 stale-without-active	mmu/flush.c	s/return atomic_read_acquire\(&mmu->inval.active\) \|\|/return/	fault-move

@@ -121,14 +121,14 @@ void store(struct vcpu *v, u64 addr, u64 value)
 	access_data(v, addr, WRITE, value);
 }
 
-void edit_by_guest(struct vcpu *v, u64 addr, u64 table, int i, u64 value)
+static void edit_by(struct vcpu *v, bool user, u64 addr, u64 table, int i, u64 value)
 {
 	struct operation op = { .len = 8 };
 	struct outcome out;
 
 	op.a.addr = addr | i * 8;
 	op.a.kind = WRITE;
-	op.a.user = true;
+	op.a.user = user;
 	memcpy(op.data, &value, 8);
 	do {
 		out = vcpu_access(v, &op);
@@ -140,6 +140,16 @@ void edit_by_guest(struct vcpu *v, u64 addr, u64 table, int i, u64 value)
 	edit_add(ENTRY(table, i), value);
 	if (out.hardware && out.tlb->valid)
 		out.tlb->gfn = table - out.nth;
+}
+
+void edit_by_guest(struct vcpu *v, u64 addr, u64 table, int i, u64 value)
+{
+	edit_by(v, true, addr, table, i, value);
+}
+
+void edit_by_kernel(struct vcpu *v, u64 addr, u64 table, int i, u64 value)
+{
+	edit_by(v, false, addr, table, i, value);
 }
 
 void edit(struct vcpu *v, u64 table, int i, u64 value)

@@ -51,6 +51,7 @@ void load_part(struct vcpu *v, u64 addr);	/* of a large page, one small one */
 void store(struct vcpu *v, u64 addr, u64 value);
 /* The guest stores to a table through its mapping of it. */
 void edit_by_guest(struct vcpu *v, u64 addr, u64 table, int i, u64 value);
+void edit_by_kernel(struct vcpu *v, u64 addr, u64 table, int i, u64 value);
 /* The emulator stores to a table. */
 void edit(struct vcpu *v, u64 table, int i, u64 value);
 /* A vCPU whose thread has nothing to do stays in the guest until somebody wants it out. */

@@ -219,6 +219,34 @@ static void v0_load_2(void)
 	linger(vcpu_of(0));
 }
 
+/* By the role of a directory, and L1 has had so many stores that the next one is not trapped. */
+#define VIA_L1_AS_L2	(1ULL << 30 | 4ULL << 21)
+/* Of a table of its own: using it is no use of L1. */
+#define KERNEL_VA_OF_L1	VIA_T(2)
+
+static void burst_begun(void)
+{
+	all_touch();
+	edit(vcpu_of(0), L3, 1, L1 << 12 | RIGHTS);
+	edit(vcpu_of(0), T, 2, L1 << 12 | (RIGHTS & ~E_U));
+	edit_by_kernel(vcpu_of(0), KERNEL_VA_OF_L1, L1, 7, (DATA + 7) << 12 | RIGHTS);
+	edit_by_kernel(vcpu_of(0), KERNEL_VA_OF_L1, L1, 8, (DATA + 7) << 12 | RIGHTS);
+	CHECK(!atomic_read(&machine->mmu.nr_oos), "L1 is out of sync already");
+}
+
+static void v0_edit_l1_by_kernel(void)
+{
+	edit_by_kernel(vcpu_of(0), KERNEL_VA_OF_L1, L1, 9, (DATA + 6) << 12 | RIGHTS);
+	edit_by_kernel(vcpu_of(0), KERNEL_VA_OF_L1, L1, 9, (DATA + 5) << 12 | RIGHTS);
+	linger(vcpu_of(0));
+}
+
+static void v1_load_by_other_role(void)
+{
+	load(vcpu_of(1), VIA_L1_AS_L2);
+	linger(vcpu_of(1));
+}
+
 /* Nobody is in the guest, so that flushes wait for nobody, and something is owed. */
 static void owe(void)
 {
@@ -685,6 +713,8 @@ const struct scenario scenarios[] = {
 	  lose_leaves, { v0_store_0, drop_l1, drop_l2 } },
 	{ "flush-owed", "the host takes a page that a store has just unmapped", 2,
 	  owe, { v0_load_1_twice, v1_take_1, host_settle_migrate_1 } },
+	{ "oos-other-role", "a table that goes out of sync becomes a directory, too", 2,
+	  burst_begun, { v0_edit_l1_by_kernel, v1_load_by_other_role } },
 	{ "flush-others", "the host takes a page while a table goes away", 1,
 	  touch_via_t, { v0_use_0, host_migrate_0, drop_t } },
 	{ "slot-delete", "a slot goes away under a fault", 1,
