@@ -471,6 +471,7 @@ TEST_F(every_fd, stats)
 	EXPECT_LE(stats.shadow_pages, stats.shadow_pages_max);
 	EXPECT_LE(stats.shadow_pages_max, stats.shadow_budget);
 	EXPECT_LT(0, stats.rmap_entries);
+	EXPECT_LT(0, stats.chain_bytes);
 	EXPECT_EQ(stats.shadow_budget, __vm_ioctl(self->vm, SHVM_GET_NR_MMU_PAGES, 0));
 	/* One port write is one exit. */
 	ASSERT_EQ(EXIT_DONE, vcpu_run(self->vcpu));

@@ -97,7 +97,7 @@ int shvm_cache_fill(struct shvm_mmu_vcpu *mv)
 			return -ENOMEM;
 	}
 	for (; cache->nr_chain < SHVM_FAULT_CHAINS; cache->nr_chain++) {
-		cache->chain[cache->nr_chain] = shvm_chain_alloc();
+		cache->chain[cache->nr_chain] = shvm_chain_alloc(&mv->mmu->tlb.chain_blocks);
 		if (!cache->chain[cache->nr_chain])
 			return -ENOMEM;
 	}
@@ -106,12 +106,14 @@ int shvm_cache_fill(struct shvm_mmu_vcpu *mv)
 	return cache->table ? 0 : -ENOMEM;
 }
 
-void shvm_cache_empty(struct shvm_mmu_cache *cache)
+void shvm_cache_empty(struct shvm_mmu_vcpu *mv)
 {
+	struct shvm_mmu_cache *cache = &mv->cache;
+
 	while (cache->nr_sp)
 		shvm_sp_free(cache->sp[--cache->nr_sp]);
 	while (cache->nr_chain)
-		shvm_chain_free(cache->chain[--cache->nr_chain]);
+		shvm_chain_free(cache->chain[--cache->nr_chain], &mv->mmu->tlb.chain_blocks);
 	if (cache->table)
 		shvm_arch_table_free(cache->table);
 	cache->table = NULL;

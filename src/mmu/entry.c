@@ -116,7 +116,8 @@ static void drop_table(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int in
 	struct shvm_sp *child = shvm_arch_table_owner(hpa(old & SPTE_FRAME));
 
 	shvm_lock_sp_child(child);
-	SHVM_MMU_BROKEN_IF(mmu, !shvm_chain_del(&child->parents, &sp->spt[index]));
+	SHVM_MMU_BROKEN_IF(mmu, !shvm_chain_del(&child->parents, &sp->spt[index],
+						 &mmu->tlb.chain_blocks));
 	shvm_unlock_sp(child);
 	shvm_tlb_owe(&mmu->tlb);
 	sp->table_owed = shvm_tlb_owed(&mmu->tlb);

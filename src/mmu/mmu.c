@@ -93,7 +93,7 @@ int shvm_mmu_vcpu_init(struct shvm_mmu *mmu, struct shvm_mmu_vcpu *mv)
 void shvm_mmu_vcpu_destroy(struct shvm_mmu_vcpu *mv)
 {
 	shvm_locks_del_vcpu(mv->mmu, mv);
-	shvm_cache_empty(&mv->cache);
+	shvm_cache_empty(mv);
 	if (mv->pae_root)
 		shvm_arch_table_free(mv->pae_root);
 	if (mv->pae_trap)

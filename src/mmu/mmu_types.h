@@ -139,7 +139,6 @@ struct shvm_mmu_stats {
 	atomic64_t oos_opens;		/* tables let go out of sync */
 	atomic64_t oos_changes;		/* entries that had changed when they were compared */
 	atomic64_t pf_rescued;		/* stale notrap entries that shvm_mmu_rescue() has found */
-	atomic64_t chain_blocks;	/* allocated, caches of vCPUs included */
 };
 
 /* So often shvm_mmu.clock advances; a power of two. */

@@ -115,7 +115,7 @@ static inline bool shvm_cache_is_ready(const struct shvm_mmu_cache *cache)
 	return cache->table && cache->nr_chain > SHVM_FAULT_CHAINS / 4;
 }
 
-void shvm_cache_empty(struct shvm_mmu_cache *cache);
+void shvm_cache_empty(struct shvm_mmu_vcpu *mv);
 void shvm_sp_free(struct shvm_sp *sp);			/* memory of a page that nobody can reach */
 /* Address of a block for shvm_chain_add(); the cache holds at least one. */
 struct shvm_chain **shvm_cache_chain(struct shvm_mmu_cache *cache);

@@ -209,7 +209,7 @@ void shvm_sp_unlink(struct shvm_mmu *mmu, struct shvm_sp *sp)
 
 	while ((sptep = shvm_chain_first(sp->parents))) {
 		xchg(sptep, shvm_spte_trap);
-		shvm_chain_del(&sp->parents, sptep);
+		shvm_chain_del(&sp->parents, sptep, &mmu->tlb.chain_blocks);
 		shvm_tlb_owe(&mmu->tlb);
 	}
 }

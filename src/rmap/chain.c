@@ -26,9 +26,13 @@ void shvm_chain_module_exit(void)
 	kmem_cache_destroy(chain_cache);
 }
 
-struct shvm_chain *shvm_chain_alloc(void)
+struct shvm_chain *shvm_chain_alloc(atomic64_t *blocks)
 {
-	return kmem_cache_zalloc(chain_cache, GFP_KERNEL_ACCOUNT);
+	struct shvm_chain *chain = kmem_cache_zalloc(chain_cache, GFP_KERNEL_ACCOUNT);
+
+	if (chain)
+		atomic64_inc(blocks);
+	return chain;
 }
 
 static void chain_release(void *chain)
@@ -36,10 +40,12 @@ static void chain_release(void *chain)
 	kmem_cache_free(chain_cache, chain);
 }
 
-void shvm_chain_free(struct shvm_chain *chain)
+void shvm_chain_free(struct shvm_chain *chain, atomic64_t *blocks)
 {
-	if (chain)
-		shvm_poison_free(chain, sizeof(*chain), SHVM_POISON, chain_release);
+	if (!chain)
+		return;
+	atomic64_dec(blocks);
+	shvm_poison_free(chain, sizeof(*chain), SHVM_POISON, chain_release);
 }
 
 static struct shvm_chain *word_chain(unsigned long word)
@@ -96,7 +102,7 @@ static u64 **chain_find(struct shvm_chain *block, u64 *sptep)
 	return NULL;
 }
 
-bool shvm_chain_del(unsigned long *word, u64 *sptep)
+bool shvm_chain_del(unsigned long *word, u64 *sptep, atomic64_t *blocks)
 {
 	unsigned long old = READ_ONCE(*word);	/* others try to lock it meanwhile */
 	struct shvm_chain *first = word_chain(old), *next;
@@ -119,7 +125,7 @@ bool shvm_chain_del(unsigned long *word, u64 *sptep)
 	if (next)
 		next->total = first->total;
 	word_set(word, next ? (unsigned long)next | WORD_CHAIN : 0);
-	shvm_chain_free(first);
+	shvm_chain_free(first, blocks);
 	return true;
 }
 

@@ -24,7 +24,8 @@ void shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, u8 *age, u64 *s
 {
 	/* PS and the frame stay as they are while the head's lock is held. */
 	age_fold(age, xchg(sptep, spte_gone(READ_ONCE(*sptep))));
-	WARN_ONCE(!shvm_chain_del(head, sptep), "shvm: SPTE is not in the chain of its frame\n");
+	WARN_ONCE(!shvm_chain_del(head, sptep, &tlb->chain_blocks),
+		  "shvm: SPTE is not in the chain of its frame\n");
 	shvm_tlb_owe(tlb);
 }
 
@@ -35,7 +36,7 @@ u32 shvm_rmap_zap(struct shvm_tlb *tlb, unsigned long *head, u8 *age)
 
 	while ((sptep = shvm_chain_first(READ_ONCE(*head)))) {
 		age_fold(age, xchg(sptep, spte_gone(READ_ONCE(*sptep))));
-		shvm_chain_del(head, sptep);
+		shvm_chain_del(head, sptep, &tlb->chain_blocks);
 		n++;
 	}
 	if (n)

@@ -40,6 +40,7 @@ struct shvm_tlb {
 	struct shvm_striped owed;
 	atomic64_t done;
 	atomic64_t aged;	/* times that A was cleared somewhere: no flush, soon another tag */
+	atomic64_t chain_blocks;	/* of this VM: whoever frees one has this at hand */
 };
 
 /* Host invalidations: active while one runs, seq counts the finished ones. */
@@ -83,11 +84,13 @@ static inline u64 shvm_tlb_owed(const struct shvm_tlb *tlb)
 
 int shvm_chain_module_init(void);
 void shvm_chain_module_exit(void);
-struct shvm_chain *shvm_chain_alloc(void);		/* may sleep, charged; NULL: no memory */
-void shvm_chain_free(struct shvm_chain *chain);
+/* May sleep, charged; NULL: no memory. blocks counts them, as in shvm_tlb. */
+struct shvm_chain *shvm_chain_alloc(atomic64_t *blocks);
+void shvm_chain_free(struct shvm_chain *chain, atomic64_t *blocks);
 /* spare: a block, taken (set to NULL) if the entry needs one. */
 void shvm_chain_add(unsigned long *word, u64 *sptep, struct shvm_chain **spare);
-bool shvm_chain_del(unsigned long *word, u64 *sptep);	/* false: it was not there */
+/* False: it was not there. */
+bool shvm_chain_del(unsigned long *word, u64 *sptep, atomic64_t *blocks);
 u32 shvm_chain_count(unsigned long word);
 u64 *shvm_chain_first(unsigned long word);		/* NULL: empty */
 
