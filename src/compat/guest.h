@@ -29,6 +29,12 @@ static __always_inline void shvm_guest_timing_exit(void)
 	vtime_account_guest_exit();
 }
 
+/* Does anybody want to know? Then the two below do something. */
+static __always_inline bool shvm_guest_state_is_told(void)
+{
+	return IS_ENABLED(CONFIG_TRACE_IRQFLAGS) || context_tracking_enabled();
+}
+
 /* From noinstr code: until the exit, RCU may not be watching and nothing may be traced. */
 static __always_inline void shvm_guest_state_enter(void)
 {

@@ -24,7 +24,8 @@ void shvm_tags_forget(struct shvm_mmu_vcpu *mv)
 	mv->tag_epoch = SHVM_NO_EPOCH;
 }
 
-bool shvm_mmu_use_tag(struct shvm_mmu_vcpu *mv, unsigned int *slot)
+/* noinstr: see shvm_vpid_load(). */
+noinstr bool shvm_mmu_use_tag(struct shvm_mmu_vcpu *mv, unsigned int *slot)
 {
 	unsigned int i = hash_64(mv->root_hpa.v >> SHVM_PAGE_SHIFT, TAG_BITS);
 	struct shvm_tlb_tag *tag = &mv->tags[i];

@@ -3,7 +3,8 @@
  * Into the guest and out again. Nothing else in the module runs with guest values in registers,
  * the guest has filled the predictors. Until SPEC_CTRL is written and the branch history is cleared
  * there is no call and no indirect branch; until the RSB is filled, no RET but those whose call came
- * after the VM exit, which predict by what it has pushed. So short exits go without the fill.
+ * after the VM exit, which predict by what it has pushed. So the shortest exits go without the fill,
+ * in code that no probe can get into: what a kretprobe returns by has no call of its own.
  * docs/security.md lists what is done here against which weakness.
  */
 #include <linux/linkage.h>
@@ -82,10 +83,10 @@
  * alternatives, so that the short one is not followed by as many NOPs as the long one has bytes.
  */
 .macro FILL_RSB
-	ALTERNATIVE "jmp .Lrsb_is_filled", "RSB_CALLS 32", X86_FEATURE_RSB_VMEXIT
-.Lrsb_is_filled:
-	ALTERNATIVE "jmp .Lcall_has_retired", "RSB_CALLS 1", X86_FEATURE_RSB_VMEXIT_LITE
-.Lcall_has_retired:
+	ALTERNATIVE "jmp .Lrsb_is_filled\@", "RSB_CALLS 32", X86_FEATURE_RSB_VMEXIT
+.Lrsb_is_filled\@:
+	ALTERNATIVE "jmp .Lcall_has_retired\@", "RSB_CALLS 1", X86_FEATURE_RSB_VMEXIT_LITE
+.Lcall_has_retired\@:
 .endm
 
 /*
@@ -114,8 +115,8 @@
 /*
  * int shvm_vmx_enter_asm(struct shvm_vcpu *vcpu, bool resume, unsigned long *host_rsp)
  *
- * Enters, and again after each exit for which shvm_vmx_exit_short() says so. 1: an entry failed.
- * The vCPU begins with gpr[]. Stack while the guest runs: vcpu, then the callee-saved registers.
+ * Enters, and again after each exit for which one of the two C functions says so. 1: an entry
+ * failed; 2: it was not tried, as HOST_RSP cannot be written. The vCPU begins with gpr[]. Stack while the guest runs: vcpu, then the callee-saved registers.
  */
 SYM_FUNC_START(shvm_vmx_enter_asm)
 	pushq	%rbp
@@ -170,7 +171,8 @@ SYM_INNER_LABEL(shvm_vmx_exit_point, SYM_L_GLOBAL)
 	movq	(%rsp), %rdi
 	call	shvm_vmx_exit_short
 	testb	%al, %al
-	jz	.Lleave
+	jz	.Lothers
+.Lagain:
 	movq	(%rsp), %rdi
 	stc
 
@@ -205,11 +207,13 @@ SYM_INNER_LABEL(shvm_vmx_exit_point, SYM_L_GLOBAL)
 	_ASM_EXTABLE(.Llaunch, .Lfail)
 	_ASM_EXTABLE(.Lresume, .Lfail)
 
-.Lleave:
-	xorl	%ebx, %ebx
-.Lfill:
+.Lothers:
 	FILL_RSB
-	movl	%ebx, %eax
+	movq	(%rsp), %rdi
+	call	shvm_vmx_exit_others
+	testb	%al, %al
+	jnz	.Lagain
+	xorl	%eax, %eax
 .Lout:
 	addq	$8, %rsp		/* vcpu */
 	popq	%r15
@@ -220,14 +224,15 @@ SYM_INNER_LABEL(shvm_vmx_exit_point, SYM_L_GLOBAL)
 	popq	%rbp
 	RET
 
-	/* Nothing of the guest has run since the last exit, or ever, but its values are here. */
+	/* Nothing of the guest has run since the last exit, but the RSB may still be as it left it. */
 .Lfail:
 	CLEAR_REGISTERS
 	xorl	%edi, %edi
-	movl	$1, %ebx
-	jmp	.Lfill
+	FILL_RSB
+	movl	$1, %eax
+	jmp	.Lout
 
 .Lfail_early:
-	movl	$1, %eax
+	movl	$2, %eax
 	jmp	.Lout
 SYM_FUNC_END(shvm_vmx_enter_asm)

@@ -151,20 +151,6 @@ static __always_inline bool cr3_access(struct shvm_vcpu *vcpu, u64 q)
 	}
 }
 
-/*
- * The shortest exit. Nothing in it is a call after which more than vcpu is needed, so that no
- * register has to be saved.
- */
-static __always_inline bool exit_is_cluster(struct shvm_vcpu *vcpu)
-{
-	unsigned long q, rip;
-
-	return vmcs_try_read(GUEST_RIP, &rip) && likely(rip >> 32) &&
-	       vmcs_try_read(EXIT_QUALIFICATION, &q) &&
-	       likely(CR_AND_ACCESS(q) == (CR_READ << 4 | 3)) &&
-	       cluster_run(vcpu, rip, q, CR3_SHORT);
-}
-
 static bool exit_cr3(struct shvm_vcpu *vcpu)
 {
 	u64 q, rip = vmcs_read_natural(GUEST_RIP);
@@ -302,37 +288,25 @@ static __always_inline bool exit_by_reason(struct shvm_vcpu *vcpu, u32 reason)
 	return exit_event(vcpu);
 }
 
-/* All but the shortest. */
-static noinline bool exit_other(struct shvm_vcpu *vcpu, u32 reason)
-{
-	if (reason == EXIT_REASON_CR_ACCESS && exit_cr3(vcpu))
-		return true;
-	vcpu->vmx.exit.reason = reason;
-	if (!exit_by_reason(vcpu, reason))
-		return false;
-	regs_write(vcpu);
-	return true;
-}
-
-/* First what a guest with page-table isolation does twice in each system call. */
-static __always_inline bool exit_is_short(struct shvm_vcpu *vcpu)
+static bool exit_is_short(struct shvm_vcpu *vcpu)
 {
 	u32 reason = vmcs_read32(VM_EXIT_REASON);
 
 	exit_count(vcpu, reason);
-	if (likely(reason == EXIT_REASON_CR_ACCESS)) {
+	if (reason == EXIT_REASON_CR_ACCESS) {
 		exit_begin_insn(vcpu);
-		if (likely(exit_is_cluster(vcpu)))
+		if (exit_cr3(vcpu))
 			return true;
 	}
-	return exit_other(vcpu, reason);
+	vcpu->vmx.exit.reason = reason;
+	return exit_by_reason(vcpu, reason);
 }
 
 /*
  * True: enter again. That requests end the loop only saves an entry: who makes one finds
  * mode == SHVM_IN_GUEST and sends an IPI.
  */
-static __always_inline bool exit_then_prepare(struct shvm_vcpu *vcpu)
+static bool exit_then_prepare(struct shvm_vcpu *vcpu)
 {
 	if (!exit_is_short(vcpu)) {
 		vcpu->stats.exits_left++;
@@ -342,6 +316,7 @@ static __always_inline bool exit_then_prepare(struct shvm_vcpu *vcpu)
 		vcpu->vmx.exit.reason = SHVM_VMX_EXIT_DONE;
 		return false;
 	}
+	regs_write(vcpu);
 	root_load(vcpu);
 	return true;
 }
@@ -354,11 +329,37 @@ static __always_inline void guest_begin(struct shvm_vcpu *vcpu)
 		native_write_cr2(vcpu->cr2);
 }
 
+/*
+ * The shortest exit, by a cluster: what a guest with page-table isolation does twice in each system
+ * call. False: nothing has happened, shvm_vmx_exit_others() is next.
+ *
+ * The RSB is as the guest left it, so nothing in here may be probed or traced, and the kernel is not
+ * told that the guest has left, as that can be traced; where somebody has to be told, all exits go
+ * the other way. No call is made after which more than vcpu is needed, so that no register has to be
+ * saved.
+ */
 asmlinkage __visible noinstr bool shvm_vmx_exit_short(struct shvm_vcpu *vcpu)
+{
+	unsigned long reason, rip, q;
+
+	vcpu->cr2 = native_read_cr2();
+	if (shvm_guest_state_is_told() || vcpu->vmx.injected || READ_ONCE(vcpu->requests))
+		return false;
+	if (!vmcs_try_read(VM_EXIT_REASON, &reason) || reason != EXIT_REASON_CR_ACCESS ||
+	    !vmcs_try_read(GUEST_RIP, &rip) || unlikely(!(rip >> 32)) ||
+	    !vmcs_try_read(EXIT_QUALIFICATION, &q) ||
+	    CR_AND_ACCESS(q) != (CR_READ << 4 | 3) || !cluster_run(vcpu, rip, q, CR3_SHORT))
+		return false;
+	vcpu->vmx.launched = true;
+	exit_count(vcpu, EXIT_REASON_CR_ACCESS);
+	root_load(vcpu);
+	return true;
+}
+
+asmlinkage __visible noinstr bool shvm_vmx_exit_others(struct shvm_vcpu *vcpu)
 {
 	bool again;
 
-	vcpu->cr2 = native_read_cr2();
 	shvm_guest_state_exit();
 	instrumentation_begin();
 	again = exit_then_prepare(vcpu);

@@ -39,12 +39,14 @@ static bool is_loaded_here(const struct shvm_vcpu *vcpu)
 static noinstr void guest_run(struct shvm_vcpu *vcpu)
 {
 	struct shvm_vmx_vcpu *vmx = &vcpu->vmx;
+	int failed;
 
 	BUILD_BUG_ON(offsetof(struct shvm_vcpu, gpr));	/* entry.S */
-	if (unlikely(shvm_vmx_enter_asm(vcpu, vmx->launched, &vmx->host_rsp))) {
+	failed = shvm_vmx_enter_asm(vcpu, vmx->launched, &vmx->host_rsp);
+	if (failed == SHVM_VMX_ENTRY_FAILED)
 		shvm_guest_state_exit();
+	if (unlikely(failed))
 		vmx->failed = true;
-	}
 }
 
 /* Interrupts off. False: something came up, the guest was not entered. */

@@ -62,8 +62,10 @@ void shvm_uret_module_init(void);
 /* --- entry.S --- */
 /*
  * Enters until an exit is not short (loop.c), IRQs off. 0: the guest ran and left, the exit is in
- * vmx->exit; 1: VMLAUNCH/VMRESUME failed, and the kernel still believes that the guest runs.
+ * vmx->exit; SHVM_VMX_ENTRY_FAILED: VMLAUNCH/VMRESUME did, and the kernel still believes that the
+ * guest runs; 2: not tried.
  */
+#define SHVM_VMX_ENTRY_FAILED	1
 int shvm_vmx_enter_asm(struct shvm_vcpu *vcpu, bool resume, unsigned long *host_rsp);
 extern const char shvm_vmx_exit_point[];		/* HOST_RIP */
 

@@ -65,7 +65,7 @@ static void owner_set(struct vpid_pool *pool, const struct shvm_vpid *name) { }
 static void owner_check(const struct vpid_pool *pool, const struct shvm_vpid *name) { }
 #endif
 
-static void pool_restart(struct vpid_pool *pool)
+static noinstr void pool_restart(struct vpid_pool *pool)
 {
 	pool->next = 1;
 	pool->generation = atomic64_inc_return(&vpid_generations);
@@ -90,7 +90,8 @@ bool shvm_vpid_is_void(const struct shvm_vcpu *vcpu)
 	return false;
 }
 
-void shvm_vpid_load(struct shvm_vcpu *vcpu)
+/* Without probes, as the entry loop needs it before the RSB is filled: loop.c. */
+noinstr void shvm_vpid_load(struct shvm_vcpu *vcpu)
 {
 	struct vpid_pool *pool = this_cpu_ptr(&vpid_pool);
 	struct shvm_vpid *name;

@@ -25,7 +25,7 @@ table()
 no-write-protect	mmu/sp.c	s/\tshvm_rmap_write_protect\(&mmu->tlb, head\);\n//
 writable-though-tracked	mmu/entry.c	s/home->state && home->state->tracked/0/
 no-reread-of-gpte	mmu/fault.c	s/return !\(\(gpte \^ seen\)[^;]*;/return true;/
-rmap-not-removed	rmap/rmap.c	s/WARN_ONCE\(!shvm_chain_del\(head, sptep\)[^;]*;//
+rmap-not-removed	rmap/rmap.c	s/WARN_ONCE\(!shvm_chain_del\(head, sptep, [^;]*;//
 direct-base-of-wrong-level	mmu/fault.c	s/(level_first\(w->frame, parent->role\.level)\);/${1} - 1);/
 writable-though-clean	mmu/entry.c	s/may_write = dirty && host->writable/may_write = host->writable/
 writable-though-host-is-not	mmu/entry.c	s/may_write = dirty && host->writable/may_write = dirty/
@@ -124,7 +124,9 @@ large-without-its-bit	mmu/entry.c	s/\tif \(role\.level > 1\)\n\t\tspte \|= SPTE_
 host-level-ignored	mmu/fault.c	s/top = min\(top, shvm_arch_host_level\([^;]*;/;/
 oos-notrap-stays	mmu/oos.c	s/\tsp_set_traps\(sp\);\n//
 oos-link-without-sync	mmu/fault.c	s/if \(f->synced \|\|/if (1 ||/
-oos-load-without-sync	mmu/root.c	s/if \(unlikely\(atomic_read\(&mv->mmu->nr_oos\)\) && /if (0 \&\& /
+oos-short-load-without-sync	mmu/root_cache.h	s/likely\(!atomic_read\(&mv->mmu->nr_oos\)\) && //
+hint-of-another-table	mmu/root_cache.h	s/ \|\|\n\t\t     root->table != cr3_table\(cr3\)//
+oos-load-without-sync	mmu/root.c	s/if \(atomic_read\(&mv->mmu->nr_oos\) && load_wants/if (0 \&\& load_wants/
 oos-slow-load-without-sync	mmu/root.c	s/\tshvm_oos_sync\(mv, load_since[^;]*;//
 oos-full-flush-without-sync	mmu/root.c	s/pcids_forget\(mv\);\n\tshvm_oos_sync\(mv, 0\);/pcids_forget(mv);/
 oos-invlpg-without-sync	mmu/root.c	s/\tshvm_oos_sync_addr\(mv, addr\);//
@@ -205,6 +207,7 @@ stale-without-active	mmu/flush.c	s/return atomic_read_acquire\(&mmu->inval.activ
 load-cr3-unlocked	mmu/root.c	s/\tshvm_lock_mmu_read\(mv\);\n(\tcached = [^\n]*\n)\tshvm_unlock_mmu_read\(mv\);/$1/	root-slow
 fault-on-dead-root	mmu/lookup.c	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)//	root-running
 fast-load-of-dead-root	mmu/root.c	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)//	root-fast
+hint-of-dead-root	mmu/root_cache.h	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)//	root-fast
 race-age-lost	rmap/rmap.c	s/WRITE_ONCE\(\*age, 1\);/;/	age-zap
 leaf-taken-meanwhile	mmu/entry.c	s/if \(spte_is_leaf\(READ_ONCE\(sp->spt\[index\]\)\)\) \{/if (1) {/	age-zap
 two-shadows	mmu/sp.c	s/if \(!other\)\n\t\thlist_add/other = NULL;\n\t\thlist_add/	fault-invalidate
@@ -230,22 +233,23 @@ END
 mutate()
 {
 	local name=$1 file=../../src/$2 expression=$3 scenario=${4:-} copy build target=mutant
-	local tests=(--bail --steps 240000)
+	local tests=(--bail --steps 240000) program=mmu-test
 
 	if [ -n "$scenario" ]; then
 		target=mutant-sched
+		program=mmu-sched
 		tests=(--scenario "$scenario" --runs 30000 --bound 2)
 	fi
 
 	mkdir -p "$out/$name"
 	copy=$out/$name/$(basename "$file")
-	build=("$target" MUTANT="$copy" NAME="$out/$name/mmu-test")
+	build=("$target" MUTANT="$copy" NAME="$out/$name/$program")
 	if [[ $file = *.h ]]; then
 		# Everything is built from a copy.
 		rm -rf "$out/$name/src"
 		cp -r ../../src "$out/$name"
 		copy=$out/$name/src/$2
-		build=("$out/$name/mmu-test" SRC="$out/$name/src" OUT="$out/$name")
+		build=("$out/$name/$program" SRC="$out/$name/src" OUT="$out/$name")
 	fi
 	perl -0pe "$expression" "$file" >"$copy"
 	if cmp -s "$file" "$copy"; then
@@ -256,7 +260,7 @@ mutate()
 		echo "does not compile"
 		return 1
 	fi
-	if timeout 300 "$out/$name/mmu-test" "${tests[@]}" >"$out/$name/log" 2>&1; then
+	if timeout 300 "$out/$name/$program" "${tests[@]}" >"$out/$name/log" 2>&1; then
 		echo "not caught"
 		return 1
 	fi

@@ -134,25 +134,56 @@ replacement()
 		--start-address="$start" --stop-address=$((start + ${2-44})) "$module"
 }
 
-# Line of the one call between VM exit and VM entry: short exits.
-short_exit()
+# call_of FUNCTION: line of the call.
+call_of()
 {
-	local from
-	from=$(line '^exit_point:')
-	awk -v from="$from" 'NR > from && /call/ { print NR; exit }' "$work/code"
+	awk -v f="$1" '/call/ { at = NR } $0 ~ f { print at; exit }' "$work/code"
 }
 
-# Returns of what that call calls have their calls behind the exit; no other may come earlier.
+# Returns of what the first call calls have their calls behind the exit; no other may come earlier:
+# when it says no, the very next instruction is the fill, and all else comes behind that.
 fill_comes_first()
 {
-	local from to call
+	local from full lite short others jump
 	from=$(line '^exit_point:')
-	to=$(site RSB_VMEXIT_LITE)
-	call=$(short_exit)
-	[ -n "$from" ] && [ -n "$to" ] && [ "$to" -gt "$from" ] &&
-		sed -n "$((call + 1))p" "$work/code" | grep -q shvm_vmx_exit_short &&
-		! sed -n "$from,${to}p" "$work/code" | sed "$((call - from + 1))d" |
+	full=$(site RSB_VMEXIT)
+	lite=$(site RSB_VMEXIT_LITE)
+	short=$(call_of shvm_vmx_exit_short)
+	others=$(call_of shvm_vmx_exit_others)
+	[ -n "$full" ] && [ -n "$lite" ] && [ -n "$short" ] && [ -n "$others" ] &&
+		[ "$from" -lt "$short" ] && [ "$short" -lt "$full" ] &&
+		[ "$full" -lt "$lite" ] && [ "$lite" -lt "$others" ] || return
+	jump=$(printf %x "$(entry_of RSB_VMEXIT 1)")
+	sed -n "$((short + 2))p" "$work/code" | grep -qE 'test +%al,%al' &&
+		sed -n "$((short + 3))p" "$work/code" | grep -qE "je +$jump " &&
+		! sed -n "$from,${lite}p" "$work/code" | sed "$((short - from + 1))d" |
 			grep -qE '\b(ret|call)|jmp +\*|__x86'
+}
+
+# calls_only FUNCTION CALLEE...: it is where no probe can be, and calls nothing else.
+calls_only()
+{
+	local function=$1
+	shift
+	objdump -dr --no-show-raw-insn -j .noinstr.text "$module" |
+		awk -v f="<$function>:" 'index($0, f) { on = 1 } /^$/ { on = 0 } on' >"$work/function"
+	[ -s "$work/function" ] &&
+		! grep -oE 'R_X86_64_(PLT32|PC32)\s+[.A-Za-z_][^-+]*' "$work/function" |
+			grep -vwE "$(IFS='|'; echo "$*")|__x86_return_thunk"
+}
+
+short_exit_cannot_be_probed()
+{
+	calls_only shvm_vmx_exit_short shvm_vpid_load shvm_vmx_insn_failed &&
+		calls_only shvm_vpid_load shvm_mmu_use_tag pool_restart '.noinstr.text' \
+			shvm_vmx_insn_failed this_cpu_off __stack_chk_fail &&
+		calls_only shvm_mmu_use_tag
+}
+
+# A failed entry may come after an exit: its way out has a fill of its own.
+failed_entry_is_filled()
+{
+	[ "$(awk -v f="$(feature RSB_VMEXIT)" '$3 == f' "$work/alternatives" | wc -l)" -eq 2 ]
 }
 
 # calls_then_lfence FEATURE N: N calls of 5 bytes, each with INT3 behind it where a RET would go;
@@ -198,7 +229,7 @@ before_short_exit()
 {
 	local at call
 	at=$(site "$1")
-	call=$(short_exit)
+	call=$(call_of shvm_vmx_exit_short)
 	[ -n "$at" ] && [ -n "$call" ] && [ "$at" -gt "$(line '^exit_point:')" ] &&
 		[ "$call" -gt "$at" ]
 }
@@ -222,8 +253,12 @@ verw_is_last()
 
 every_entry_passes_verw()
 {
+	local resume
+	resume=$(awk '/vmresume/ { sub(":.*", ""); print; exit }' "$work/code")
 	[ "$(grep -cE 'vmlaunch|vmresume' "$work/code")" -eq 2 ] &&
 		[ "$(line vmlaunch)" -gt "$(line verw)" ] &&
+		[ "$(grep -cE "j[a-z]+ +$resume " "$work/code")" -eq 1 ] &&
+		[ "$(line "j[a-z]+ +$resume ")" -gt "$(line verw)" ] &&
 		[ "$(objdump -d --no-show-raw-insn "$module" | grep -cE 'vmlaunch|vmresume')" -eq 2 ]
 }
 
@@ -231,7 +266,7 @@ registers_are_cleared()
 {
 	local from to register
 	from=$(line '^exit_point:')
-	to=$(short_exit)
+	to=$(call_of shvm_vmx_exit_short)
 	for register in eax ecx edx ebx esi r8d r9d r10d r11d r12d r13d r14d r15d; do
 		sed -n "$from,${to}p" "$work/code" |
 			grep -q "xor *%$register,%$register" || return 1
@@ -256,8 +291,10 @@ vmscape_flag_is_set()
 disassemble
 alternatives
 echo "TAP version 13"
-echo "1..12"
+echo "1..14"
 check "RSB fill comes before any return of a call made before the guest ran" fill_comes_first
+check "before it runs nothing that can be probed" short_exit_cannot_be_probed
+check "RSB fill comes after a failed entry, too" failed_entry_is_filled
 check "RSB fill is 32 calls and LFENCE" calls_then_lfence RSB_VMEXIT 32
 check "where one call is enough, it has retired" calls_then_lfence RSB_VMEXIT_LITE 1
 check "the full fill goes before it" comes_after RSB_VMEXIT RSB_VMEXIT_LITE
