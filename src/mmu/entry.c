@@ -117,7 +117,7 @@ static void drop_table(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int in
 
 	shvm_lock_sp_child(child);
 	SHVM_MMU_BROKEN_IF(mmu, !shvm_chain_del(&child->parents, &sp->spt[index],
-						 &mmu->tlb.chain_blocks));
+						&mmu->tlb.chain_blocks));
 	shvm_unlock_sp(child);
 	shvm_tlb_owe(&mmu->tlb);
 	sp->table_owed = shvm_tlb_owed(&mmu->tlb);

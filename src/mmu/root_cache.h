@@ -76,8 +76,8 @@ static __always_inline bool root_try_hint(struct shvm_mmu_vcpu *mv, u64 cr3)
 }
 
 /*
- * The shortest way of shvm_mmu_try_load_cr3(), which see. Pairs with oos_take(): who sees a store to
- * a table out of sync sees that there is one.
+ * The shortest way of shvm_mmu_try_load_cr3(), which see. Pairs with oos_take(): who sees a store
+ * to a table out of sync sees that there is one.
  */
 static __always_inline bool shvm_mmu_load_cr3_short(struct shvm_mmu_vcpu *mv, u64 cr3)
 {

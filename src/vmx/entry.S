@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Into the guest and out again. Nothing else in the module runs with guest values in registers,
- * the guest has filled the predictors. Until SPEC_CTRL is written and the branch history is cleared
- * there is no call and no indirect branch; until the RSB is filled, no RET but those whose call came
- * after the VM exit, which predict by what it has pushed. So the shortest exits go without the fill,
- * in code that no probe can get into: what a kretprobe returns by has no call of its own.
+ * the guest has filled the predictors. Until SPEC_CTRL is written and the branch history is
+ * cleared there is no call and no indirect branch; until the RSB is filled, no RET but those whose
+ * call came after the VM exit, which predict by what it has pushed. So the shortest exits go
+ * without the fill, in code that no probe can get into: what a kretprobe returns by has no call of
+ * its own.
  * docs/security.md lists what is done here against which weakness.
  */
 #include <linux/linkage.h>
@@ -116,7 +117,8 @@
  * int shvm_vmx_enter_asm(struct shvm_vcpu *vcpu, bool resume, unsigned long *host_rsp)
  *
  * Enters, and again after each exit for which one of the two C functions says so. 1: an entry
- * failed; 2: it was not tried, as HOST_RSP cannot be written. The vCPU begins with gpr[]. Stack while the guest runs: vcpu, then the callee-saved registers.
+ * failed; 2: it was not tried, as HOST_RSP cannot be written. The vCPU begins with gpr[]. Stack
+ * while the guest runs: vcpu, then the callee-saved registers.
  */
 SYM_FUNC_START(shvm_vmx_enter_asm)
 	pushq	%rbp
@@ -224,7 +226,7 @@ SYM_INNER_LABEL(shvm_vmx_exit_point, SYM_L_GLOBAL)
 	popq	%rbp
 	RET
 
-	/* Nothing of the guest has run since the last exit, but the RSB may still be as it left it. */
+	/* Nothing has run since the last exit, but the RSB may still be as the guest left it. */
 .Lfail:
 	CLEAR_REGISTERS
 	xorl	%edi, %edi

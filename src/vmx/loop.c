@@ -333,10 +333,10 @@ static __always_inline void guest_begin(struct shvm_vcpu *vcpu)
  * The shortest exit, by a cluster: what a guest with page-table isolation does twice in each system
  * call. False: nothing has happened, shvm_vmx_exit_others() is next.
  *
- * The RSB is as the guest left it, so nothing in here may be probed or traced, and the kernel is not
- * told that the guest has left, as that can be traced; where somebody has to be told, all exits go
- * the other way. No call is made after which more than vcpu is needed, so that no register has to be
- * saved.
+ * The RSB is as the guest left it, so nothing in here may be probed or traced, and the kernel is
+ * not told that the guest has left, as that can be traced; where somebody has to be told, all
+ * exits go the other way. No call is made after which more than vcpu is needed, so that no register
+ * has to be saved.
  */
 asmlinkage __visible noinstr bool shvm_vmx_exit_short(struct shvm_vcpu *vcpu)
 {

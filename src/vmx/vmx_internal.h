@@ -69,6 +69,11 @@ void shvm_uret_module_init(void);
 int shvm_vmx_enter_asm(struct shvm_vcpu *vcpu, bool resume, unsigned long *host_rsp);
 extern const char shvm_vmx_exit_point[];		/* HOST_RIP */
 
+/* --- loop.c, called by entry.S only --- */
+asmlinkage void shvm_vmx_first_entry(struct shvm_vcpu *vcpu);
+asmlinkage bool shvm_vmx_exit_short(struct shvm_vcpu *vcpu);
+asmlinkage bool shvm_vmx_exit_others(struct shvm_vcpu *vcpu);
+
 /* --- vpid.c: interrupts off --- */
 DECLARE_STATIC_KEY_FALSE(shvm_vpid_is_on);
 bool shvm_vpid_probe(void);		/* at module load: can and shall VPIDs be used? */

@@ -30,10 +30,11 @@ static bool look_anew(struct vcpu *v, const struct access *a, u64 owed)
 		return false;
 	CHECK((l->at.at.v & 0xfff) == (a->addr & 0xfff), "%llx is found at %llx", a->addr,
 	      l->at.at.v);
-	l->fetch = a->kind == FETCH;
+	l->kind = a->kind;
 	l->owed = owed;
 	l->entry = (struct tlb_entry){
-		.valid = true, .level = 1, .kept = 1, .page = a->addr >> 12, .hfn = l->at.at.v >> 12,
+		.valid = true, .level = 1, .kept = 1, .page = a->addr >> 12,
+		.hfn = l->at.at.v >> 12,
 	};
 	return true;
 }
@@ -47,7 +48,7 @@ struct tlb_entry *vcpu_look(struct vcpu *v, const struct operation *op)
 	if (!(op->rnd & RND_LOOK) || a->user || a->kind == WRITE || !(v->paging.efer & EFER_LMA))
 		return NULL;
 	owed = shvm_mmu_rights_lost(&v->mv);
-	if (l->entry.valid && l->entry.page == a->addr >> 12 && l->fetch == (a->kind == FETCH) &&
+	if (l->entry.valid && l->entry.page == a->addr >> 12 && l->kind == a->kind &&
 	    look_holds(v, owed)) {
 		l->kept++;
 		return &l->entry;

@@ -73,7 +73,7 @@ struct look {
 	struct shvm_peek at;
 	u64 owed;			/* rights lost when it held last */
 	u64 kept;			/* how often the same answer served again */
-	bool fetch;
+	enum kind kind;
 	struct tlb_entry entry;		/* as what the hardware would have found */
 };
 

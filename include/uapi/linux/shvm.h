@@ -165,7 +165,7 @@ struct shvm_stats {
 	__u64 reclaims;		/* shadow pages taken back to stay within the budget */
 
 	__u64 rmap_entries;	/* leaf shadow entries now */
-	__u64 chain_bytes;	/* memory of reverse-map chains now, what vCPUs have ready included */
+	__u64 chain_bytes;	/* memory of reverse-map chains now, with what vCPUs have ready */
 
 	__u64 tlb_flush_requests; /* flushes asked of all vCPUs */
 	__u64 ipis;		/* interprocessor interrupts sent to make vCPUs notice */
