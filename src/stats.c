@@ -47,7 +47,7 @@ static void stats_add_mmu(struct shvm_mmu *mmu, struct shvm_stats *out)
 	out->shadow_budget = shvm_mmu_budget(mmu);
 	out->reclaims = atomic64_read(&s->reclaimed);
 	out->rmap_entries = max_t(s64, shvm_striped_sum(&mmu->leaves), 0);
-	out->chain_bytes = atomic64_read(&mmu->tlb.chain_blocks) * sizeof(struct shvm_chain);
+	out->chain_bytes = shvm_striped_sum(&mmu->tlb.chain_blocks) * sizeof(struct shvm_chain);
 	out->tlb_flush_requests = atomic64_read(&s->tlb_flushes);
 	out->notifier_invalidates = atomic64_read(&s->inv_calls);
 	out->notifier_ages = atomic64_read(&s->age_calls);

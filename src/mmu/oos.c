@@ -93,7 +93,7 @@ void shvm_oos_put(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	if (!sp->oos)
 		return;
 	sp->oos->sp = NULL;
-	sp->oos = NULL;
+	WRITE_ONCE(sp->oos, NULL);
 	atomic_dec(&mmu->nr_oos);
 }
 
@@ -124,7 +124,7 @@ static void sp_set_traps(struct shvm_sp *sp)
 			continue;
 		}
 		for (j = i; j < i + SHVM_USED_GROUP; j++)
-			if (sp->spt[j] == SPTE_NOTRAP)
+			if (READ_ONCE(sp->spt[j]) == SPTE_NOTRAP)
 				WRITE_ONCE(sp->spt[j], shvm_spte_trap);
 	}
 }
@@ -144,7 +144,7 @@ static bool sp_open(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const struct s
 	o = oos_take(mv, sp);
 	if (!o)
 		return false;
-	sp->oos = o;
+	WRITE_ONCE(sp->oos, o);	/* table_may_want() looks without the lock */
 	if (shvm_arch_read_user_atomic(table_hva(sp, slot), o->known, table_bytes(sp))) {
 		shvm_oos_put(mv->mmu, sp);
 		return false;
@@ -324,7 +324,8 @@ static void sp_finish(struct shvm_mmu *mmu, struct shvm_sp *sp)
 			continue;
 		}
 		for (j = i; j < i + SHVM_USED_GROUP; j++)
-			if (sp->spt[j] == shvm_spte_trap && !(shvm_oos_known(sp, j) & GPTE_P))
+			if (READ_ONCE(sp->spt[j]) == shvm_spte_trap &&
+			    !(shvm_oos_known(sp, j) & GPTE_P))
 				WRITE_ONCE(sp->spt[j], SPTE_NOTRAP);
 	}
 	shvm_oos_put(mmu, sp);

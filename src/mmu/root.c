@@ -272,7 +272,7 @@ static void root_link_known(struct shvm_mmu_vcpu *mv, struct shvm_sp *root)
 			i += SHVM_USED_GROUP - 1;
 			continue;
 		}
-		if (root->spt[i] != shvm_spte_trap ||
+		if (READ_ONCE(root->spt[i]) != shvm_spte_trap ||
 		    !shvm_entry_read_gpte(mv->mmu, root, i, &gpte) ||
 		    (gpte & (GPTE_P | GPTE_A)) != (GPTE_P | GPTE_A) ||
 		    (gpte & mv->gpt_mode.reserved[role.level + 1][false]))

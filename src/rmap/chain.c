@@ -26,12 +26,12 @@ void shvm_chain_module_exit(void)
 	kmem_cache_destroy(chain_cache);
 }
 
-struct shvm_chain *shvm_chain_alloc(atomic64_t *blocks)
+struct shvm_chain *shvm_chain_alloc(struct shvm_striped *blocks)
 {
 	struct shvm_chain *chain = kmem_cache_zalloc(chain_cache, GFP_KERNEL_ACCOUNT);
 
 	if (chain)
-		atomic64_inc(blocks);
+		shvm_striped_add(blocks, 1);
 	return chain;
 }
 
@@ -40,11 +40,11 @@ static void chain_release(void *chain)
 	kmem_cache_free(chain_cache, chain);
 }
 
-void shvm_chain_free(struct shvm_chain *chain, atomic64_t *blocks)
+void shvm_chain_free(struct shvm_chain *chain, struct shvm_striped *blocks)
 {
 	if (!chain)
 		return;
-	atomic64_dec(blocks);
+	shvm_striped_add(blocks, -1);
 	shvm_poison_free(chain, sizeof(*chain), SHVM_POISON, chain_release);
 }
 
@@ -102,7 +102,7 @@ static u64 **chain_find(struct shvm_chain *block, u64 *sptep)
 	return NULL;
 }
 
-bool shvm_chain_del(unsigned long *word, u64 *sptep, atomic64_t *blocks)
+bool shvm_chain_del(unsigned long *word, u64 *sptep, struct shvm_striped *blocks)
 {
 	unsigned long old = READ_ONCE(*word);	/* others try to lock it meanwhile */
 	struct shvm_chain *first = word_chain(old), *next;

@@ -40,7 +40,7 @@ struct shvm_tlb {
 	struct shvm_striped owed;
 	atomic64_t done;
 	atomic64_t aged;	/* times that A was cleared somewhere: no flush, soon another tag */
-	atomic64_t chain_blocks;	/* of this VM: whoever frees one has this at hand */
+	struct shvm_striped chain_blocks;	/* of this VM: whoever frees one has this at hand */
 };
 
 /* Host invalidations: active while one runs, seq counts the finished ones. */
@@ -85,12 +85,12 @@ static inline u64 shvm_tlb_owed(const struct shvm_tlb *tlb)
 int shvm_chain_module_init(void);
 void shvm_chain_module_exit(void);
 /* May sleep, charged; NULL: no memory. blocks counts them, as in shvm_tlb. */
-struct shvm_chain *shvm_chain_alloc(atomic64_t *blocks);
-void shvm_chain_free(struct shvm_chain *chain, atomic64_t *blocks);
+struct shvm_chain *shvm_chain_alloc(struct shvm_striped *blocks);
+void shvm_chain_free(struct shvm_chain *chain, struct shvm_striped *blocks);
 /* spare: a block, taken (set to NULL) if the entry needs one. */
 void shvm_chain_add(unsigned long *word, u64 *sptep, struct shvm_chain **spare);
 /* False: it was not there. */
-bool shvm_chain_del(unsigned long *word, u64 *sptep, atomic64_t *blocks);
+bool shvm_chain_del(unsigned long *word, u64 *sptep, struct shvm_striped *blocks);
 u32 shvm_chain_count(unsigned long word);
 u64 *shvm_chain_first(unsigned long word);		/* NULL: empty */
 

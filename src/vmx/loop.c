@@ -120,7 +120,6 @@ static __always_inline void insn_skip(struct shvm_vcpu *vcpu, u64 rip, bool is_6
 		     (!is_64bit && (rip ^ (rip + len)) >> 32))) {
 		vcpu->vmx.exit.insn_len = len;
 		shvm_vmx_skip_insn(vcpu);
-		regs_write(vcpu);
 		return;
 	}
 	blocked = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
@@ -275,7 +274,7 @@ static bool exit_event(struct shvm_vcpu *vcpu)
 	}
 }
 
-static __always_inline bool exit_by_reason(struct shvm_vcpu *vcpu, u32 reason)
+static bool exit_by_reason(struct shvm_vcpu *vcpu, u32 reason)
 {
 	if (exit_is_insn(reason)) {
 		exit_begin_insn(vcpu);

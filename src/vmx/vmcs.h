@@ -41,29 +41,6 @@ static_assert(sizeof(struct shvm_vmcs) == 4096);
 void shvm_vmx_insn_failed(const char *insn, unsigned long operand);
 
 /* For fields computed at run time (segments). 0 on failure, which has been reported. */
-static __always_inline unsigned long vmcs_read_any(unsigned long field)
-{
-	unsigned long val;
-
-	asm goto("1:	vmread %[field], %[val]\n"
-		 VMX_CHECK
-		 : [val] "=r" (val) : [field] "r" (field) : "cc" : fail);
-	return val;
-fail:
-	shvm_vmx_insn_failed("vmread", field);
-	return 0;
-}
-
-static __always_inline void vmcs_write_any(unsigned long field, unsigned long val)
-{
-	asm goto("1:	vmwrite %[val], %[field]\n"
-		 VMX_CHECK
-		 : : [val] "r" (val), [field] "r" (field) : "cc" : fail);
-	return;
-fail:
-	shvm_vmx_insn_failed("vmwrite", field);
-}
-
 /*
  * For the shortest exits, where a call that may be made costs even if it is not: false on failure.
  * Who needs the field reads it once more by the accessors below, which say so.
@@ -86,6 +63,22 @@ static __always_inline bool vmcs_try_write(unsigned long field, unsigned long va
 	return true;
 fail:
 	return false;
+}
+
+static __always_inline unsigned long vmcs_read_any(unsigned long field)
+{
+	unsigned long val;
+
+	if (vmcs_try_read(field, &val))
+		return val;
+	shvm_vmx_insn_failed("vmread", field);
+	return 0;
+}
+
+static __always_inline void vmcs_write_any(unsigned long field, unsigned long val)
+{
+	if (!vmcs_try_write(field, val))
+		shvm_vmx_insn_failed("vmwrite", field);
 }
 
 /* The accessors to use: one for each width, checked when the compiler folds the constant. */

@@ -24,6 +24,19 @@ static void oos_begin(int nr_vcpus)
 	poke(OTHER, 0, L1 << 12 | USED);
 }
 
+#define UNDER(pcid)	(ROOT << 12 | (pcid))	/* CR3: the same root each time */
+
+/* The first vCPU uses PCIDs. */
+static struct vcpu *oos_begin_pcids(int nr_vcpus)
+{
+	struct vcpu *v;
+
+	oos_begin(nr_vcpus);
+	v = machine->vcpu;
+	CHECK(!set_bit_of(v, 0, X86_CR4_PCIDE, 0), "CR4.PCIDE");
+	return v;
+}
+
 /* Page 5 is used, then L1 is let out of sync, then page 5 becomes another. */
 static void change_page_5(struct vcpu *v, u64 from, u64 to)
 {
@@ -106,23 +119,19 @@ static void oos_new_address(void)
 /* Two PCIDs in turn: what became live under one is compared before the other may use it. */
 static void oos_pcids_in_turn(void)
 {
-	struct vcpu *v;
-	u64 root = ROOT << 12;
+	struct vcpu *v = oos_begin_pcids(1);
 	u32 i;
 
-	oos_begin(1);
-	v = machine->vcpu;
-	CHECK(!set_bit_of(v, 0, X86_CR4_PCIDE, 0), "CR4.PCIDE");
 	change_page_5(v, SECOND | USED, FIRST | USED);
-	vcpu_load_cr3(v, root | 2);
-	vcpu_load_cr3(v, root | 1);
+	vcpu_load_cr3(v, UNDER(2));
+	vcpu_load_cr3(v, UNDER(1));
 	change_page_5(v, FIRST | USED, SECOND | USED);
-	vcpu_load_cr3_fast(v, root | 2, true);
+	vcpu_load_cr3_fast(v, UNDER(2), true);
 	for (i = 16; i < 64; i += 8) {
 		edit(v, i, FIRST | USED);
 		expect(v, READ, false, at(0, 0, 0, i), DONE);
 		edit(v, i, SECOND | USED);
-		vcpu_load_cr3_fast(v, root | (i & 8 ? 2 : 1), true);
+		vcpu_load_cr3_fast(v, UNDER(i & 8 ? 2 : 1), true);
 		expect(v, READ, false, at(0, 0, 0, i), DONE);
 		CHECK(atomic_read(&machine->mmu.nr_oos), "the table is in sync again");
 	}
@@ -132,28 +141,34 @@ static void oos_pcids_in_turn(void)
 
 static void oos_pcids(void)
 {
-	struct vcpu *v;
-	u64 root = ROOT << 12;
+	struct vcpu *v = oos_begin_pcids(1);
 
-	oos_begin(1);
-	v = machine->vcpu;
-	CHECK(!set_bit_of(v, 0, X86_CR4_PCIDE, 0), "CR4.PCIDE");
-	vcpu_load_cr3(v, root | 1);
+	vcpu_load_cr3(v, UNDER(1));
 	change_page_5(v, FIRST | USED, SECOND | USED);
 	/* Never in use before: nothing is older than this load. */
-	vcpu_load_cr3_fast(v, root | 2, true);
-	vcpu_load_cr3_keep(v, root | 2);
+	vcpu_load_cr3_fast(v, UNDER(2), true);
+	vcpu_load_cr3_keep(v, UNDER(2));
 	expect(v, READ, false, PAGE_5, DONE);
 	/* What was used under 2 alone is nothing that 1 can show. */
 	change_page_5(v, FIRST | USED, SECOND | USED);
-	vcpu_load_cr3_fast(v, root | 1, true);
+	vcpu_load_cr3_fast(v, UNDER(1), true);
 	expect(v, READ, false, PAGE_5, DONE);
 	/* A full flush forgets both. */
 	CHECK(!set_bit_of(v, 0, X86_CR4_PGE, 0), "CR4.PGE");
 	change_page_5(v, FIRST | USED, SECOND | USED);
-	vcpu_load_cr3_fast(v, root | 2, true);
+	vcpu_load_cr3_fast(v, UNDER(2), true);
 	expect(v, READ, false, PAGE_5, DONE);
 	story_end();
+}
+
+/* Page 5 is the first one under PCID 2; the table is out of sync, PCID 1 is in use. */
+static void know_page_5_under_2(struct vcpu *v)
+{
+	vcpu_load_cr3(v, UNDER(2));
+	change_page_5(v, FIRST | USED, FIRST | USED);
+	/* The other vCPU keeps the table from being in sync after a flush. */
+	expect(&v[1], READ, false, at(0, 0, 0, 3), DONE);
+	vcpu_load_cr3_fast(v, UNDER(1), true);
 }
 
 /*
@@ -162,22 +177,14 @@ static void oos_pcids(void)
  */
 static void oos_new_pcid(void)
 {
-	struct vcpu *v;
-	u64 root = ROOT << 12;
+	struct vcpu *v = oos_begin_pcids(2);
 
-	oos_begin(2);
-	v = machine->vcpu;
-	CHECK(!set_bit_of(v, 0, X86_CR4_PCIDE, 0), "CR4.PCIDE");
-	vcpu_load_cr3(v, root | 2);
-	change_page_5(v, FIRST | USED, FIRST | USED);
-	/* The other vCPU keeps the table from being in sync after a flush. */
-	expect(&v[1], READ, false, at(0, 0, 0, 3), DONE);
-	vcpu_load_cr3_fast(v, root | 1, true);
-	vcpu_load_cr3_fast(v, root | 2, true);
+	know_page_5_under_2(v);
+	vcpu_load_cr3_fast(v, UNDER(2), true);
 	edit(v, 5, SECOND | USED);
 	CHECK(atomic_read(&machine->mmu.nr_oos), "no table is out of sync");
-	vcpu_load_cr3_fast(v, root | 1, true);
-	vcpu_load_cr3_fast(v, root | 0x12, true);
+	vcpu_load_cr3_fast(v, UNDER(1), true);
+	vcpu_load_cr3_fast(v, UNDER(0x12), true);
 	expect(v, READ, false, PAGE_5, DONE);
 	story_end();
 }
@@ -185,23 +192,15 @@ static void oos_new_pcid(void)
 /* What was live before a full flush is not what a PCID may keep that comes back after it. */
 static void oos_pcids_forgotten(void)
 {
-	struct vcpu *v;
-	u64 root = ROOT << 12;
+	struct vcpu *v = oos_begin_pcids(2);
 
-	oos_begin(2);
-	v = machine->vcpu;
-	CHECK(!set_bit_of(v, 0, X86_CR4_PCIDE, 0), "CR4.PCIDE");
-	vcpu_load_cr3(v, root | 2);
-	change_page_5(v, FIRST | USED, FIRST | USED);
-	/* The other vCPU keeps the table from being in sync after a flush. */
-	expect(&v[1], READ, false, at(0, 0, 0, 3), DONE);
-	vcpu_load_cr3_fast(v, root | 1, true);
+	know_page_5_under_2(v);
 	edit(v, 7, (DATA + 7) << 12 | USED);
 	CHECK(!set_bit_of(v, 0, X86_CR4_PGE, 0), "CR4.PGE");
 	CHECK(atomic_read(&machine->mmu.nr_oos), "no table is out of sync");
 	edit(v, 6, (DATA + 6) << 12 | USED);
 	edit(v, 5, SECOND | USED);
-	vcpu_load_cr3_fast(v, root | 2, true);
+	vcpu_load_cr3_fast(v, UNDER(2), true);
 	expect(v, READ, false, PAGE_5, DONE);
 	story_end();
 }

@@ -105,7 +105,7 @@ static void run_threads(const struct test *t)
 
 static void run_tsan(const struct test *t)
 {
-	execl(tsan_program, tsan_program, "--threads", "4000", NULL);
+	execl(tsan_program, tsan_program, "--threads", "4000", t->tags ? "--tags" : NULL, NULL);
 	perror(tsan_program);
 	exit(1);
 }
@@ -166,8 +166,10 @@ static void list_tests(void)
 	test_add(run_alloc, "every allocation fails once");
 	test_add(run_threads, "threads");
 	test_add(run_threads, "threads, TLB tags")->tags = true;
-	if (tsan_program)
+	if (tsan_program) {
 		test_add(run_tsan, "threads, TSAN");
+		test_add(run_tsan, "threads, TLB tags, TSAN")->tags = true;
+	}
 	if (sched_program)
 		list_scenarios();
 	if (replay_program)

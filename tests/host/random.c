@@ -657,6 +657,33 @@ static void run_steps(void)
 	machine_destroy();
 }
 
+static void print_verdicts(const struct random_options *opt)
+{
+	printf("# config %d seed %llu: %llu steps, ", opt->config, opt->seed, opt->steps);
+	printf("%llu done (%llu emulated; no paging %llu, 32-bit %llu, PAE %llu, ",
+	       verdicts.done, verdicts.emulated, verdicts.by_format[O_OFF],
+	       verdicts.by_format[O_32], verdicts.by_format[O_PAE]);
+	printf("64-bit %llu), %llu faults (%llu direct), %llu mmio, ",
+	       verdicts.by_format[O_64], verdicts.faults, verdicts.direct, verdicts.mmio);
+	printf("%llu TLB hits (%llu stale), %llu by large pages, ", verdicts.hits,
+	       verdicts.stale, verdicts.large);
+	printf("%llu tables out of sync: %llu changes, %llu uses of old entries, ",
+	       verdicts.opens, verdicts.changes, verdicts.old);
+	printf("%llu kept looks at the kernel's pages\n", verdicts.kept);
+}
+
+/* What such a run is there to reach, it has reached. */
+static void check_verdicts(const struct random_options *opt)
+{
+	if (opt->steps < 5000)
+		return;
+	CHECK(verdicts.large, "no access was served by a large page");
+	CHECK(!verdicts.direct == (opt->direct != DIRECT_ON), "%llu faults without an exit",
+	      verdicts.direct);
+	CHECK(verdicts.kept || verdicts.by_format[O_64] < 1000,
+	      "no look at the kernel's page was kept");
+}
+
 bool random_run(const struct random_options *opt)
 {
 	bool fired;
@@ -677,22 +704,9 @@ bool random_run(const struct random_options *opt)
 	}
 	CHECK(!shim_alloc_live, "%ld objects are left", shim_alloc_live);
 	if (!opt->fail_alloc) {
-		printf("# config %d seed %llu: %llu steps, ", opt->config, opt->seed, opt->steps);
-		printf("%llu done (%llu emulated; no paging %llu, 32-bit %llu, PAE %llu, ",
-		       verdicts.done, verdicts.emulated, verdicts.by_format[O_OFF],
-		       verdicts.by_format[O_32], verdicts.by_format[O_PAE]);
-		printf("64-bit %llu), %llu faults (%llu direct), %llu mmio, ",
-		       verdicts.by_format[O_64], verdicts.faults, verdicts.direct, verdicts.mmio);
-		printf("%llu TLB hits (%llu stale), %llu by large pages, ", verdicts.hits,
-		       verdicts.stale, verdicts.large);
-		printf("%llu tables out of sync: %llu changes, %llu uses of old entries, ",
-		       verdicts.opens, verdicts.changes, verdicts.old);
-		printf("%llu kept looks at the kernel's pages\n", verdicts.kept);
+		print_verdicts(opt);
+		check_verdicts(opt);
 	}
-	CHECK(verdicts.large || opt->fail_alloc || opt->steps < 5000,
-	      "no access was served by a large page");
-	CHECK(!verdicts.direct == (opt->direct != DIRECT_ON) || opt->fail_alloc ||
-	      opt->steps < 5000, "%llu faults without an exit", verdicts.direct);
 	fired = opt->fail_alloc && !shim_alloc_countdown;
 	shim_alloc_countdown = 0;
 	shvm_mmu_oos = true;
