@@ -105,7 +105,8 @@ void machine_destroy(void)
 	for (i = 0; i < machine->nr_vcpus; i++)
 		shvm_mmu_vcpu_destroy(&machine->vcpu[i].mv);
 	shvm_mmu_destroy(&machine->mmu);
-	CHECK(!shvm_striped_sum(&machine->mmu.tlb.chain_blocks), "the count of chain blocks is wrong");
+	CHECK(!shvm_striped_sum(&machine->mmu.tlb.chain_blocks),
+	      "the count of chain blocks is wrong");
 	CHECK(!machine->broken, "the VM is marked as broken");
 	machine_free();
 }
