@@ -263,6 +263,7 @@ static int table_store(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot,
 		return ret;
 	}
 	mv->stats.table_writes++;
+	shvm_oos_note_store(mv, st->at, *(const u8 *)st->new & GPTE_P);
 	return table_store_locked(mv, slot, st, idle);
 }
 

@@ -221,6 +221,17 @@ struct shvm_pcid {
 	u64 left;			/* mmu->oos_notes when another was loaded */
 };
 
+/*
+ * Copy on write: an entry is cleared, flushed by INVLPG and set, then the next one of the table.
+ * Counted as long as CR3 is not loaded.
+ */
+struct shvm_replaced {
+	gpa_t at;			/* last trapped store to a table */
+	bool cleared;			/* was one of an absent entry */
+	u32 nr;				/* entries, one after the other */
+	u64 loads;			/* stats.cr3_fast at the first */
+};
+
 #define SHVM_NO_EPOCH		(~0ULL)
 #define SHVM_NO_PAGE		(~0ULL)
 
@@ -264,6 +275,7 @@ struct shvm_mmu_vcpu {
 	u64 tag_epoch;			/* of the one in use; SHVM_NO_EPOCH: none is */
 	u64 fixed_page;			/* of the last fault, if there was something to map */
 	struct shvm_mmu_vcpu_stats stats;
+	struct shvm_replaced replaced;
 	u64 ticks;			/* faults that mmu->clock does not know of yet */
 
 	struct shvm_mmu_cache cache;

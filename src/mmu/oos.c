@@ -10,6 +10,8 @@
 
 /* Stores without a use in between after which the next one is not trapped. docs/performance.md. */
 #define OOS_STORES	2
+/* Entries replaced one by one after which the next store is not trapped, either. */
+#define OOS_REPLACED	2
 /* Syncs that pass before other vCPUs are interrupted, so that the table can be in sync again. */
 #define OOS_ROUNDS	4
 
@@ -97,18 +99,39 @@ void shvm_oos_put(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	atomic_dec(&mmu->nr_oos);
 }
 
+void shvm_oos_note_store(struct shvm_mmu_vcpu *mv, gpa_t at, bool present)
+{
+	struct shvm_replaced *r = &mv->replaced;
+
+	if (r->loads != mv->stats.cr3_fast || !gfn_eq(gpa_to_gfn(r->at), gpa_to_gfn(at)))
+		r->nr = 0;
+	else if (r->cleared && present && r->at.v == at.v)
+		r->nr++;
+	r->loads = mv->stats.cr3_fast;
+	r->cleared = !present;
+	r->at = at;
+}
+
+static bool replaces_entries(const struct shvm_mmu_vcpu *mv, gfn_t f)
+{
+	const struct shvm_replaced *r = &mv->replaced;
+
+	return r->nr >= OOS_REPLACED && gfn_eq(gpa_to_gfn(r->at), f) &&
+	       r->loads == mv->stats.cr3_fast;
+}
+
 /* Is the store one of many, to a table whose shadow can follow later? */
-static bool sp_wants_oos(struct shvm_mmu *mmu, struct shvm_sp *sp,
-			 enum shvm_gpt_format format)
+static bool sp_wants_oos(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp)
 {
 	bool wants;
 
-	if (sp->role.level > 1 || sp->role.format != format || !READ_ONCE(sp->filled))
+	if (sp->role.level > 1 || sp->role.format != mv->root_role.format || !READ_ONCE(sp->filled))
 		return false;
 	shvm_lock_sp(sp);
-	if (shvm_sp_was_used(mmu, sp))
+	if (shvm_sp_was_used(mv->mmu, sp))
 		WRITE_ONCE(sp->writes, 0);
-	wants = sp->oos || (sp->parents && READ_ONCE(sp->writes) >= OOS_STORES);
+	wants = sp->oos || (sp->parents && (READ_ONCE(sp->writes) >= OOS_STORES ||
+					    replaces_entries(mv, sp->gfn)));
 	shvm_unlock_sp(sp);
 	return wants;
 }
@@ -163,7 +186,7 @@ static u32 table_open(struct shvm_mmu_vcpu *mv, const struct shvm_slot *slot, gf
 	bool ok;
 
 	hlist_for_each_entry_rcu(sp, bucket, hash)
-		if (gfn_eq(sp->gfn, f) && !sp->role.direct && !sp_wants_oos(mv->mmu, sp, format))
+		if (gfn_eq(sp->gfn, f) && !sp->role.direct && !sp_wants_oos(mv, sp))
 			return 0;
 	hlist_for_each_entry_rcu(sp, bucket, hash) {
 		if (!gfn_eq(sp->gfn, f) || sp->role.direct)
@@ -181,11 +204,13 @@ static u32 table_open(struct shvm_mmu_vcpu *mv, const struct shvm_slot *slot, gf
 }
 
 /* Before any lock but mmu->lock: is it worth a closer look? Most stores are followed by a use. */
-static bool table_may_want(struct shvm_mmu *mmu, gfn_t f)
+static bool table_may_want(struct shvm_mmu_vcpu *mv, gfn_t f)
 {
 	struct shvm_sp *sp;
 
-	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mmu, f), hash)
+	if (replaces_entries(mv, f))
+		return true;
+	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(mv->mmu, f), hash)
 		if (gfn_eq(sp->gfn, f) && !sp->role.direct)
 			return READ_ONCE(sp->oos) || READ_ONCE(sp->writes) >= OOS_STORES;
 	return false;
@@ -199,7 +224,7 @@ bool shvm_oos_open(struct shvm_mmu_vcpu *mv, struct shvm_slot *slot, gfn_t f)
 	bool open = false;
 	u32 n;
 
-	if (!shvm_mmu_oos || !table_may_want(mmu, f))
+	if (!shvm_mmu_oos || !table_may_want(mv, f))
 		return false;
 	shvm_lock_oos(mmu);
 	n = table_open(mv, slot, f);

@@ -241,6 +241,8 @@ void shvm_large_merge(struct shvm_mmu *mmu, gfn_t f);
 void shvm_tags_forget(struct shvm_mmu_vcpu *mv);
 
 /* --- oos.c --- */
+/* A trapped store to a table; present: the entry is, now. For the choice of shvm_oos_open(). */
+void shvm_oos_note_store(struct shvm_mmu_vcpu *mv, gpa_t at, bool present);
 /*
  * A store to a table faulted: should this and the next ones go through without? SRCU and mmu->lock
  * for reading are held. True: SPTEs of the frame may be writable now.

@@ -224,6 +224,39 @@ static void oos_ends(void)
 	story_end();
 }
 
+/* As copy on write does: an entry is cleared, flushed, set and used. */
+static void replace_page(struct vcpu *v, u32 index)
+{
+	edit(v, index, 0);
+	vcpu_invlpg_fast(v, at(0, 0, 0, index));
+	edit(v, index, (DATA + index + 1) << 12 | USED);
+	expect(v, WRITE, false, at(0, 0, 0, index), DONE);
+}
+
+/* A table whose entries are replaced one by one goes out of sync, but not if CR3 is loaded, too. */
+static void oos_replaced(void)
+{
+	struct vcpu *v;
+	u64 trapped;
+	u32 i;
+
+	oos_begin(1);
+	v = machine->vcpu;
+	for (i = 0; i < 8; i++) {
+		replace_page(v, i);
+		vcpu_load_cr3_fast(v, v->cr3, false);
+	}
+	CHECK(!atomic_read(&machine->mmu.nr_oos), "CR3 is loaded each time");
+	trapped = v->mv.stats.table_writes;
+	for (i = 0; i < 8; i++)
+		replace_page(v, i);
+	CHECK(atomic_read(&machine->mmu.nr_oos), "no table is out of sync");
+	trapped = v->mv.stats.table_writes - trapped;
+	CHECK(trapped == 4, "%llu stores are trapped, not those of two pages", trapped);
+	check_all();
+	story_end();
+}
+
 /* L1 becomes a directory, too: every store to it must trap again. */
 static void oos_other_role(void)
 {
@@ -271,6 +304,7 @@ static const struct directed stories[] = {
 	{ "oos-new-pcid", oos_new_pcid },
 	{ "oos-pcids-forgotten", oos_pcids_forgotten },
 	{ "oos-ends", oos_ends },
+	{ "oos-replaced", oos_replaced },
 	{ "oos-other-role", oos_other_role },
 	{ "oos-two-vcpus", oos_two_vcpus },
 };
