@@ -171,19 +171,32 @@ static bool size_is_settled(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned i
 	return large || shvm_tlb_is_settled(mmu, sp->large_owed);
 }
 
-bool shvm_entry_read_gpte(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 *gpte)
+bool shvm_entry_table(struct shvm_mmu *mmu, const struct shvm_sp *sp, hva_t *table)
 {
-	const struct shvm_gpt *g = &shvm_gpt_formats[sp->role.format];
 	struct shvm_slot *slot = shvm_slots_find(mmu_slots(mmu), sp->gfn);
-	gpa_t at = gpa(gfn_to_gpa(sp->gfn).v + sp_guest_index(sp, index) * g->entry_bytes);
 
-	*gpte = 0;
 	if (!slot || READ_ONCE(slot->invalid))
 		return false;
+	*table = slot_hva(slot, gfn_to_gpa(sp->gfn));
 	/* A store by software is under way: it will refresh the entry itself when it is done. */
-	if (atomic_read(mmu_writers(mmu, sp->gfn)))
-		return false;
-	return !shvm_arch_read_user_atomic(slot_hva(slot, at), gpte, g->entry_bytes);
+	return !atomic_read(mmu_writers(mmu, sp->gfn));
+}
+
+bool shvm_entry_read(hva_t table, const struct shvm_sp *sp, unsigned int index, u64 *gpte)
+{
+	u32 bytes = shvm_gpt_formats[sp->role.format].entry_bytes;
+
+	*gpte = 0;
+	return !shvm_arch_read_user_atomic(hva(table.v + sp_guest_index(sp, index) * bytes), gpte,
+					   bytes);
+}
+
+bool shvm_entry_read_gpte(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 *gpte)
+{
+	hva_t table;
+
+	*gpte = 0;
+	return shvm_entry_table(mmu, sp, &table) && shvm_entry_read(table, sp, index, gpte);
 }
 
 /* Replace a live entry by one for the same frame, keeping A and D. */

@@ -119,16 +119,17 @@ static enum shvm_map_result map_link(struct shvm_mmu_vcpu *mv, struct shvm_fault
 static void map_neighbours(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index)
 {
 	unsigned int i = index & ~(PREFETCH - 1), end = i + PREFETCH;
+	hva_t table = hva(0);
 	u64 gpte = 0;
 
-	if (!shvm_mmu_prefetch)
+	if (!shvm_mmu_prefetch || (!sp->role.direct && !shvm_entry_table(mv->mmu, sp, &table)))
 		return;
 	/* The blocks of the cache are for the fault itself, too: leave one. */
 	for (; i < end && mv->cache.nr_chain > 1; i++) {
 		if (READ_ONCE(sp->spt[i]) != shvm_spte_trap)
 			continue;
 		if (!sp->role.direct &&
-		    (!shvm_entry_read_gpte(mv->mmu, sp, i, &gpte) || !(gpte & GPTE_A)))
+		    (!shvm_entry_read(table, sp, i, &gpte) || !(gpte & GPTE_A)))
 			continue;
 		shvm_oos_note(mv->mmu, sp, i, gpte);
 		shvm_entry_prefetch(mv, sp, i, gpte);
@@ -400,36 +401,61 @@ static bool refill_serves(const struct shvm_lookup *l, u64 spte, u32 error)
 }
 
 /*
- * The usual fault by far: all tables on the way have shadows that lead to each other, and the
- * guest has used the page before. As the CPU does with what it remembers of upper tables, only the
- * last entry is read again.
+ * The guest's own fault, by the last entry. Not where hardware decides about "not present" without
+ * us, and not twice for a page: the VMM may have stored to a table above, which a walk finds out.
  */
-static bool fault_refill(struct shvm_mmu_vcpu *mv, const struct shvm_pf *pf)
+static bool entry_denies(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf, const struct shvm_sp *sp,
+			 u64 gpte)
 {
-	struct shvm_lookup l;
-	struct shvm_sp *sp;
-	bool done;
+	u64 page = pf->addr.v >> SHVM_PAGE_SHIFT;
+	bool denies = page != mv->denied_page && ((gpte & GPTE_P) || sp->oos) &&
+		      shvm_gpt_entry_denies(mv, gpte, fault_access(pf), &pf->guest_error);
+
+	mv->denied_page = denies ? page : SHVM_NO_PAGE;
+	return denies;
+}
+
+/* What the last entry says, which is read again; sp->lock. */
+static enum shvm_lookup_result entry_refill(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf,
+					    const struct shvm_lookup *l)
+{
+	struct shvm_sp *sp = l->sp;
 	u64 gpte;
 
-	if (!shvm_lookup_entry(mv, pf->addr, &l))
-		return false;
-	sp = l.sp;
-	if (sp->role.level > 1 || sp->role.direct || !sp->role.wp)
-		return false;
-	shvm_lock_sp(sp);
-	if (sp->filled && READ_ONCE(sp->spt[l.index]) == shvm_spte_trap &&
-	    shvm_entry_read_gpte(mv->mmu, sp, l.index, &gpte) && (gpte & GPTE_A)) {
-		shvm_oos_note(mv->mmu, sp, l.index, gpte);
-		shvm_entry_prefetch(mv, sp, l.index, gpte);
+	if (!sp->filled || !shvm_entry_read_gpte(mv->mmu, sp, l->index, &gpte))
+		return SHVM_LOOKUP_NOTHING;
+	if (READ_ONCE(sp->spt[l->index]) == shvm_spte_trap && (gpte & GPTE_A)) {
+		shvm_oos_note(mv->mmu, sp, l->index, gpte);
+		shvm_entry_prefetch(mv, sp, l->index, gpte);
 	}
-	done = refill_serves(&l, READ_ONCE(sp->spt[l.index]), pf->error);
-	if (done) {
-		map_neighbours(mv, sp, l.index);
-		WRITE_ONCE(sp->writes, 0);
-		sp_stamp(mv, sp);
-	}
-	shvm_unlock_sp(sp);
-	return done;
+	if (!refill_serves(l, READ_ONCE(sp->spt[l->index]), pf->error))
+		return entry_denies(mv, pf, sp, gpte) ? SHVM_LOOKUP_FAULT : SHVM_LOOKUP_NOTHING;
+	map_neighbours(mv, sp, l->index);
+	WRITE_ONCE(sp->writes, 0);
+	sp_stamp(mv, sp);
+	return SHVM_LOOKUP_LET;
+}
+
+/*
+ * The usual fault by far: all tables on the way have shadows that lead to each other, and the
+ * guest has used the page before, or the fault is its own. As the CPU does with what it remembers
+ * of upper tables, only the last entry is read again.
+ */
+static enum shvm_lookup_result fault_refill(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
+{
+	enum shvm_lookup_result known;
+	struct shvm_lookup l;
+
+	if (!shvm_lookup_entry(mv, pf->addr, &l) || l.sp->role.level > 1 || l.sp->role.direct ||
+	    !l.sp->role.wp)
+		return SHVM_LOOKUP_NOTHING;
+	shvm_lock_sp(l.sp);
+	known = entry_refill(mv, pf, &l);
+	shvm_unlock_sp(l.sp);
+	/* A fault flushes the address that it is about (SDM 4.10.4.1). */
+	if (known == SHVM_LOOKUP_FAULT)
+		shvm_oos_sync_addr_locked(mv, pf->addr);
+	return known;
 }
 
 /* Racy on purpose: only its growth matters. Not each time, for all vCPUs read it. */
@@ -446,8 +472,8 @@ static enum shvm_lookup_result fault_known(struct shvm_mmu_vcpu *mv, struct shvm
 {
 	enum shvm_lookup_result known = shvm_lookup_store(mv, pf);
 
-	if (known == SHVM_LOOKUP_NOTHING && fault_refill(mv, pf))
-		known = SHVM_LOOKUP_LET;
+	if (known == SHVM_LOOKUP_NOTHING)
+		known = fault_refill(mv, pf);
 	clock_tick(mv);
 	return known;
 }
@@ -518,6 +544,9 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 	case SHVM_LOOKUP_LET:
 		ret = SHVM_PF_FIXED;
 		break;
+	case SHVM_LOOKUP_FAULT:
+		ret = SHVM_PF_REFLECT;
+		break;
 	default:
 		ret = fault_steps(mv, pf);
 	}
@@ -528,8 +557,8 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 
 /*
  * Where the hardware has seen "not present", or user code without the right, the guest's own fault
- * is the likely answer (copy on write), worth a walk at once. An entry that traps (reserved bit) is
- * looked at first; a store of the guest's kernel goes to its tables, mostly.
+ * is the likely answer, worth a walk at once. A store of the guest's kernel goes to its tables,
+ * mostly.
  */
 static bool fault_may_be_guests(u32 error)
 {
@@ -564,13 +593,9 @@ static enum shvm_lookup_result try_known(struct shvm_mmu_vcpu *mv, struct shvm_p
 
 enum shvm_pf_result shvm_mmu_try_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 {
-	bool may_be_guests = fault_may_be_guests(pf->error), trapped = pf->error & PFEC_RSVD;
-
 	/* The guest of the load-time test has no MMU of ours. */
 	if (!mv->mmu)
 		return SHVM_PF_UNKNOWN;
-	if (may_be_guests && !trapped && try_reflect(mv, pf))
-		return SHVM_PF_REFLECT;
 	switch (try_known(mv, pf)) {
 	case SHVM_LOOKUP_TRAPPED:
 		return SHVM_PF_EMULATE;
@@ -578,10 +603,14 @@ enum shvm_pf_result shvm_mmu_try_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf 
 		fault_ends(mv, pf->addr, SHVM_PF_FIXED);
 		mv->stats.pf_fixed++;
 		return SHVM_PF_FIXED;
+	case SHVM_LOOKUP_FAULT:
+		mv->stats.pf_reflect++;
+		return SHVM_PF_REFLECT;
 	case SHVM_LOOKUP_IDLE:
 		return SHVM_PF_UNKNOWN;
 	case SHVM_LOOKUP_NOTHING:
 		break;
 	}
-	return may_be_guests && trapped && try_reflect(mv, pf) ? SHVM_PF_REFLECT : SHVM_PF_UNKNOWN;
+	return fault_may_be_guests(pf->error) && try_reflect(mv, pf) ? SHVM_PF_REFLECT :
+								      SHVM_PF_UNKNOWN;
 }

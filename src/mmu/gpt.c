@@ -339,6 +339,21 @@ enum gpt_walk_result shvm_gpt_look(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 	return walk_once(mv, w, &shvm_gpt_formats[format], place);
 }
 
+bool shvm_gpt_entry_denies(const struct shvm_mmu_vcpu *mv, u64 gpte, u32 access, u32 *error)
+{
+	const struct shvm_paging *p = &mv->paging;
+
+	if (!(gpte & GPTE_P)) {
+		*error = fault_error(p, access, 0);
+		return true;
+	}
+	/* A supervisor is kept out of pages of the user, too, and those need U in all tables. */
+	if (!(access & SHVM_ACCESS_USER) || (gpte & mv->gpt_mode.reserved[1][false]))
+		return false;
+	*error = fault_error(p, access, PFEC_P);
+	return access_denied(p, gpte_access(gpte, p->efer & EFER_NX), access);
+}
+
 /* Bits of a present PDPTE that must be 0: SDM table 4-8. */
 static u64 pdpte_reserved(const struct shvm_paging *p)
 {

@@ -85,6 +85,12 @@ enum gpt_walk_result shvm_gpt_walk(struct shvm_mmu_vcpu *mv, struct shvm_gpt_wal
 enum gpt_walk_result shvm_gpt_look(struct shvm_mmu_vcpu *mv, struct shvm_gpt_walk *walk);
 
 /*
+ * Does the entry of a page table alone make an access the guest's own fault, with this error code,
+ * whatever rights the tables above give? False: not known.
+ */
+bool shvm_gpt_entry_denies(const struct shvm_mmu_vcpu *mv, u64 gpte, u32 access, u32 *error);
+
+/*
  * A walk has set A or D in entry index of a table of 32-bit entries; access.c. Elsewhere that is
  * the same A or D of whoever uses the table, too.
  */

@@ -506,17 +506,19 @@ static int addr_index(const struct shvm_sp *sp, gva_t addr)
 	return index % SHVM_SPT_ENTRIES;
 }
 
-/* SRCU and mmu->lock for reading are held. */
-static void sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
+void shvm_oos_sync_addr_locked(struct shvm_mmu_vcpu *mv, gva_t addr)
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	struct shvm_oos *o;
 	int index;
 
+	if (!atomic_read(&mmu->nr_oos))
+		return;
 	shvm_lock_oos(mmu);
 	for (o = mmu->oos; o < mmu->oos + SHVM_OOS_MAX; o++) {
 		index = o->sp ? addr_index(o->sp, addr) : -1;
-		if (index < 0)
+		/* A trap shows nothing; whoever makes it live takes the lock. */
+		if (index < 0 || READ_ONCE(o->sp->spt[index]) == shvm_spte_trap)
 			continue;
 		shvm_lock_sp(o->sp);
 		entry_sync(mv, o->sp, index);
@@ -534,7 +536,7 @@ void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
 	shvm_cache_fill(mv);
 	idx = srcu_read_lock(&mv->mmu->srcu);
 	shvm_lock_mmu_read(mv);
-	sync_addr(mv, addr);
+	shvm_oos_sync_addr_locked(mv, addr);
 	shvm_unlock_mmu_read(mv);
 	srcu_read_unlock(&mv->mmu->srcu, idx);
 }
@@ -547,7 +549,7 @@ bool shvm_oos_try_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr)
 		return true;
 	if (!shvm_mmu_try_begin(mv, &idx))
 		return false;
-	sync_addr(mv, addr);
+	shvm_oos_sync_addr_locked(mv, addr);
 	shvm_mmu_end(mv, idx);
 	return true;
 }

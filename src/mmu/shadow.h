@@ -160,6 +160,9 @@ bool shvm_sp_was_used(struct shvm_mmu *mmu, struct shvm_sp *sp);
 /* --- entry.c: one entry of a shadow page, sp->lock held --- */
 void shvm_entry_drop(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 new);
 bool shvm_entry_read_gpte(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int index, u64 *gpte);
+/* The same in two steps, for several entries: where the guest's table is; one entry of it. */
+bool shvm_entry_table(struct shvm_mmu *mmu, const struct shvm_sp *sp, hva_t *table);
+bool shvm_entry_read(hva_t table, const struct shvm_sp *sp, unsigned int index, u64 *gpte);
 /* Point an entry at a child table; child is filled here if it has to be. */
 enum shvm_map_result shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *parent,
 				     unsigned int index, struct shvm_sp *child, u64 spte);
@@ -213,6 +216,7 @@ enum shvm_lookup_result {
 	SHVM_LOOKUP_TRAPPED,	/* only our write protection stopped the store; pf is complete */
 	SHVM_LOOKUP_IDLE,	/* the same, and nobody seems to use the table as one any more */
 	SHVM_LOOKUP_LET,	/* nothing will stop the next one */
+	SHVM_LOOKUP_FAULT,	/* it is the guest's own; pf->guest_error is set */
 };
 
 /* SRCU and mmu->lock for reading are held. */
@@ -257,6 +261,8 @@ void shvm_oos_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr);	/* the same for o
 /* Both with interrupts off. False: not all is done, take the slow way. */
 bool shvm_oos_try_sync(struct shvm_mmu_vcpu *mv, u64 since);
 bool shvm_oos_try_sync_addr(struct shvm_mmu_vcpu *mv, gva_t addr);
+/* With SRCU and mmu->lock for reading held. */
+void shvm_oos_sync_addr_locked(struct shvm_mmu_vcpu *mv, gva_t addr);
 /*
  * A table will be linked where it was not: nobody has translations by it. What is live in it is new
  * there, also for PCIDs that are not in use now.
