@@ -267,12 +267,13 @@ static void entry_forget(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int 
 	note(sp, index, gpte);
 }
 
-/* An entry follows the guest's. In a trap there is nothing to change. */
-static void entry_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index)
+/* An entry follows the guest's table (NULL: not to be read). In a trap there is nothing to change. */
+static void entry_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const hva_t *table,
+		       unsigned int index)
 {
 	u64 gpte;
 
-	if (!shvm_entry_read_gpte(mv->mmu, sp, index, &gpte)) {
+	if (!table || !shvm_entry_read(*table, sp, index, &gpte)) {
 		/* Who stores to it now will look at it again: it must stay a trap until then. */
 		entry_forget(mv->mmu, sp, index, GPTE_P);
 		return;
@@ -292,12 +293,13 @@ static void entry_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned in
 static bool range_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, hva_t at, u32 from, u32 end)
 {
 	int i, per_word = has_wide_entries(sp) ? 1 : 2, off = from;
+	hva_t base, *table = shvm_entry_table(mv->mmu, sp, &base) ? &base : NULL;
 
 	while ((off = shvm_arch_diff_user_atomic(at, sp->oos->known, off, end)) < (int)end) {
 		if (off < 0)
 			return false;
 		for (i = 0; i < per_word; i++)
-			entry_sync(mv, sp, off / sizeof(u64) * per_word + i);
+			entry_sync(mv, sp, table, off / sizeof(u64) * per_word + i);
 		off += sizeof(u64);
 	}
 	return true;
@@ -510,18 +512,25 @@ void shvm_oos_sync_addr_locked(struct shvm_mmu_vcpu *mv, gva_t addr)
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	struct shvm_oos *o;
-	int index;
+	int left, index;
+	hva_t base;
 
 	if (!atomic_read(&mmu->nr_oos))
 		return;
 	shvm_lock_oos(mmu);
-	for (o = mmu->oos; o < mmu->oos + SHVM_OOS_MAX; o++) {
-		index = o->sp ? addr_index(o->sp, addr) : -1;
-		/* A trap shows nothing; whoever makes it live takes the lock. */
-		if (index < 0 || READ_ONCE(o->sp->spt[index]) == shvm_spte_trap)
+	left = atomic_read(&mmu->nr_oos);
+	for (o = mmu->oos; left; o++) {
+		if (!o->sp)
 			continue;
+		left--;
+		index = addr_index(o->sp, addr);
+		if (index < 0)
+			continue;
+		/* A trap shows nothing, but one that is just being made live might: with the lock. */
 		shvm_lock_sp(o->sp);
-		entry_sync(mv, o->sp, index);
+		if (READ_ONCE(o->sp->spt[index]) != shvm_spte_trap)
+			entry_sync(mv, o->sp, shvm_entry_table(mmu, o->sp, &base) ? &base : NULL,
+				   index);
 		shvm_unlock_sp(o->sp);
 	}
 	shvm_unlock_oos(mmu);
