@@ -273,6 +273,7 @@ struct shvm_mmu_vcpu {
 	struct shvm_pcid *pcid;		/* of the current CR3 */
 	struct shvm_tlb_tag tags[SHVM_NR_TLB_TAGS];	/* by a hash of the root */
 	u64 tag_epoch;			/* of the one in use; SHVM_NO_EPOCH: none is */
+	u64 idle_notes, idle_loads;	/* mmu->oos_notes, and loads of CR3 since it was that */
 	u64 fixed_page;			/* of the last fault, if there was something to map */
 	u64 denied_page;		/* of the last fault that needed no walk to be the guest's */
 	struct shvm_mmu_vcpu_stats stats;

@@ -16,6 +16,9 @@
 
 #include "shadow.h"
 
+/* Loads of CR3 that are no flush after which unused tables out of sync are closed. */
+#define OOS_IDLE_LOADS	64
+
 static union shvm_role role_of(const struct shvm_paging *p)
 {
 	union shvm_role role = { .word = 0 };
@@ -118,17 +121,36 @@ static bool load_flushes(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 	return !noflush || pcid_place(mv, cr3)->cr3 != cr3;
 }
 
-/* What others used while this PCID was not in use is nothing that its translations could show. */
-static bool load_wants_sync(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
-{
-	return load_flushes(mv, cr3, noflush) ||
-	       pcid_place(mv, cr3)->left != (u64)atomic64_read(&mv->mmu->oos_notes);
-}
-
 /* What has changed since then has to be compared: for shvm_oos_sync(). */
 static u64 load_since(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
 	return load_flushes(mv, cr3, noflush) ? 0 : pcid_place(mv, cr3)->left;
+}
+
+/*
+ * With PCIDs it may be long until a flush ends what is out of sync, and each load of CR3 is slower
+ * until then: if nothing there has been used for some loads, it may as well end now.
+ */
+static bool oos_is_idle(struct shvm_mmu_vcpu *mv, u64 notes)
+{
+	if (mv->idle_notes != notes) {
+		mv->idle_notes = notes;
+		mv->idle_loads = 0;
+	}
+	if (++mv->idle_loads < OOS_IDLE_LOADS)
+		return false;
+	mv->idle_loads = 0;
+	return true;
+}
+
+/* What others used while this PCID was not in use is nothing that its translations could show. */
+static bool load_try_sync(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
+{
+	u64 since = load_since(mv, cr3, noflush), notes = atomic64_read(&mv->mmu->oos_notes);
+
+	if (since && oos_is_idle(mv, notes))
+		since = 0;
+	return since == notes || shvm_oos_try_sync(mv, since);
 }
 
 /* All but the current one. */
@@ -167,8 +189,7 @@ bool shvm_mmu_try_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
 	if (shvm_mmu_load_cr3_short(mv, cr3))
 		return true;
-	if (atomic_read(&mv->mmu->nr_oos) && load_wants_sync(mv, cr3, noflush) &&
-	    !shvm_oos_try_sync(mv, load_since(mv, cr3, noflush)))
+	if (atomic_read(&mv->mmu->nr_oos) && !load_try_sync(mv, cr3, noflush))
 		return false;
 	return root_load_cached(mv, cr3);
 }

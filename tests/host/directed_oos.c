@@ -224,6 +224,24 @@ static void oos_ends(void)
 	story_end();
 }
 
+/* One that is not used ends, too, if no load of CR3 is a flush: each is slower until then. */
+static void oos_ends_unused(void)
+{
+	struct vcpu *v = oos_begin_pcids(1);
+	int i;
+
+	vcpu_load_cr3(v, UNDER(2));
+	vcpu_load_cr3(v, UNDER(1));
+	change_page_5(v, FIRST | USED, SECOND | USED);
+	for (i = 0; i < 100 && atomic_read(&machine->mmu.nr_oos); i++)
+		vcpu_load_cr3_fast(v, UNDER(i & 1 ? 1 : 2), true);
+	CHECK(!atomic_read(&machine->mmu.nr_oos), "after %d loads it is still out of sync", i);
+	expect(v, READ, false, PAGE_5, DONE);
+	edit(v, 5, FIRST | USED);
+	check_all();
+	story_end();
+}
+
 /* As copy on write does: an entry is cleared, flushed, set and used. */
 static void replace_page(struct vcpu *v, u32 index)
 {
@@ -304,6 +322,7 @@ static const struct directed stories[] = {
 	{ "oos-new-pcid", oos_new_pcid },
 	{ "oos-pcids-forgotten", oos_pcids_forgotten },
 	{ "oos-ends", oos_ends },
+	{ "oos-ends-unused", oos_ends_unused },
 	{ "oos-replaced", oos_replaced },
 	{ "oos-other-role", oos_other_role },
 	{ "oos-two-vcpus", oos_two_vcpus },
