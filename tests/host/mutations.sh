@@ -126,7 +126,7 @@ oos-notrap-stays	mmu/oos.c	s/\tsp_set_traps\(sp\);\n//
 oos-link-without-sync	mmu/fault.c	s/if \(f->synced \|\|/if (1 ||/
 oos-short-load-without-sync	mmu/root_cache.h	s/likely\(!atomic_read\(&mv->mmu->nr_oos\)\) && //
 hint-of-another-table	mmu/root_cache.h	s/ \|\|\n\t\t     root->table != cr3_table\(cr3\)//
-oos-load-without-sync	mmu/root.c	s/if \(atomic_read\(&mv->mmu->nr_oos\) && load_wants/if (0 \&\& load_wants/
+oos-load-without-sync	mmu/root.c	s/if \(atomic_read\(&mv->mmu->nr_oos\) && !load_try/if (0 \&\& !load_try/
 oos-slow-load-without-sync	mmu/root.c	s/\tshvm_oos_sync\(mv, load_since[^;]*;//
 oos-full-flush-without-sync	mmu/root.c	s/pcids_forget\(mv\);\n\tshvm_oos_sync\(mv, 0\);/pcids_forget(mv);/
 oos-invlpg-without-sync	mmu/root.c	s/\tshvm_oos_sync_addr\(mv, addr\);//
@@ -142,6 +142,12 @@ oos-close-keeps-write	mmu/oos.c	s/\tWRITE_ONCE\(state->loose, false\);\n\tshvm_r
 oos-in-sync-before-flush	mmu/oos.c	s/quiet = o->closing && [^;]*;/quiet = true;/
 oos-fill-not-noted	mmu/fault.c	s/\t\tshvm_oos_note\(mv->mmu, sp, index, f->walk[^;]*;/\t\t;/
 oos-old-rights-stay	mmu/oos.c	s/if \(gpte == shvm_oos_known\(sp, index\)\)/if (1)/
+oos-idle-is-open-for-ever	mmu/root.c	s/if \(since && oos_is_idle\(mv, notes\)\)/if (0)/
+oos-known-fault-flushes-nothing	mmu/fault.c	s/\t\tshvm_oos_sync_addr_locked\(mv, pf->addr\);\n/\t\t;\n/
+fault-known-by-supervisors	mmu/gpt.c	s/!\(access & SHVM_ACCESS_USER\) \|\| \(gpte & mv->gpt_mode\.reserved\[1\]/(gpte \& mv->gpt_mode.reserved[1]/
+fault-known-despite-reserved	mmu/gpt.c	s/ \|\| \(gpte & mv->gpt_mode\.reserved\[1\]\[false\]\)//
+fault-known-for-ever	mmu/fault.c	s/page != mv->denied_page && //
+fault-known-though-absent	mmu/fault.c	s/ && \(\(gpte & GPTE_P\) \|\| sp->oos\)//
 oos-loose-for-ever	mmu/sp.c	s/WRITE_ONCE\(state->tracked, state->tracked \+ 1\);\n\tWRITE_ONCE\(state->loose, false\);/WRITE_ONCE(state->tracked, state->tracked + 1);/
 dead-root-kept	mmu/root.c	s/\t\troot_forget\(mv, smp_load_acquire[^;]*;/\t\t;/
 large-of-the-wrong-guest-size	mmu/fault.c	s/SHVM_LARGE_TOP : f->walk\.leaf;/SHVM_LARGE_TOP : 2;/
@@ -200,6 +206,7 @@ done-too-far	mmu/flush.c	s/tlb_done_raise\(&mmu->tlb, owed\)/tlb_done_raise(&mmu
 fill-despite-writers	mmu/sp.c	s/atomic_read\(mmu_writers\(mmu, sp->gfn\)\) \|\|//	add-fill
 fill-despite-invalidation	mmu/sp.c	s/(mmu_writers\(mmu, sp->gfn\)\)) \|\|\n[^)]*\)\)/$1)/	replace-fill
 race-writable-though-tracked	mmu/entry.c	s/home->state && home->state->tracked/0/	new-table-tlb
+oos-flush-looks-without-lock	mmu/oos.c	s/(\t\tshvm_lock_sp\(o->sp\);\n)(\t\tif \(READ_ONCE\(o->sp->spt\[index\]\) != shvm_spte_trap\))(.*?)(\t\tshvm_unlock_sp\(o->sp\);)/$2 {\n$1\t\t{$3\t\t}\n$4\n\t\t}/s	oos-invlpg
 oos-open-despite-other-role	mmu/oos.c	s/open = state->tracked == n;/open = true;/	oos-other-role
 debt-of-others-forgotten	mmu/sp.c	s/\tshvm_rmap_write_protect\(&mmu->tlb, head\);/\tbool lost = shvm_rmap_write_protect(&mmu->tlb, head);/; s/(tlb_owed, )(shvm_tlb_owed\(&mmu->tlb\))/$1lost ? $2 : 0/	new-table-debt
 active-ends-before-seq	mmu/flush.c	s/(\tatomic64_inc\(&mmu->inval.seq\);\n)(.*?)(\tatomic_dec\(&mmu->inval.active\);\n)/$3$2$1/s	fault-move
