@@ -411,7 +411,8 @@ static bool entry_denies(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf, const str
 	bool denies = page != mv->denied_page && ((gpte & GPTE_P) || sp->oos) &&
 		      shvm_gpt_entry_denies(mv, gpte, fault_access(pf), &pf->guest_error);
 
-	mv->denied_page = denies ? page : SHVM_NO_PAGE;
+	if (denies)
+		mv->denied_page = page;
 	return denies;
 }
 

@@ -198,6 +198,29 @@ static void rescue_from_above(void)
 	story_end();
 }
 
+/* The guest's own fault by the last entry, and then the VMM replaces the table that it is in. */
+static void denied_from_above(void)
+{
+	struct operation op = { .a = { .addr = at(0, 0, 0, 100), .kind = WRITE, .user = true } };
+	struct vcpu *v;
+
+	story_begin(1);
+	check_behind = true;
+	v = machine->vcpu;
+	poke(L1, 100, DATA << 12 | (ALL & ~W));
+	poke(L1, 101, DATA << 12 | (ALL & ~W));
+	poke(OTHER, 100, DATA << 12 | ALL);
+	act(v, READ, true, at(0, 0, 0, 100));
+	machine->poked = false;
+	expect(v, WRITE, true, at(0, 0, 0, 100), FAULT);
+	expect(v, WRITE, true, at(0, 0, 0, 101), FAULT);
+	poke(L2, 0, OTHER << 12 | ALL);
+	op.len = 8;
+	if (vcpu_access(v, &op).kind != DONE)
+		CHECK(vcpu_access(v, &op).kind == DONE, "the new table is not found");
+	story_end();
+}
+
 /* Tables that die lead nowhere: stores to them are plain, and CPUs may still have them cached. */
 static void direct_dead_tables(void)
 {
@@ -251,6 +274,7 @@ static const struct directed stories[] = {
 	{ "direct-host-changes", direct_host_changes },
 	{ "rescue", rescue },
 	{ "rescue-from-above", rescue_from_above },
+	{ "denied-from-above", denied_from_above },
 };
 
 const struct directed_set direct_tests = { stories, ARRAY_SIZE(stories) };

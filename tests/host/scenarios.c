@@ -247,33 +247,34 @@ static void v1_load_by_other_role(void)
 	linger(vcpu_of(1));
 }
 
+/* The last store is not seen: that entry is a trap. */
 static void l1_out_of_sync(void)
 {
 	int i;
 
 	burst_begun();
-	for (i = 9; i < 12; i++)
+	for (i = 9; i < 13; i++)
 		edit_by_kernel(vcpu_of(0), KERNEL_VA_OF_L1, L1, i, (DATA + 6) << 12 | RIGHTS);
 	CHECK(atomic_read(&machine->mmu.nr_oos), "L1 is not out of sync");
 }
 
-static void v0_replace_9(void)
+static void v0_replace_12(void)
 {
 	struct vcpu *v = vcpu_of(0);
 	struct outcome out;
 
-	edit_by_kernel(v, KERNEL_VA_OF_L1, L1, 9, (DATA + 5) << 12 | RIGHTS);
-	vcpu_invlpg_fast(v, VIA_L1(9));
-	out = access_data(v, VIA_L1(9), READ, 0);
+	edit_by_kernel(v, KERNEL_VA_OF_L1, L1, 12, (DATA + 5) << 12 | RIGHTS);
+	vcpu_invlpg_fast(v, VIA_L1(12));
+	out = access_data(v, VIA_L1(12), READ, 0);
 	CHECK(out.kind == DONE && out.hardware &&
 	      out.hfn == FRAME_BASE + machine->host[page_of(DATA + 5)].frame,
 	      "not the page of the new entry");
 	linger(v);
 }
 
-static void v1_load_9(void)
+static void v1_load_12(void)
 {
-	load(vcpu_of(1), VIA_L1(9));
+	load(vcpu_of(1), VIA_L1(12));
 	linger(vcpu_of(1));
 }
 
@@ -746,7 +747,7 @@ const struct scenario scenarios[] = {
 	{ "oos-other-role", "a table that goes out of sync becomes a directory, too", 2,
 	  burst_begun, { v0_edit_l1_by_kernel, v1_load_by_other_role } },
 	{ "oos-invlpg", "an entry of a table out of sync is filled while its address is flushed", 2,
-	  l1_out_of_sync, { v0_replace_9, v1_load_9 } },
+	  l1_out_of_sync, { v1_load_12, v0_replace_12 } },
 	{ "flush-others", "the host takes a page while a table goes away", 1,
 	  touch_via_t, { v0_use_0, host_migrate_0, drop_t } },
 	{ "slot-delete", "a slot goes away under a fault", 1,
