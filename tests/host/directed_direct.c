@@ -218,6 +218,7 @@ static void denied_from_above(void)
 	op.len = 8;
 	if (vcpu_access(v, &op).kind != DONE)
 		CHECK(vcpu_access(v, &op).kind == DONE, "the new table is not found");
+	vcpu_exit(v);
 	story_end();
 }
 
