@@ -16,6 +16,7 @@ struct shvm_fault {
 	/* from the host */
 	struct shvm_leaf leaf;
 	int level;			/* of the leaf to be made */
+	bool way_only;			/* no leaf: no memory is there */
 	bool synced;			/* no page was out of date at some time after the walk */
 };
 
@@ -226,14 +227,28 @@ static enum shvm_map_result map_locked(struct shvm_mmu_vcpu *mv, struct shvm_fau
 	for (level = GPT_TOP; level > f->level && ret == SHVM_MAP_DONE; level--)
 		if (path[level])
 			ret = map_link(mv, f, path[level], path[level - 1]);
-	return ret == SHVM_MAP_DONE ? map_leaf(mv, f, path[f->level]) : ret;
+	if (ret != SHVM_MAP_DONE || f->way_only)
+		return ret;
+	return map_leaf(mv, f, path[f->level]);
+}
+
+static enum shvm_map_result map_once(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	enum shvm_map_result ret;
+	int idx = srcu_read_lock(&mmu->srcu);
+
+	shvm_lock_mmu_read(mv);
+	ret = map_locked(mv, f);
+	shvm_unlock_mmu_read(mv);
+	srcu_read_unlock(&mmu->srcu, idx);
+	return ret;
 }
 
 static enum shvm_pf_result fault_map(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
 {
-	struct shvm_mmu *mmu = mv->mmu;
 	enum shvm_map_result ret;
-	int tries, idx;
+	int tries;
 
 	/*
 	 * A round that wants a flush has made at least one table that stays, or taken away what
@@ -241,16 +256,12 @@ static enum shvm_pf_result fault_map(struct shvm_mmu_vcpu *mv, struct shvm_fault
 	 * keep changing sizes in the same tables.
 	 */
 	for (tries = 0; tries <= 2 * GPT_TOP + 1; tries++) {
-		idx = srcu_read_lock(&mmu->srcu);
-		shvm_lock_mmu_read(mv);
-		ret = map_locked(mv, f);
-		shvm_unlock_mmu_read(mv);
-		srcu_read_unlock(&mmu->srcu, idx);
+		ret = map_once(mv, f);
 		if (ret == SHVM_MAP_SYNC) {
 			shvm_oos_sync_for_link(mv);
 			f->synced = true;
 		} else if (ret == SHVM_MAP_FLUSH) {
-			shvm_mmu_settle(mmu);
+			shvm_mmu_settle(mv->mmu);
 		} else {
 			break;
 		}
@@ -297,6 +308,27 @@ static int fault_level(struct shvm_mmu_vcpu *mv, const struct shvm_fault *f, hva
 	return top;
 }
 
+/*
+ * No memory is there. Shadow the tables that lead to it, so that the next access finds the guest's
+ * entry by them (shvm_mmio_lookup()): where one access follows another, and without waiting, as
+ * what the walk has found is used after this.
+ */
+static void fault_map_way(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
+{
+	u64 before = mv->mmio_page;
+	int round;
+
+	mv->mmio_page = f->pf->addr.v >> SHVM_PAGE_SHIFT;
+	if (mv->mmio_page != before || mv->root_role.direct || !mv->root_role.wp)
+		return;
+	f->level = f->walk.leaf;
+	f->way_only = true;
+	for (round = 0; round < 2; round++)
+		if (map_once(mv, f) != SHVM_MAP_FLUSH || !shvm_mmu_try_settle(mv) ||
+		    shvm_cache_fill(mv))
+			break;
+}
+
 /* What the guest frame is: nothing, a table, or memory of the host that leaf then describes. */
 static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
 {
@@ -329,6 +361,8 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 	srcu_read_unlock(&mmu->srcu, idx);
 	if (invalid)
 		return SHVM_PF_RETRY;
+	if (!slot)
+		fault_map_way(mv, f);
 	/* A table that is not there (but reads as all ones) cannot be shadowed. */
 	if (!slot || f->walk.absent ||
 	    (write && (readonly || f->pf->tracked || fault_defies_smap(mv, f))))
@@ -448,6 +482,8 @@ static enum shvm_lookup_result fault_known(struct shvm_mmu_vcpu *mv, struct shvm
 
 	if (known == SHVM_LOOKUP_NOTHING && fault_refill(mv, pf))
 		known = SHVM_LOOKUP_LET;
+	if (known == SHVM_LOOKUP_NOTHING && shvm_mmio_lookup(mv, pf))
+		known = SHVM_LOOKUP_MMIO;
 	clock_tick(mv);
 	return known;
 }
@@ -509,6 +545,7 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 	shvm_mmu_root_obsolete(mv);
 	switch (fault_known_wait(mv, pf)) {
 	case SHVM_LOOKUP_TRAPPED:
+	case SHVM_LOOKUP_MMIO:
 		ret = SHVM_PF_EMULATE;
 		break;
 	case SHVM_LOOKUP_IDLE:
@@ -573,6 +610,7 @@ enum shvm_pf_result shvm_mmu_try_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf 
 		return SHVM_PF_REFLECT;
 	switch (try_known(mv, pf)) {
 	case SHVM_LOOKUP_TRAPPED:
+	case SHVM_LOOKUP_MMIO:
 		return SHVM_PF_EMULATE;
 	case SHVM_LOOKUP_LET:
 		fault_ends(mv, pf->addr, SHVM_PF_FIXED);

@@ -274,6 +274,7 @@ struct shvm_mmu_vcpu {
 	struct shvm_tlb_tag tags[SHVM_NR_TLB_TAGS];	/* by a hash of the root */
 	u64 tag_epoch;			/* of the one in use; SHVM_NO_EPOCH: none is */
 	u64 fixed_page;			/* of the last fault, if there was something to map */
+	u64 mmio_page;			/* where no memory was, by the last walk that has found so */
 	struct shvm_mmu_vcpu_stats stats;
 	struct shvm_replaced replaced;
 	u64 ticks;			/* faults that mmu->clock does not know of yet */

@@ -186,6 +186,25 @@ look-at-user-page	mmu/lookup.c	s/\(l\.all & SPTE_U\) \|\| //
 look-at-data-for-code	mmu/lookup.c	s/ \|\| \(fetch && \(l\.any & SPTE_NX\)\)//
 look-kept-for-ever	mmu/lookup.c	s/(\t\tif \(\(READ_ONCE\(\*p->way[^\n]*\n)\t\t\treturn false;/$1\t\t\t;/
 look-kept-in-another-root	mmu/mmu.h	s/return !\(\(READ_ONCE\(mv->root->spt[^;]*;/return true;/
+mmio-without-accessed	mmu/mmio.c	s/used = GPTE_P \| GPTE_A/used = GPTE_P/
+mmio-stores-clean	mmu/mmio.c	s/stored = GPTE_W \| GPTE_D/stored = GPTE_W/
+mmio-stores-read-only	mmu/mmio.c	s/stored = GPTE_W \| GPTE_D/stored = GPTE_D/
+mmio-stores-below-read-only	mmu/mmio.c	s/l->all & SPTE_W && //
+mmio-user-below-supervisor	mmu/mmio.c	s/l->all & SPTE_U && //
+mmio-user-of-supervisor	mmu/mmio.c	s/\tif \(!\(l->all & SPTE_U[^;]*;\n//
+mmio-fetch	mmu/mmio.c	s/ \|\| \(error & PFEC_I\)//
+mmio-reserved-bits	mmu/mmio.c	s/\(gpte & mv->gpt_mode\.reserved[^)]*\)/0/
+mmio-rights-without-wp	mmu/mmio.c	s/ \|\| !l\.sp->role\.wp//
+mmio-direct-page-as-table	mmu/mmio.c	s/l\.sp->role\.direct/0/
+mmio-table-as-page	mmu/mmio.c	s/\(!large && l\.sp->role\.level > 1\) \|\| //
+mmio-part-of-large-page	mmu/mmio.c	s/gpt_shift\(g, sp->role\.level\)/(12 + 9 * (sp->role.level - 1))/
+mmio-despite-slot	mmu/mmio.c	s/\tif \(shvm_slots_find[^;]*;\n//
+mmio-in-live-pages	mmu/mmio.c	s/l\.spte != shvm_spte_trap/0/
+mmio-no-way	mmu/fault.c	s/\t\tfault_map_way\(mv, f\);/\t\t;/
+mmio-way-with-leaf	mmu/fault.c	s/ \|\| f->way_only//
+mmio-way-without-paging	mmu/fault.c	s/mv->mmio_page != before \|\| mv->root_role\.direct/mv->mmio_page != before/
+mmio-way-without-flush	mmu/fault.c	s/ \|\| !shvm_mmu_try_settle\(mv\)//
+mmio-sign-of-use	mmu/mmio.c	s/\tWRITE_ONCE\(l\.sp->writes, 0\);\n//
 store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
 END
 }
