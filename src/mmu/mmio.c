@@ -52,8 +52,6 @@ bool shvm_mmio_lookup(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 		return false;
 	pf->gpa = at;
 	pf->tracked = false;
-	/* A use of the table, as when an entry is filled; both are racy by design. */
-	WRITE_ONCE(l.sp->writes, 0);
 	sp_stamp(mv, l.sp);
 	return true;
 }

@@ -199,12 +199,9 @@ mmio-direct-page-as-table	mmu/mmio.c	s/l\.sp->role\.direct/0/
 mmio-table-as-page	mmu/mmio.c	s/\(!large && l\.sp->role\.level > 1\) \|\| //
 mmio-part-of-large-page	mmu/mmio.c	s/gpt_shift\(g, sp->role\.level\)/(12 + 9 * (sp->role.level - 1))/
 mmio-despite-slot	mmu/mmio.c	s/\tif \(shvm_slots_find[^;]*;\n//
-mmio-in-live-pages	mmu/mmio.c	s/l\.spte != shvm_spte_trap/0/
 mmio-no-way	mmu/fault.c	s/\t\tfault_map_way\(mv, f\);/\t\t;/
-mmio-way-with-leaf	mmu/fault.c	s/ \|\| f->way_only//
 mmio-way-without-paging	mmu/fault.c	s/mv->mmio_page != before \|\| mv->root_role\.direct/mv->mmio_page != before/
 mmio-way-without-flush	mmu/fault.c	s/ \|\| !shvm_mmu_try_settle\(mv\)//
-mmio-sign-of-use	mmu/mmio.c	s/\tWRITE_ONCE\(l\.sp->writes, 0\);\n//
 store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
 END
 }
