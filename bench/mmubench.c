@@ -27,7 +27,7 @@
 #define PAGES		4096U
 #define CHURN_PAGES	16U
 #define PORT_TIMER_GATE	0x61
-#define MMIO_HOLE	0xd0000000	/* neither memory nor a device, of the machine and its guests */
+#define MMIO_HOLE	0xd0000000	/* no memory and no device, here and in guests */
 
 /* The launcher's port for "note the counters now"; MARK_BOOT, else 1 + the number of the row. */
 #define PORT_MARK	0xf5
