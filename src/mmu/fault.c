@@ -309,24 +309,28 @@ static int fault_level(struct shvm_mmu_vcpu *mv, const struct shvm_fault *f, hva
 }
 
 /*
- * No memory is there. Shadow the tables that lead to it, so that the next access finds the guest's
- * entry by them (shvm_mmio_lookup()): where one access follows another, and without waiting, as
- * what the walk has found is used after this.
+ * No memory is there. Where one access follows another, shadow the tables that lead there, so that
+ * the next one finds the guest's entry by them: shvm_mmio_lookup(). RETRY: that took waiting, and
+ * what the walk has found may not be true any more.
  */
-static void fault_map_way(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
+static enum shvm_pf_result fault_map_way(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
 {
-	u64 before = mv->mmio_page;
-	int round;
+	u64 page = f->pf->addr.v >> SHVM_PAGE_SHIFT, before = *mmio_place(mv, page);
+	enum shvm_map_result first;
+	enum shvm_pf_result ret;
 
-	mv->mmio_page = f->pf->addr.v >> SHVM_PAGE_SHIFT;
-	if (mv->mmio_page != before || mv->root_role.direct || !mv->root_role.wp)
-		return;
+	*mmio_place(mv, page) = page;
+	if (page != before || f->walk.absent || mv->root_role.direct || !mv->root_role.wp)
+		return SHVM_PF_EMULATE;
 	f->level = f->walk.leaf;
 	f->way_only = true;
-	for (round = 0; round < 2; round++)
-		if (map_once(mv, f) != SHVM_MAP_FLUSH || !shvm_mmu_try_settle(mv) ||
-		    shvm_cache_fill(mv))
-			break;
+	first = map_once(mv, f);
+	if (first != SHVM_MAP_SYNC && first != SHVM_MAP_FLUSH)
+		return SHVM_PF_EMULATE;
+	if (shvm_cache_fill(mv))
+		return SHVM_PF_NOMEM;
+	ret = fault_map(mv, f);
+	return ret == SHVM_PF_FIXED ? SHVM_PF_RETRY : ret;
 }
 
 /* What the guest frame is: nothing, a table, or memory of the host that leaf then describes. */
@@ -362,9 +366,9 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 	if (invalid)
 		return SHVM_PF_RETRY;
 	if (!slot)
-		fault_map_way(mv, f);
+		return fault_map_way(mv, f);
 	/* A table that is not there (but reads as all ones) cannot be shadowed. */
-	if (!slot || f->walk.absent ||
+	if (f->walk.absent ||
 	    (write && (readonly || f->pf->tracked || fault_defies_smap(mv, f))))
 		return SHVM_PF_EMULATE;
 	if (!known) {

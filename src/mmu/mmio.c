@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Accesses to what is no memory, by the shadow tables: the way down to the guest's entry is known,
- * and that entry alone is read again. Remembers nothing, so nothing can be out of date: not when
- * the guest flushes or takes a fault that nobody sees, not when a slot comes. docs/mmu.md, "MMIO".
+ * and that entry alone is read again. Remembers no translation, so none can be out of date: not
+ * when the guest flushes or takes a fault that nobody sees, not when a slot comes. docs/mmu.md,
+ * "MMIO".
  */
 #include "shadow.h"
 
@@ -32,11 +33,14 @@ static gpa_t entry_gpa(const struct shvm_sp *sp, u64 gpte, bool large, gva_t add
 
 bool shvm_mmio_lookup(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 {
+	u64 gpte, page = pf->addr.v >> SHVM_PAGE_SHIFT;
 	struct shvm_lookup l;
 	bool large;
-	u64 gpte;
 	gpa_t at;
 
+	/* Most faults are about memory. */
+	if (*mmio_place(mv, page) != page)
+		return false;
 	/* Without CR0.WP rights are elsewhere, and a direct page has no entries of the guest's. */
 	if (!shvm_lookup_entry(mv, pf->addr, &l) || l.spte != shvm_spte_trap ||
 	    l.sp->role.direct || !l.sp->role.wp)

@@ -24,6 +24,7 @@
 #define SHVM_NR_PCIDS		16	/* PCIDs that a vCPU keeps at most */
 #define SHVM_NR_TLB_TAGS	8	/* VPIDs that a vCPU uses at a time, at most */
 #define SHVM_PAE_ROOTS		4
+#define SHVM_NR_MMIO_PAGES	8	/* that a vCPU remembers */
 
 /* How a guest entry is decoded; index into the descriptor table of gpt.c. */
 enum shvm_gpt_format {
@@ -274,7 +275,7 @@ struct shvm_mmu_vcpu {
 	struct shvm_tlb_tag tags[SHVM_NR_TLB_TAGS];	/* by a hash of the root */
 	u64 tag_epoch;			/* of the one in use; SHVM_NO_EPOCH: none is */
 	u64 fixed_page;			/* of the last fault, if there was something to map */
-	u64 mmio_page;			/* where no memory was, by the last walk that has found so */
+	u64 mmio_pages[SHVM_NR_MMIO_PAGES];	/* by a hash: where no memory was lately; a hint */
 	struct shvm_mmu_vcpu_stats stats;
 	struct shvm_replaced replaced;
 	u64 ticks;			/* faults that mmu->clock does not know of yet */

@@ -225,6 +225,11 @@ enum shvm_lookup_result shvm_lookup_store(struct shvm_mmu_vcpu *mv, struct shvm_
 bool shvm_lookup_frame(const struct shvm_slot *slot, gfn_t f, struct shvm_host_frame *host);
 
 /* --- mmio.c --- */
+static inline u64 *mmio_place(struct shvm_mmu_vcpu *mv, u64 page)
+{
+	return &mv->mmio_pages[page % SHVM_NR_MMIO_PAGES];
+}
+
 /*
  * Does the address lead to no memory, and may the access? Then pf is complete. False says nothing.
  * SRCU and mmu->lock for reading are held.

@@ -199,9 +199,9 @@ mmio-direct-page-as-table	mmu/mmio.c	s/l\.sp->role\.direct/0/
 mmio-table-as-page	mmu/mmio.c	s/\(!large && l\.sp->role\.level > 1\) \|\| //
 mmio-part-of-large-page	mmu/mmio.c	s/gpt_shift\(g, sp->role\.level\)/(12 + 9 * (sp->role.level - 1))/
 mmio-despite-slot	mmu/mmio.c	s/\tif \(shvm_slots_find[^;]*;\n//
-mmio-no-way	mmu/fault.c	s/\t\tfault_map_way\(mv, f\);/\t\t;/
-mmio-way-without-paging	mmu/fault.c	s/mv->mmio_page != before \|\| mv->root_role\.direct/mv->mmio_page != before/
-mmio-way-without-flush	mmu/fault.c	s/ \|\| !shvm_mmu_try_settle\(mv\)//
+mmio-no-way	mmu/fault.c	s/return fault_map_way\(mv, f\);/return SHVM_PF_EMULATE;/
+mmio-way-without-paging	mmu/fault.c	s/page != before \|\| f->walk\.absent \|\| mv->root_role\.direct/page != before || f->walk.absent/
+mmio-way-of-old-walk	mmu/fault.c	s/return ret == SHVM_PF_FIXED \? SHVM_PF_RETRY : ret;/return SHVM_PF_EMULATE;/
 store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
 END
 }
