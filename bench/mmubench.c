@@ -8,6 +8,7 @@
  * Memory is never backed by huge pages.
  */
 #include <cpuid.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,7 +16,9 @@
 #include <string.h>
 #include <sys/io.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <x86intrin.h>
@@ -24,6 +27,7 @@
 #define PAGES		4096U
 #define CHURN_PAGES	16U
 #define PORT_TIMER_GATE	0x61
+#define MMIO_HOLE	0xd0000000	/* no memory and no device, here and in guests */
 
 /* The launcher's port for "note the counters now"; MARK_BOOT, else 1 + the number of the row. */
 #define PORT_MARK	0xf5
@@ -262,6 +266,38 @@ static void row_port(unsigned int n)
 	check(!ioperm(PORT_TIMER_GATE, 1, 0), "ioperm");
 }
 
+/* The guest has no device nodes. */
+static int open_physical_memory(void)
+{
+	static const char path[] = "/dev/mem";
+	int fd;
+
+	check(!access(path, F_OK) || !mknod(path, S_IFCHR | 0600, makedev(1, 1)), "mknod");
+	fd = open(path, O_RDONLY | O_SYNC);
+	check(fd >= 0, path);
+	return fd;
+}
+
+/* A device's register that the VMM answers: 4 bytes of physical addresses without memory. */
+static void row_mmio(unsigned int n)
+{
+	int fd = open_physical_memory();
+	const volatile uint32_t *reg = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, MMIO_HOLE);
+	uint32_t seen = ~0U;
+
+	check(reg != MAP_FAILED, "mmap");
+	begin();
+	while (n--)
+		seen &= *reg;
+	end();
+	check(!munmap((void *)reg, PAGE) && !close(fd), "munmap");
+	if (seen == ~0U)
+		return;
+	fprintf(stderr, "mmubench: something answers at %#x: the row mmio means nothing\n",
+		MMIO_HOLE);
+	exit(1);
+}
+
 static const struct row {
 	const char *name;
 	void (*run)(unsigned int n);
@@ -278,6 +314,7 @@ static const struct row {
 	{ "pipe", row_pipe, 4000 },
 	{ "cpuid", row_cpuid, 2000 },
 	{ "port", row_port, 2000 },
+	{ "mmio", row_mmio, 2000 },
 };
 
 #define NR_ROWS (sizeof(rows) / sizeof(rows[0]))

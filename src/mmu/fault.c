@@ -16,6 +16,7 @@ struct shvm_fault {
 	/* from the host */
 	struct shvm_leaf leaf;
 	int level;			/* of the leaf to be made */
+	bool way_only;			/* no leaf: no memory is there */
 	bool synced;			/* no page was out of date at some time after the walk */
 };
 
@@ -227,14 +228,28 @@ static enum shvm_map_result map_locked(struct shvm_mmu_vcpu *mv, struct shvm_fau
 	for (level = GPT_TOP; level > f->level && ret == SHVM_MAP_DONE; level--)
 		if (path[level])
 			ret = map_link(mv, f, path[level], path[level - 1]);
-	return ret == SHVM_MAP_DONE ? map_leaf(mv, f, path[f->level]) : ret;
+	if (ret != SHVM_MAP_DONE || f->way_only)
+		return ret;
+	return map_leaf(mv, f, path[f->level]);
+}
+
+static enum shvm_map_result map_once(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	enum shvm_map_result ret;
+	int idx = srcu_read_lock(&mmu->srcu);
+
+	shvm_lock_mmu_read(mv);
+	ret = map_locked(mv, f);
+	shvm_unlock_mmu_read(mv);
+	srcu_read_unlock(&mmu->srcu, idx);
+	return ret;
 }
 
 static enum shvm_pf_result fault_map(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
 {
-	struct shvm_mmu *mmu = mv->mmu;
 	enum shvm_map_result ret;
-	int tries, idx;
+	int tries;
 
 	/*
 	 * A round that wants a flush has made at least one table that stays, or taken away what
@@ -242,16 +257,12 @@ static enum shvm_pf_result fault_map(struct shvm_mmu_vcpu *mv, struct shvm_fault
 	 * keep changing sizes in the same tables.
 	 */
 	for (tries = 0; tries <= 2 * GPT_TOP + 1; tries++) {
-		idx = srcu_read_lock(&mmu->srcu);
-		shvm_lock_mmu_read(mv);
-		ret = map_locked(mv, f);
-		shvm_unlock_mmu_read(mv);
-		srcu_read_unlock(&mmu->srcu, idx);
+		ret = map_once(mv, f);
 		if (ret == SHVM_MAP_SYNC) {
 			shvm_oos_sync_for_link(mv);
 			f->synced = true;
 		} else if (ret == SHVM_MAP_FLUSH) {
-			shvm_mmu_settle(mmu);
+			shvm_mmu_settle(mv->mmu);
 		} else {
 			break;
 		}
@@ -298,6 +309,31 @@ static int fault_level(struct shvm_mmu_vcpu *mv, const struct shvm_fault *f, hva
 	return top;
 }
 
+/*
+ * No memory is there. Where one access follows another, shadow the tables that lead there, so that
+ * the next one finds the guest's entry by them: shvm_mmio_lookup(). RETRY: that took waiting, and
+ * what the walk has found may not be true any more.
+ */
+static enum shvm_pf_result fault_map_way(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
+{
+	u64 page = f->pf->addr.v >> SHVM_PAGE_SHIFT, before = *mmio_place(mv, page);
+	enum shvm_map_result first;
+	enum shvm_pf_result ret;
+
+	*mmio_place(mv, page) = page;
+	if (page != before || f->walk.absent || mv->root_role.direct || !mv->root_role.wp)
+		return SHVM_PF_EMULATE;
+	f->level = f->walk.leaf;
+	f->way_only = true;
+	first = map_once(mv, f);
+	if (first != SHVM_MAP_SYNC && first != SHVM_MAP_FLUSH)
+		return SHVM_PF_EMULATE;
+	if (shvm_cache_fill(mv))
+		return SHVM_PF_NOMEM;
+	ret = fault_map(mv, f);
+	return ret == SHVM_PF_FIXED ? SHVM_PF_RETRY : ret;
+}
+
 /* What the guest frame is: nothing, a table, or memory of the host that leaf then describes. */
 static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_fault *f)
 {
@@ -330,8 +366,10 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 	srcu_read_unlock(&mmu->srcu, idx);
 	if (invalid)
 		return SHVM_PF_RETRY;
+	if (!slot)
+		return fault_map_way(mv, f);
 	/* A table that is not there (but reads as all ones) cannot be shadowed. */
-	if (!slot || f->walk.absent ||
+	if (f->walk.absent ||
 	    (write && (readonly || f->pf->tracked || fault_defies_smap(mv, f))))
 		return SHVM_PF_EMULATE;
 	if (!known) {
@@ -402,18 +440,20 @@ static bool refill_serves(const struct shvm_lookup *l, u64 spte, u32 error)
 
 /*
  * The guest's own fault, by the last entry. Not where hardware decides about "not present" without
- * us, and not twice for a page: the VMM may have stored to a table above, which a walk finds out.
+ * us, not twice for a page, and not two times in a row: the VMM may have stored to a table above,
+ * which a walk finds out.
  */
 static bool entry_denies(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf, const struct shvm_sp *sp,
 			 u64 gpte)
 {
 	u64 page = pf->addr.v >> SHVM_PAGE_SHIFT;
-	bool denies = page != mv->denied_page && ((gpte & GPTE_P) || sp->oos) &&
-		      shvm_gpt_entry_denies(mv, gpte, fault_access(pf), &pf->guest_error);
 
-	if (denies)
-		mv->denied_page = page;
-	return denies;
+	if (mv->denied_last || page == mv->denied_page || !((gpte & GPTE_P) || sp->oos) ||
+	    !shvm_gpt_entry_denies(mv, gpte, fault_access(pf), &pf->guest_error))
+		return false;
+	mv->denied_page = page;
+	mv->denied_last = true;
+	return true;
 }
 
 /* What the last entry says, which is read again; sp->lock. */
@@ -475,6 +515,10 @@ static enum shvm_lookup_result fault_known(struct shvm_mmu_vcpu *mv, struct shvm
 
 	if (known == SHVM_LOOKUP_NOTHING)
 		known = fault_refill(mv, pf);
+	if (known == SHVM_LOOKUP_LET || known == SHVM_LOOKUP_TRAPPED)
+		mv->denied_last = false;
+	else if (known == SHVM_LOOKUP_NOTHING && shvm_mmio_lookup(mv, pf))
+		known = SHVM_LOOKUP_MMIO;
 	clock_tick(mv);
 	return known;
 }
@@ -536,6 +580,7 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 	shvm_mmu_root_obsolete(mv);
 	switch (fault_known_wait(mv, pf)) {
 	case SHVM_LOOKUP_TRAPPED:
+	case SHVM_LOOKUP_MMIO:
 		ret = SHVM_PF_EMULATE;
 		break;
 	case SHVM_LOOKUP_IDLE:
@@ -599,6 +644,7 @@ enum shvm_pf_result shvm_mmu_try_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf 
 		return SHVM_PF_UNKNOWN;
 	switch (try_known(mv, pf)) {
 	case SHVM_LOOKUP_TRAPPED:
+	case SHVM_LOOKUP_MMIO:
 		return SHVM_PF_EMULATE;
 	case SHVM_LOOKUP_LET:
 		fault_ends(mv, pf->addr, SHVM_PF_FIXED);

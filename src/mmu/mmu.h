@@ -141,7 +141,7 @@ enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
  * @pf: in and out, see struct shvm_pf
  *
  * Waits for nothing and no memory; sets no A or D.
- * Return: FIXED; REFLECT; EMULATE, of a tracked page: nothing is done or counted yet; or UNKNOWN.
+ * Return: FIXED; REFLECT; EMULATE: nothing is done or counted yet; or UNKNOWN.
  */
 enum shvm_pf_result shvm_mmu_try_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
 

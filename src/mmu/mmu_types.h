@@ -24,6 +24,7 @@
 #define SHVM_NR_PCIDS		16	/* PCIDs that a vCPU keeps at most */
 #define SHVM_NR_TLB_TAGS	8	/* VPIDs that a vCPU uses at a time, at most */
 #define SHVM_PAE_ROOTS		4
+#define SHVM_NR_MMIO_PAGES	8	/* that a vCPU remembers */
 
 /* How a guest entry is decoded; index into the descriptor table of gpt.c. */
 enum shvm_gpt_format {
@@ -222,7 +223,7 @@ struct shvm_pcid {
 };
 
 /*
- * Copy on write: an entry is cleared, flushed by INVLPG and set, then the next one of the table.
+ * Copy on write: an entry is cleared, flushed by INVLPG and set, then another one of the table.
  * Counted as long as CR3 is not loaded.
  */
 struct shvm_replaced {
@@ -276,6 +277,8 @@ struct shvm_mmu_vcpu {
 	u64 idle_notes, idle_loads;	/* mmu->oos_notes, and loads of CR3 since it was that */
 	u64 fixed_page;			/* of the last fault, if there was something to map */
 	u64 denied_page;		/* of the last fault that needed no walk to be the guest's */
+	bool denied_last;		/* nothing has been mapped or stored since that one */
+	u64 mmio_pages[SHVM_NR_MMIO_PAGES];	/* by a hash: where no memory was lately; a hint */
 	struct shvm_mmu_vcpu_stats stats;
 	struct shvm_replaced replaced;
 	u64 ticks;			/* faults that mmu->clock does not know of yet */

@@ -137,10 +137,7 @@ static bool oos_is_idle(struct shvm_mmu_vcpu *mv, u64 notes)
 		mv->idle_notes = notes;
 		mv->idle_loads = 0;
 	}
-	if (++mv->idle_loads < OOS_IDLE_LOADS)
-		return false;
-	mv->idle_loads = 0;
-	return true;
+	return ++mv->idle_loads >= OOS_IDLE_LOADS;
 }
 
 /* What others used while this PCID was not in use is nothing that its translations could show. */
@@ -150,7 +147,13 @@ static bool load_try_sync(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 
 	if (since && oos_is_idle(mv, notes))
 		since = 0;
-	return since == notes || shvm_oos_try_sync(mv, since);
+	if (since == notes)
+		return true;
+	if (!shvm_oos_try_sync(mv, since))
+		return false;
+	if (!since)
+		mv->idle_loads = 0;
+	return true;
 }
 
 /* All but the current one. */
@@ -198,13 +201,16 @@ void shvm_mmu_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
 	bool cached;
 
-	shvm_oos_sync(mv, load_since(mv, cr3, noflush));
+	/* Tables that have been idle for long may need what the short way cannot wait for. */
+	shvm_oos_sync(mv, mv->idle_loads < OOS_IDLE_LOADS ? load_since(mv, cr3, noflush) : 0);
+	mv->idle_loads = 0;
 	/* With interrupts on only the lock keeps a cached root from being freed under us. */
 	shvm_lock_mmu_read(mv);
 	cached = root_load_cached(mv, cr3);
 	shvm_unlock_mmu_read(mv);
 	if (cached)
 		return;
+	mv->replaced.nr = 0;
 	pcid_switch(mv, cr3);
 	mv->cr3 = cr3;
 	if (!mv->root_role.direct)

@@ -217,6 +217,7 @@ enum shvm_lookup_result {
 	SHVM_LOOKUP_IDLE,	/* the same, and nobody seems to use the table as one any more */
 	SHVM_LOOKUP_LET,	/* nothing will stop the next one */
 	SHVM_LOOKUP_FAULT,	/* it is the guest's own; pf->guest_error is set */
+	SHVM_LOOKUP_MMIO,	/* no memory is there; pf is complete */
 };
 
 /* SRCU and mmu->lock for reading are held. */
@@ -226,6 +227,18 @@ enum shvm_lookup_result shvm_lookup_store(struct shvm_mmu_vcpu *mv, struct shvm_
  * good as long as no invalidation has begun since shvm_inval_begin_read(), which came before.
  */
 bool shvm_lookup_frame(const struct shvm_slot *slot, gfn_t f, struct shvm_host_frame *host);
+
+/* --- mmio.c --- */
+static inline u64 *mmio_place(struct shvm_mmu_vcpu *mv, u64 page)
+{
+	return &mv->mmio_pages[page % SHVM_NR_MMIO_PAGES];
+}
+
+/*
+ * Does the address lead to no memory, and may the access? Then pf is complete. False says nothing.
+ * SRCU and mmu->lock for reading are held.
+ */
+bool shvm_mmio_lookup(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf);
 
 /* --- large.c --- */
 /* The level, at most top, at which the group around f may be mapped now. A hint until installed. */

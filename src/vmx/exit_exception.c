@@ -61,8 +61,13 @@ static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
 		.addr = gva(exit->qualification),
 		.error = exit->intr_error,
 		.flags = smap_flags(vcpu, exit->intr_error),
+		.gpa = exit->mmio,
 	};
 
+	if (exit->is_mmio) {
+		vcpu->mmu.stats.pf_emulate++;
+		return page_fault_emulate(vcpu, &pf);
+	}
 	switch (shvm_mmu_fault(&vcpu->mmu, &pf)) {
 	case SHVM_PF_FIXED:
 	case SHVM_PF_RETRY:
@@ -94,9 +99,10 @@ static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
  */
 bool shvm_vmx_exit_fault_short(struct shvm_vcpu *vcpu)
 {
-	const struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
+	struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
 	struct shvm_pf pf = { .addr = gva(exit->qualification), .error = exit->intr_error };
 
+	exit->is_mmio = false;
 	if ((exit->intr_info & INFO_MASK) != INFO_IS_PF ||
 	    (exit->idt_vectoring & SHVM_INTR_VALID) ||
 	    (shvm_vmx_interruptibility(vcpu) & (SHVM_BLOCK_STI | SHVM_BLOCK_MOV_SS)))
@@ -106,7 +112,9 @@ bool shvm_vmx_exit_fault_short(struct shvm_vcpu *vcpu)
 	case SHVM_PF_FIXED:
 		return true;
 	case SHVM_PF_EMULATE:
-		if (!shvm_insn_table_store(vcpu, &pf))
+		exit->is_mmio = !pf.tracked;
+		exit->mmio = pf.gpa;
+		if (exit->is_mmio || !shvm_insn_table_store(vcpu, &pf))
 			return false;
 		vcpu->mmu.stats.pf_emulate++;
 		return true;

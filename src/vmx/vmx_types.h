@@ -35,6 +35,8 @@ struct shvm_vmx_exit {
 	u32 intr_info;			/* exceptions and NMIs only, else 0 */
 	u32 idt_vectoring;		/* event whose delivery the exit broke; bit 31: valid */
 	u32 intr_error;			/* exceptions only */
+	bool is_mmio;			/* exceptions only: #PF, and where it leads no memory is: */
+	gpa_t mmio;
 };
 
 /* Host state of the thread that runs the vCPU; saved by host.c when it loads the guest's. */

@@ -515,7 +515,6 @@ enum shvm_next shvm_insn_complete(struct shvm_vcpu *vcpu)
 		memcpy(f->data, vcpu->run->mmio.data, f->len);
 	f->done = true;
 	in->emul.insn_cached = true;
-	in->fault_access = SHVM_INSN_NO_FAULT;	/* that was long ago */
 	regs_load(vcpu, false);
 	return insn_run(vcpu);
 }

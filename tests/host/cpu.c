@@ -441,6 +441,13 @@ static enum short_exit exit_fault_short(struct vcpu *v, struct operation *op, u3
 		tlb_enter(v);
 		return SHORT_DONE;
 	case SHVM_PF_EMULATE:
+		if (!pf.tracked) {
+			vcpu_exit(v);
+			if (!emulate(v, op, out, pf.gpa))
+				return SHORT_AGAIN;
+			out->known = out->kind == MMIO;
+			return SHORT_DONE;
+		}
 		if (!store_short(v, op, out, pf.gpa))
 			return SHORT_NOTHING;
 		tlb_enter(v);

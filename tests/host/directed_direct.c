@@ -201,8 +201,10 @@ static void rescue_from_above(void)
 /* The guest's own fault by the last entry, and then the VMM replaces the table that it is in. */
 static void denied_from_above(void)
 {
-	struct operation op = { .a = { .addr = at(0, 0, 0, 100), .kind = WRITE, .user = true } };
+	struct operation op = { .a = { .kind = WRITE, .user = true }, .len = 8 };
 	struct vcpu *v;
+	bool found = false;
+	int i;
 
 	story_begin(1);
 	check_behind = true;
@@ -210,15 +212,19 @@ static void denied_from_above(void)
 	poke(L1, 100, DATA << 12 | (ALL & ~W));
 	poke(L1, 101, DATA << 12 | (ALL & ~W));
 	poke(OTHER, 100, DATA << 12 | ALL);
+	poke(OTHER, 101, DATA << 12 | (ALL & ~W));
 	act(v, READ, true, at(0, 0, 0, 100));
 	machine->poked = false;
 	expect(v, WRITE, true, at(0, 0, 0, 100), FAULT);
 	expect(v, WRITE, true, at(0, 0, 0, 101), FAULT);
 	poke(L2, 0, OTHER << 12 | ALL);
-	op.len = 8;
-	if (vcpu_access(v, &op).kind != DONE)
-		CHECK(vcpu_access(v, &op).kind == DONE, "the new table is not found");
-	vcpu_exit(v);
+	/* The handler of the one fault causes another one each time. */
+	for (i = 0; i < 6 && !found; i++) {
+		op.a.addr = at(0, 0, 0, 100 + i % 2);
+		found = vcpu_access(v, &op).kind == DONE;
+		vcpu_exit(v);
+	}
+	CHECK(found, "the new table is not found");
 	story_end();
 }
 

@@ -207,6 +207,7 @@ struct outcome {
 	u64 gpa, hfn;
 	bool hardware, from_tlb;
 	bool direct;		/* a fault that did not exit */
+	bool known;		/* MMIO, by the shadow tables alone */
 	struct tlb_entry *tlb;	/* hardware: the entry that served it */
 	u64 nth;		/* page of that entry */
 	int exits;
@@ -287,6 +288,7 @@ bool history_explains(const struct vcpu *v, const struct access *a, struct outco
 struct verdicts {
 	u64 done, faults, mmio, emulated;
 	u64 direct;		/* faults without an exit */
+	u64 known;		/* mmio by the shadow tables alone */
 	u64 hits, stale;	/* served by the TLB; and the tables say something else */
 	u64 old;		/* by a shadow out of sync, and the tables say something else */
 	u64 opens, changes;	/* tables let go out of sync, entries of theirs that changed */
@@ -345,7 +347,7 @@ struct directed_set {
 
 extern const struct directed_set directed_tests, format_tests, pae_tests, two_level_tests,
 	limit_tests, walker_tests, class_tests, race_tests, coverage_tests, large_tests,
-	size_tests, direct_tests, oos_tests, tag_tests;
+	size_tests, direct_tests, oos_tests, tag_tests, mmio_tests;
 
 /* Where random numbers come from instead, if not NULL. */
 extern u64 (*rnd_source)(void);

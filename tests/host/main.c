@@ -40,7 +40,7 @@ struct test {
 static const struct directed_set *const sets[] = {
 	&directed_tests, &format_tests, &pae_tests, &two_level_tests, &limit_tests, &walker_tests,
 	&class_tests, &race_tests, &coverage_tests, &large_tests, &size_tests,
-	&direct_tests, &oos_tests, &tag_tests,
+	&direct_tests, &oos_tests, &tag_tests, &mmio_tests,
 };
 
 static struct test tests[MAX_TESTS];

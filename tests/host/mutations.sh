@@ -146,7 +146,8 @@ oos-idle-is-open-for-ever	mmu/root.c	s/if \(since && oos_is_idle\(mv, notes\)\)/
 oos-known-fault-flushes-nothing	mmu/fault.c	s/\t\tshvm_oos_sync_addr_locked\(mv, pf->addr\);\n/\t\t;\n/
 fault-known-by-supervisors	mmu/gpt.c	s/!\(access & SHVM_ACCESS_USER\) \|\| \(gpte & mv->gpt_mode\.reserved\[1\]/(gpte \& mv->gpt_mode.reserved[1]/
 fault-known-despite-reserved	mmu/gpt.c	s/ \|\| \(gpte & mv->gpt_mode\.reserved\[1\]\[false\]\)//
-fault-known-for-ever	mmu/fault.c	s/page != mv->denied_page && //
+fault-known-for-ever	mmu/fault.c	s/mv->denied_last \|\| page == mv->denied_page \|\| //
+fault-known-in-turn	mmu/fault.c	s/mv->denied_last \|\| //
 fault-known-though-absent	mmu/fault.c	s/ && \(\(gpte & GPTE_P\) \|\| sp->oos\)//
 oos-loose-for-ever	mmu/sp.c	s/WRITE_ONCE\(state->tracked, state->tracked \+ 1\);\n\tWRITE_ONCE\(state->loose, false\);/WRITE_ONCE(state->tracked, state->tracked + 1);/
 dead-root-kept	mmu/root.c	s/\t\troot_forget\(mv, smp_load_acquire[^;]*;/\t\t;/
@@ -192,6 +193,22 @@ look-at-user-page	mmu/lookup.c	s/\(l\.all & SPTE_U\) \|\| //
 look-at-data-for-code	mmu/lookup.c	s/ \|\| \(fetch && \(l\.any & SPTE_NX\)\)//
 look-kept-for-ever	mmu/lookup.c	s/(\t\tif \(\(READ_ONCE\(\*p->way[^\n]*\n)\t\t\treturn false;/$1\t\t\t;/
 look-kept-in-another-root	mmu/mmu.h	s/return !\(\(READ_ONCE\(mv->root->spt[^;]*;/return true;/
+mmio-without-accessed	mmu/mmio.c	s/used = GPTE_P \| GPTE_A/used = GPTE_P/
+mmio-stores-clean	mmu/mmio.c	s/stored = GPTE_W \| GPTE_D/stored = GPTE_W/
+mmio-stores-read-only	mmu/mmio.c	s/stored = GPTE_W \| GPTE_D/stored = GPTE_D/
+mmio-stores-below-read-only	mmu/mmio.c	s/l->all & SPTE_W && //
+mmio-user-below-supervisor	mmu/mmio.c	s/l->all & SPTE_U && //
+mmio-user-of-supervisor	mmu/mmio.c	s/\tif \(!\(l->all & SPTE_U[^;]*;\n//
+mmio-fetch	mmu/mmio.c	s/ \|\| \(error & PFEC_I\)//
+mmio-reserved-bits	mmu/mmio.c	s/\(gpte & mv->gpt_mode\.reserved[^)]*\)/0/
+mmio-rights-without-wp	mmu/mmio.c	s/ \|\| !l\.sp->role\.wp//
+mmio-direct-page-as-table	mmu/mmio.c	s/l\.sp->role\.direct/0/
+mmio-table-as-page	mmu/mmio.c	s/\(!large && l\.sp->role\.level > 1\) \|\| //
+mmio-part-of-large-page	mmu/mmio.c	s/gpt_shift\(g, sp->role\.level\)/(12 + 9 * (sp->role.level - 1))/
+mmio-despite-slot	mmu/mmio.c	s/\tif \(shvm_slots_find[^;]*;\n//
+mmio-no-way	mmu/fault.c	s/return fault_map_way\(mv, f\);/return SHVM_PF_EMULATE;/
+mmio-way-without-paging	mmu/fault.c	s/page != before \|\| f->walk\.absent \|\| mv->root_role\.direct/page != before || f->walk.absent/
+mmio-way-of-old-walk	mmu/fault.c	s/return ret == SHVM_PF_FIXED \? SHVM_PF_RETRY : ret;/return SHVM_PF_EMULATE;/
 store-does-not-zap	mmu/access.c	s/shvm_entry_drop\(m[^;]*;/;/g
 END
 }

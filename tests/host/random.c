@@ -663,8 +663,9 @@ static void print_verdicts(const struct random_options *opt)
 	printf("%llu done (%llu emulated; no paging %llu, 32-bit %llu, PAE %llu, ",
 	       verdicts.done, verdicts.emulated, verdicts.by_format[O_OFF],
 	       verdicts.by_format[O_32], verdicts.by_format[O_PAE]);
-	printf("64-bit %llu), %llu faults (%llu direct), %llu mmio, ",
-	       verdicts.by_format[O_64], verdicts.faults, verdicts.direct, verdicts.mmio);
+	printf("64-bit %llu), %llu faults (%llu direct), %llu mmio (%llu known), ",
+	       verdicts.by_format[O_64], verdicts.faults, verdicts.direct, verdicts.mmio,
+	       verdicts.known);
 	printf("%llu TLB hits (%llu stale), %llu by large pages, ", verdicts.hits,
 	       verdicts.stale, verdicts.large);
 	printf("%llu tables out of sync: %llu changes, %llu uses of old entries, ",

@@ -143,6 +143,7 @@ static void verify(struct vcpu *v, struct operation *op, struct oracle *o,
 	if (out->kind == MMIO || (out->kind == DONE && !out->hardware))
 		CHECK(out->gpa == (o->gfn << 12 | off), "gpa %llx", out->gpa);
 	verdicts.mmio += out->kind == MMIO;
+	verdicts.known += out->known;
 	if (out->kind == DONE) {
 		verdicts.done++;
 		verdicts.by_format[o->format]++;
