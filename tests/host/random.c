@@ -609,7 +609,7 @@ static void make_vcpus(void)
 
 static void check_step(void)
 {
-	u32 used = atomic_read(&machine->mmu.nr_sps);
+	u32 used = shvm_sp_count(&machine->mmu);
 
 	CHECK(used <= shvm_mmu_budget(&machine->mmu) + r.slack, "%u pages, budget %llu", used,
 	      shvm_mmu_budget(&machine->mmu));
