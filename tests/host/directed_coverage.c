@@ -51,7 +51,7 @@ static void test_crowded_table(void)
 /* A single address space with more tables in use than the budget: the oldest goes. */
 static void test_only_used_tables(void)
 {
-	u64 i;
+	u64 i, now, most;
 
 	begin(64);
 	for (i = 0; i < NR_TABLES_MADE; i++) {
@@ -64,6 +64,9 @@ static void test_only_used_tables(void)
 	CHECK(atomic64_read(&machine->mmu.stats.reclaimed), "nothing was reclaimed");
 	for (i = 0; i < NR_TABLES_MADE; i++)
 		use(at(0, 0, i, 0));
+	shvm_mmu_zap_all(&machine->mmu);
+	shvm_mmu_count_pages(&machine->mmu, &now, &most);
+	CHECK(!now && most > 60 && most <= 64, "%llu tables, at most %llu", now, most);
 	story_end();
 }
 

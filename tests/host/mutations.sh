@@ -61,6 +61,11 @@ chain-without-end	mmu/entry.c	s/chain_make_room\(mmu, home\);//
 prefetch-in-other-mode	mmu/entry.c	s/ \|\| \(!sp->role\.nx && \(gpte & GPTE_NX\)\)//
 read-only-table-faults	mmu/gpt.c	s/w->dirty = [^;]*;/w->dirty = w->gpte[w->leaf] & GPTE_D;/
 budget-ignored	mmu/reclaim.c	s/while \(budget_free\(mmu\) < want/while (0 \&\& budget_free(mmu) < want/
+most-pages-not-noted	mmu/sp.c	s/(LIST_HEAD\(work\);\n\n)\tsps_note_max\(mmu\);\n/$1/
+bound-of-pages-too-low	mmu/sp.c	s/\t\tatomic_add\(SHVM_SPS_STEP, &mmu->sps_bound\);/\t\t;/
+bound-of-pages-stays	mmu/sp.c	s/\tatomic_dec\(&mmu->sps_bound\);\n//
+zap-forgets-other-cpus	mmu/reclaim.c	s/(sps_born_before.*?; i < )SHVM_STRIPES/${1}1/s
+old-era-stays	mmu/reclaim.c	s/sp->born < era/sp->born + 1 < era/
 notrap-stays	mmu/access.c	s/gpte & GPTE_P \|\| sp->oos \? shvm_spte_trap : SPTE_NOTRAP/SPTE_NOTRAP/
 age-lost	rmap/rmap.c	s/WRITE_ONCE\(\*age, 1\);/;/
 quadrant-of-table-forgotten	mmu/fault.c	s/role->quadrant = sp_index[^;]*;/;/
