@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Shadow pages: look-up, creation with write-protection of the guest table, first fill, death.
- * Owns the hash, the lists with their counts and the tracked counts. A page is added under mmu->lock
- * for reading (bucket lock, list lock inside) and removed under mmu->lock for writing only.
+ * Owns the hash, mmu->sps with its counts and the tracked counts. A page is added under mmu->lock for
+ * reading (locks of bucket and list inside) and removed under mmu->lock for writing only.
  */
 
 #include "shadow.h"
 
 #define KILL_ORPHANS	512	/* most pages that fall with one; others wait for the reclaimer */
+#define BUCKET_FACTOR	(0xb504f333f9de6484ULL >> (SHVM_HASH_BITS - 1))	/* 2^(64 - bits) sqrt(2) */
 
 /*
- * Four neighbours have the buckets of one cache line: tables beside each other belong to one address
- * space, mostly, so what one vCPU adds is not in the line of another's.
+ * The next frame has the next bucket or the one behind it: tables beside each other belong to one
+ * address space, mostly, so what a vCPU adds is seldom in a cache line of another's. An irrational
+ * factor spreads frames of any distance.
  */
 static struct shvm_bucket *bucket_of(struct shvm_mmu *mmu, gfn_t f)
 {
-	return &mmu->hash[hash_64(f.v >> 2, SHVM_HASH_BITS) ^ (f.v & 3)];
+	return &mmu->hash[f.v * BUCKET_FACTOR >> (64 - SHVM_HASH_BITS)];
 }
 
 struct hlist_head *shvm_sp_bucket(struct shvm_mmu *mmu, gfn_t f)

@@ -220,7 +220,7 @@ lock-is-kept	mmu/sp.c	s/\t\tshvm_unlock_sp\(sp\);\n(\t\tmv->cache)/$1/	fault-inv
 race-freed-before-flush	mmu/sp.c	s/\tshvm_mmu_settle\(mmu\);\n//	root-all
 race-roots-not-told	mmu/sp.c	s/smp_store_release\(&mmu->root_gen[^;]*;/;/	root-all
 plain-store-unannounced	mmu/access.c	s/(\tatomic_inc\(mmu_writers\(mmu, table\)\);\n[^\n]*\n)(\tif \(!READ_ONCE\(state->tracked\)\) \{\n\t\tret = store_now\(slot, st\);\n)[^;]*;[^;]*;\n/$2/; s/(\treturn table_store_locked)/\tatomic_inc(mmu_writers(mmu, table));\n$1/	add-fill
-ranks-inverted	mmu/entry.c	s/(\tok = !shvm_inval_is_stale\(mmu, leaf->seq\)[^\n]*\n)/\tshvm_lock_leaf(&mmu->sps_lock);\n\tshvm_unlock_leaf(&mmu->sps_lock);\n$1/	fault-move
+ranks-inverted	mmu/entry.c	s/(\tok = !shvm_inval_is_stale\(mmu, leaf->seq\)[^\n]*\n)/\tshvm_lock_leaf(&mmu->sps[0].lock);\n\tshvm_unlock_leaf(&mmu->sps[0].lock);\n$1/	fault-move
 zap-owes-first	rmap/rmap.c	s/\tif \(n\)\n\t\tshvm_tlb_owe\(tlb\);//; s/(\tu32 n = 0;\n)/$1\tshvm_tlb_owe(tlb);\n/	flush-others
 race-large-though-tracked	mmu/entry.c	s/ && !\(home\.large && home\.large->tracked\)//	large-table
 race-table-leaves-large	mmu/large.c	s/gone = shvm_rmap_zap\([^;]*;/gone = 0;/	large-table-tlb

@@ -10,7 +10,7 @@
 #include "random.h"
 
 #define NR_RECENT	8
-#define NR_CPUS		5	/* that the thread moves over: two share what is one per CPU */
+#define MOVE_CPUS	5	/* that the thread moves over: two share what is one per CPU */
 #define ONE_FAULT	4	/* shadow pages that one fault makes at most */
 
 #define ALL_FORMATS	(BIT(O_OFF) | BIT(O_32) | BIT(O_PAE) | BIT(O_64))
@@ -645,7 +645,7 @@ static void run_steps(void)
 		machine->poked = false;
 		make_vcpus();
 		for (r.step = 1; r.step <= r.opt->steps; r.step++) {
-			shim_move(r.step / 3 % NR_CPUS);
+			shim_move(r.step / 3 % MOVE_CPUS);
 			act(&machine->vcpu[rnd(r.c->vcpus)]);
 			check_step();
 		}
