@@ -119,7 +119,7 @@ static inline u64 shvm_mmu_tlb_epoch(const struct shvm_mmu_vcpu *mv)
 	/* The guest of the load-time test has no MMU of ours. */
 	if (!mv->mmu)
 		return 0;
-	return shvm_tlb_owed(&mv->mmu->tlb) + atomic64_read(&mv->mmu->tlb.aged);
+	return shvm_striped_sum(&mv->mmu->tlb.owed);
 }
 
 static inline bool shvm_mmu_tag_is_stale(const struct shvm_mmu_vcpu *mv)

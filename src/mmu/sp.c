@@ -240,7 +240,7 @@ bool shvm_sp_was_used(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	while ((sptep = shvm_chain_next(&it)))
 		used |= test_and_clear_bit(ilog2(SPTE_A), (unsigned long *)sptep);
 	if (used)
-		atomic64_inc(&mmu->tlb.aged);
+		shvm_tlb_aged(&mmu->tlb);
 	return used;
 }
 

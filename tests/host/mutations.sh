@@ -182,7 +182,7 @@ rescue-of-true-faults	mmu/rescue.c	s/ && \(walk\.error & PFEC_P\)//
 rescue-marks-entries	mmu/rescue.c	s/shvm_gpt_look\(/shvm_gpt_walk(/
 rescue-in-the-first-table	mmu/lookup.c	s/sp = shvm_arch_table_owner\(hpa\(l->spte[^;]*;/sp = NULL;/
 tag-after-lost-rights	mmu/mmu.h	s/shvm_tlb_owed\(&mv->mmu->tlb\) \+ //
-tag-after-ageing	mmu/host.c	s/\t\tatomic64_inc\(&mmu->tlb\.aged\);/\t\t;/
+tag-after-ageing	mmu/host.c	s/\t\tshvm_tlb_aged\(&mmu->tlb\);/\t\t;/
 tag-of-any-root	mmu/tag.c	s/tag->root == mv->root_hpa\.v && //
 tag-in-new-mode	mmu/root.c	s/(shvm_gpt_mode\(p\);\n)\tshvm_tags_forget\(mv\);\n/$1/
 tag-for-other-directories	mmu/root.c	s/(do not\. \*\/\n)\tshvm_tags_forget\(mv\);\n/$1/
