@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Shadow pages: look-up, creation with write-protection of the guest table, first fill, death.
- * Owns the hash, mmu->sps with its counts and the tracked counts. A page is added under mmu->lock for
- * reading (locks of bucket and list inside) and removed under mmu->lock for writing only.
+ * Owns the hash, mmu->sps with its counts and the tracked counts. A page is added under mmu->lock
+ * for reading (locks of bucket and list inside) and removed under mmu->lock for writing only.
  */
 
 #include "shadow.h"

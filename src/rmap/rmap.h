@@ -39,7 +39,7 @@ static_assert(sizeof(struct shvm_chain) == 64);
  * Below the unit of debts owed counts how often A was cleared somewhere: no flush, but soon another
  * TLB tag. Once in 65,536 times that looks like a debt, which does no harm.
  */
-#define SHVM_TLB_DEBT	(1LL << 16)
+#define SHVM_TLB_DEBT	BIT_ULL(16)
 
 struct shvm_tlb {
 	struct shvm_striped owed;
