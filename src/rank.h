@@ -11,7 +11,7 @@
  *                               write: it and those of all vCPUs (unlink and free), see mmu/locks.h
  *  5a  mmu->oos_lock spin    which pages are out of sync; syncs
  *  6   sp->lock        spin     entries of one shadow page; the parent's before the child's
- *  6a  bucket->lock, mmu->sps_lock   leaf spinlocks, never two at once
+ *  6a  bucket->lock, sps->lock   leaf spinlocks, never two at once
  *  7   rmap bit lock   spin     all SPTEs of one gfn, its tracked count and age
  *
  * SRCU (slot table) may be entered anywhere; it is not held in the guest, nor over anything that

@@ -42,8 +42,7 @@ static void stats_add_mmu(struct shvm_mmu *mmu, struct shvm_stats *out)
 	struct shvm_mmu_stats *s = &mmu->stats;
 
 	out->unshadows = atomic64_read(&s->unshadows);
-	out->shadow_pages = atomic_read(&mmu->nr_sps);
-	out->shadow_pages_max = READ_ONCE(mmu->nr_sps_max);
+	shvm_mmu_count_pages(mmu, &out->shadow_pages, &out->shadow_pages_max);
 	out->shadow_budget = shvm_mmu_budget(mmu);
 	out->reclaims = atomic64_read(&s->reclaimed);
 	out->rmap_entries = max_t(s64, shvm_striped_sum(&mmu->leaves), 0);

@@ -284,7 +284,7 @@ static void audit_run(struct audit *a)
 	u32 i;
 	u64 n;
 
-	list_for_each_entry(sp, &a->mmu->sps, link)
+	shvm_for_each_sp(a->mmu, sp)
 		audit_page(a, sp);
 	for (i = 0; i < slots->nr; i++) {
 		for (n = 0; n < slots->slot[i]->npages; n++)
@@ -299,8 +299,10 @@ static void audit_run(struct audit *a)
 		audit_fail(a, "A1", "chains hold more than there are leaves", NULL, a->chained);
 	if (a->parents != a->tables)
 		audit_fail(a, "A2", "parents are not as many as entries", NULL, a->parents);
-	if (a->pages != atomic_read(&a->mmu->nr_sps))
+	if (a->pages != shvm_sp_count(a->mmu))
 		audit_fail(a, "A6", "count of pages is wrong", NULL, a->pages);
+	if ((u32)atomic_read(&a->mmu->sps_bound) - a->pages >= SHVM_STRIPES * SHVM_SPS_STEP)
+		audit_fail(a, "A6", "bound of the count is wrong", NULL, a->pages);
 	if (shvm_poison_check())
 		audit_fail(a, "poison", "freed memory was written to", NULL, 0);
 }

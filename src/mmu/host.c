@@ -78,6 +78,6 @@ u32 shvm_mmu_age(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 
 	for (f = first; f.v < end.v && (clear || !young); f = gfn_add(f, 1))
 		young += head_age(slot_rmap_head(slot, f), &slot_gfn_state(slot, f)->age, clear);
 	if (clear && young)
-		atomic64_inc(&mmu->tlb.aged);
+		shvm_tlb_aged(&mmu->tlb);
 	return young;
 }

@@ -22,6 +22,16 @@ static int hash_alloc(struct shvm_mmu *mmu)
 	return 0;
 }
 
+static void sps_init(struct shvm_mmu *mmu)
+{
+	int i;
+
+	for (i = 0; i < SHVM_STRIPES; i++) {
+		spin_lock_init(&mmu->sps[i].lock);
+		INIT_LIST_HEAD(&mmu->sps[i].list);
+	}
+}
+
 /**
  * shvm_mmu_init - an empty shadow MMU without slots
  * @mmu: zeroed
@@ -43,9 +53,8 @@ int shvm_mmu_init(struct shvm_mmu *mmu)
 	rcu_assign_pointer(mmu->slots, slots);
 	spin_lock_init(&mmu->lock);
 	INIT_LIST_HEAD(&mmu->vcpus);
-	spin_lock_init(&mmu->sps_lock);
 	spin_lock_init(&mmu->oos_lock);
-	INIT_LIST_HEAD(&mmu->sps);
+	sps_init(mmu);
 	shvm_mmu_slots_changed(mmu);
 	return 0;
 

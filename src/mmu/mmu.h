@@ -119,7 +119,7 @@ static inline u64 shvm_mmu_tlb_epoch(const struct shvm_mmu_vcpu *mv)
 	/* The guest of the load-time test has no MMU of ours. */
 	if (!mv->mmu)
 		return 0;
-	return shvm_tlb_owed(&mv->mmu->tlb) + atomic64_read(&mv->mmu->tlb.aged);
+	return shvm_striped_sum(&mv->mmu->tlb.owed);
 }
 
 static inline bool shvm_mmu_tag_is_stale(const struct shvm_mmu_vcpu *mv)
@@ -258,6 +258,8 @@ void shvm_mmu_invalidate_begin(struct shvm_mmu *mmu);
 void shvm_mmu_invalidate_end(struct shvm_mmu *mmu);
 int shvm_mmu_set_budget(struct shvm_mmu *mmu, u64 pages);	/* 0: default from guest size */
 u64 shvm_mmu_budget(const struct shvm_mmu *mmu);
+/* Shadow pages: how many there are, and the most there ever were. Nothing is locked. */
+void shvm_mmu_count_pages(struct shvm_mmu *mmu, u64 *now, u64 *most);
 int shvm_mmu_audit(struct shvm_mmu *mmu);	/* debug: 0 or -EUCLEAN; vCPUs are stopped */
 
 /* --- memory slots: rmap/slot.h; the table is swapped by memslot.c under slots_lock --- */

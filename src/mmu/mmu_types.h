@@ -114,16 +114,29 @@ struct shvm_sp {
 	bool is_root;			/* was loaded as a root once: pinned until recycled */
 
 	/* Changed by who adds the next page: not in a cache line with what faults read. */
-	struct list_head link;		/* mmu->sps; mmu->sps_lock */
-	u64 born;			/* mmu->births at creation */
+	struct list_head link;		/* shvm_sps.list */
+	u64 born;			/* mmu->era at creation */
 };
+
+/*
+ * The shadow pages that one CPU has made (with more than SHVM_STRIPES CPUs some share one), so that
+ * who makes one fetches no cache line of another CPU.
+ */
+struct shvm_sps {
+	spinlock_t lock;		/* rank 6a: to add */
+	u32 added;			/* ever; lock */
+	struct list_head list;		/* oldest first; lock, or mmu->lock for writing */
+} ____cacheline_aligned_in_smp;
+
+/* So often a list says in mmu->sps_bound that it grows; a power of two. */
+#define SHVM_SPS_STEP	16
 
 struct shvm_bucket {
 	spinlock_t lock;		/* rank 6a */
 	struct hlist_head head;
 };
 
-#define SHVM_HASH_BITS		10
+#define SHVM_HASH_BITS		11
 #define SHVM_WRITERS_BITS	8
 
 /* Counters of what is rare; written by anyone, read without a lock. */
@@ -168,11 +181,13 @@ struct shvm_mmu {
 	/* Advances with faults, by what a vCPU has counted; coarse use stamps. */
 	u64 clock ____cacheline_aligned_in_smp;
 
-	spinlock_t sps_lock ____cacheline_aligned_in_smp;	/* rank 6a */
-	struct list_head sps;		/* every shadow page, oldest first */
-	atomic_t nr_sps;
-	u32 nr_sps_max;			/* most of them at any time; sps_lock */
-	u64 births;			/* shadow pages ever created; sps_lock */
+	/* As many as were added to all lists, each rounded up, less those that are gone. */
+	atomic_t sps_bound ____cacheline_aligned_in_smp;
+	/* Changed with lock (write). */
+	u32 sps_gone;			/* shadow pages that were removed, ever */
+	u32 sps_max;			/* most of them when one was removed */
+	u64 era;			/* calls of shvm_mmu_zap_all() */
+	struct shvm_sps sps[SHVM_STRIPES];	/* every shadow page */
 
 	/* Stores by software under way into frames, by a hash of them; full barriers. */
 	atomic_t writers[1 << SHVM_WRITERS_BITS] ____cacheline_aligned_in_smp;

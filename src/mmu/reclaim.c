@@ -14,21 +14,35 @@
 #define BUDGET_DEFAULT_MIN 128	/* the roots of SHVM_MAX_VCPUS PAE guests, and as much below them */
 #define BUDGET_SHARE	50	/* default: one shadow page for so many guest pages */
 
-static struct shvm_sp *victim_orphan(struct shvm_mmu *mmu)
+static struct shvm_sp *sps_orphan(struct shvm_sps *sps)
 {
 	struct shvm_sp *sp;
 
-	list_for_each_entry(sp, &mmu->sps, link)
+	list_for_each_entry(sp, &sps->list, link)
 		if (!sp->parents && !sp->is_root)
 			return sp;
 	return NULL;
+}
+
+/* Of the oldest one of each list that which was used least recently. */
+static struct shvm_sp *victim_orphan(struct shvm_mmu *mmu)
+{
+	struct shvm_sp *sp, *best = NULL;
+	int i;
+
+	for (i = 0; i < SHVM_STRIPES; i++) {
+		sp = sps_orphan(&mmu->sps[i]);
+		if (sp && (!best || READ_ONCE(sp->stamp) < best->stamp))
+			best = sp;
+	}
+	return best;
 }
 
 static struct shvm_sp *victim_root(struct shvm_mmu *mmu)
 {
 	struct shvm_sp *sp, *best = NULL;
 
-	list_for_each_entry(sp, &mmu->sps, link)
+	shvm_for_each_sp(mmu, sp)
 		if (sp->is_root && (!best || READ_ONCE(sp->stamp) < best->stamp) &&
 		    !shvm_arch_root_in_use(mmu, sp))
 			best = sp;
@@ -43,7 +57,7 @@ static struct shvm_sp *victim_table(struct shvm_mmu *mmu)
 {
 	struct shvm_sp *sp, *best = NULL;
 
-	list_for_each_entry(sp, &mmu->sps, link) {
+	shvm_for_each_sp(mmu, sp) {
 		if (sp->is_root)
 			continue;
 		if (shvm_sp_was_used(mmu, sp)) {
@@ -56,7 +70,7 @@ static struct shvm_sp *victim_table(struct shvm_mmu *mmu)
 	}
 	if (best)
 		return best;
-	list_for_each_entry(sp, &mmu->sps, link)
+	shvm_for_each_sp(mmu, sp)
 		if (!sp->is_root && (!best || READ_ONCE(sp->stamp) < best->stamp))
 			best = sp;
 	return best;
@@ -75,9 +89,18 @@ static struct shvm_sp *victim_choose(struct shvm_mmu *mmu)
 
 static u32 budget_free(struct shvm_mmu *mmu)
 {
-	u32 used = atomic_read(&mmu->nr_sps), budget = READ_ONCE(mmu->budget);
+	u32 used = shvm_sp_count(mmu), budget = READ_ONCE(mmu->budget);
 
 	return used < budget ? budget - used : 0;
+}
+
+/* First by what does not change with each page that another vCPU makes. */
+static bool budget_serves_fault(struct shvm_mmu *mmu)
+{
+	u64 bound = (u32)atomic_read(&mmu->sps_bound);
+
+	return bound + SHVM_FAULT_SPS <= READ_ONCE(mmu->budget) ||
+	       budget_free(mmu) >= SHVM_FAULT_SPS;
 }
 
 /*
@@ -87,7 +110,7 @@ static u32 budget_free(struct shvm_mmu *mmu)
 static bool reclaim_locked(struct shvm_mmu *mmu, u32 want)
 {
 	struct shvm_kill_list dead = { .sps = LIST_HEAD_INIT(dead.sps) };
-	int before = atomic_read(&mmu->nr_sps);
+	u32 before = shvm_sp_count(mmu);
 	struct shvm_sp *sp;
 	u32 n = 0;
 
@@ -95,7 +118,7 @@ static bool reclaim_locked(struct shvm_mmu *mmu, u32 want)
 		shvm_sp_kill(mmu, sp, &dead, true);
 		n++;
 	}
-	atomic64_add(before - atomic_read(&mmu->nr_sps), &mmu->stats.reclaimed);
+	atomic64_add(before - shvm_sp_count(mmu), &mmu->stats.reclaimed);
 	shvm_kill_finish(mmu, &dead);
 	return n;
 }
@@ -105,14 +128,15 @@ static void drop_crowded(struct shvm_mmu *mmu)
 {
 	struct shvm_kill_list dead = { .sps = LIST_HEAD_INIT(dead.sps) };
 	struct shvm_sp *sp, *next;
-	int idx;
+	int idx, i;
 
 	idx = srcu_read_lock(&mmu->srcu);
 	shvm_lock_mmu_write(mmu);
 	WRITE_ONCE(mmu->crowded, false);
-	list_for_each_entry_safe(sp, next, &mmu->sps, link)
-		if (sp->crowded)
-			shvm_sp_kill(mmu, sp, &dead, false);
+	for (i = 0; i < SHVM_STRIPES; i++)
+		list_for_each_entry_safe(sp, next, &mmu->sps[i].list, link)
+			if (sp->crowded)
+				shvm_sp_kill(mmu, sp, &dead, false);
 	shvm_kill_finish(mmu, &dead);
 	shvm_unlock_mmu_write(mmu);
 	srcu_read_unlock(&mmu->srcu, idx);
@@ -126,7 +150,7 @@ int shvm_make_room(struct shvm_mmu_vcpu *mv)
 
 	if (unlikely(READ_ONCE(mmu->crowded)))
 		drop_crowded(mmu);
-	if (budget_free(mmu) >= SHVM_FAULT_SPS)
+	if (budget_serves_fault(mmu))
 		return 0;
 	do {
 		idx = srcu_read_lock(&mmu->srcu);
@@ -170,37 +194,46 @@ bool shvm_mmu_unshadow(struct shvm_mmu *mmu, gfn_t table)
 	return any;
 }
 
-/* Kill up to a batch of the pages that are not younger than last. True: there may be more. */
-static bool zap_batch(struct shvm_mmu *mmu, u64 last)
+static struct shvm_sp *sps_born_before(struct shvm_mmu *mmu, u64 era)
+{
+	struct shvm_sp *sp;
+	int i;
+
+	for (i = 0; i < SHVM_STRIPES; i++) {
+		sp = list_first_entry_or_null(&mmu->sps[i].list, struct shvm_sp, link);
+		if (sp && sp->born < era)
+			return sp;
+	}
+	return NULL;
+}
+
+/* Kill up to a batch of the pages that are older than an era. True: there may be more. */
+static bool zap_batch(struct shvm_mmu *mmu, u64 era)
 {
 	struct shvm_kill_list dead = { .sps = LIST_HEAD_INIT(dead.sps) };
 	struct shvm_sp *sp;
 	int n;
 
-	for (n = 0; n < ZAP_BATCH; n++) {
-		sp = list_first_entry_or_null(&mmu->sps, struct shvm_sp, link);
-		if (!sp || sp->born > last)
-			break;
+	for (n = 0; n < ZAP_BATCH && (sp = sps_born_before(mmu, era)); n++)
 		shvm_sp_kill(mmu, sp, &dead, false);
-	}
 	shvm_kill_finish(mmu, &dead);
 	return n == ZAP_BATCH;
 }
 
 void shvm_mmu_zap_all(struct shvm_mmu *mmu)
 {
-	u64 last;
 	bool more;
+	u64 era;
 	int idx;
 
-	shvm_lock_leaf(&mmu->sps_lock);
-	last = mmu->births;
-	shvm_unlock_leaf(&mmu->sps_lock);
-	/* New pages are born at the tail with a higher number: what is here bounds the work. */
+	/* New pages are born at the tails, in this era or a later one: the work has a bound. */
+	shvm_lock_mmu_write(mmu);
+	era = ++mmu->era;
+	shvm_unlock_mmu_write(mmu);
 	do {
 		idx = srcu_read_lock(&mmu->srcu);
 		shvm_lock_mmu_write(mmu);
-		more = zap_batch(mmu, last);
+		more = zap_batch(mmu, era);
 		shvm_unlock_mmu_write(mmu);
 		srcu_read_unlock(&mmu->srcu, idx);
 		cond_resched();
@@ -249,7 +282,7 @@ int shvm_mmu_set_budget(struct shvm_mmu *mmu, u64 pages)
 	do {
 		idx = srcu_read_lock(&mmu->srcu);
 		shvm_lock_mmu_write(mmu);
-		more = atomic_read(&mmu->nr_sps) > mmu->budget && reclaim_locked(mmu, 1);
+		more = shvm_sp_count(mmu) > mmu->budget && reclaim_locked(mmu, 1);
 		shvm_unlock_mmu_write(mmu);
 		srcu_read_unlock(&mmu->srcu, idx);
 		cond_resched();

@@ -141,6 +141,13 @@ struct shvm_sp *shvm_sp_find(struct shvm_mmu *mmu, gfn_t f, union shvm_role role
 /* mmu->lock for reading, SRCU. NULL: no slot for the table, or the cache is empty. */
 struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role role);
 bool shvm_sp_fill(struct shvm_mmu *mmu, struct shvm_sp *sp);	/* sp->lock; false: retry */
+/* How many there are; without mmu->lock for writing soon another number. */
+u32 shvm_sp_count(const struct shvm_mmu *mmu);
+
+/* mmu->lock for writing. A break ends the list of one CPU only. */
+#define shvm_for_each_sp(mmu, sp)					\
+	for (int sps_at = 0; sps_at < SHVM_STRIPES; sps_at++)		\
+		list_for_each_entry(sp, &(mmu)->sps[sps_at].list, link)
 
 struct shvm_kill_list {
 	struct list_head sps;

@@ -1,17 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Shadow pages: look-up, creation with write-protection of the guest table, first fill, death.
- * Owns the hash, mmu->sps and the tracked counts. A page is added under mmu->lock for reading
- * (bucket lock inside) and removed under mmu->lock for writing only.
+ * Owns the hash, mmu->sps with its counts and the tracked counts. A page is added under mmu->lock
+ * for reading (locks of bucket and list inside) and removed under mmu->lock for writing only.
  */
 
 #include "shadow.h"
 
 #define KILL_ORPHANS	512	/* most pages that fall with one; others wait for the reclaimer */
+#define BUCKET_FACTOR	(0xb504f333f9de6484ULL >> (SHVM_HASH_BITS - 1))	/* 2^(64 - bits) sqrt(2) */
+
+/*
+ * The next frame has the next bucket or the one behind it: tables beside each other belong to one
+ * address space, mostly, so what a vCPU adds is seldom in a cache line of another's. An irrational
+ * factor spreads frames of any distance.
+ */
+static struct shvm_bucket *bucket_of(struct shvm_mmu *mmu, gfn_t f)
+{
+	return &mmu->hash[f.v * BUCKET_FACTOR >> (64 - SHVM_HASH_BITS)];
+}
 
 struct hlist_head *shvm_sp_bucket(struct shvm_mmu *mmu, gfn_t f)
 {
-	return &mmu->hash[hash_64(f.v, SHVM_HASH_BITS)].head;
+	return &bucket_of(mmu, f)->head;
 }
 
 struct shvm_sp *shvm_sp_find(struct shvm_mmu *mmu, gfn_t f, union shvm_role role)
@@ -62,19 +73,49 @@ static void sp_untrack(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	shvm_large_allow(slot, sp->gfn);
 }
 
+/* The list of any CPU is right: preemption is on until its lock is held. */
 static void sps_add(struct shvm_mmu *mmu, struct shvm_sp *sp)
 {
-	shvm_lock_leaf(&mmu->sps_lock);
-	sp->born = ++mmu->births;
-	list_add_tail(&sp->link, &mmu->sps);
-	WRITE_ONCE(mmu->nr_sps_max, max_t(u32, mmu->nr_sps_max, atomic_inc_return(&mmu->nr_sps)));
-	shvm_unlock_leaf(&mmu->sps_lock);
+	struct shvm_sps *sps = &mmu->sps[raw_smp_processor_id() % SHVM_STRIPES];
+
+	shvm_lock_leaf(&sps->lock);
+	if (!(sps->added % SHVM_SPS_STEP))
+		atomic_add(SHVM_SPS_STEP, &mmu->sps_bound);
+	WRITE_ONCE(sps->added, sps->added + 1);
+	sp->born = mmu->era;
+	list_add_tail(&sp->link, &sps->list);
+	shvm_unlock_leaf(&sps->lock);
+}
+
+u32 shvm_sp_count(const struct shvm_mmu *mmu)
+{
+	u32 n = -READ_ONCE(mmu->sps_gone);	/* first: who comes and goes now counts as here */
+	int i;
+
+	for (i = 0; i < SHVM_STRIPES; i++)
+		n += READ_ONCE(mmu->sps[i].added);
+	return n;
+}
+
+/* Pages are added only while nobody removes one: most of them are here before the first goes. */
+static void sps_note_max(struct shvm_mmu *mmu)
+{
+	mmu->sps_max = max_t(u32, mmu->sps_max, shvm_sp_count(mmu));
+}
+
+void shvm_mmu_count_pages(struct shvm_mmu *mmu, u64 *now, u64 *most)
+{
+	shvm_lock_mmu_write(mmu);
+	sps_note_max(mmu);
+	*now = shvm_sp_count(mmu);
+	*most = mmu->sps_max;
+	shvm_unlock_mmu_write(mmu);
 }
 
 /* Insert, unless another vCPU was faster. The page's lock is held: it is not ready yet. */
 static struct shvm_sp *sp_insert(struct shvm_mmu *mmu, struct shvm_sp *sp)
 {
-	struct shvm_bucket *bucket = &mmu->hash[hash_64(sp->gfn.v, SHVM_HASH_BITS)];
+	struct shvm_bucket *bucket = bucket_of(mmu, sp->gfn);
 	struct shvm_sp *other;
 
 	shvm_lock_leaf(&bucket->lock);
@@ -199,7 +240,7 @@ bool shvm_sp_was_used(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	while ((sptep = shvm_chain_next(&it)))
 		used |= test_and_clear_bit(ilog2(SPTE_A), (unsigned long *)sptep);
 	if (used)
-		atomic64_inc(&mmu->tlb.aged);
+		shvm_tlb_aged(&mmu->tlb);
 	return used;
 }
 
@@ -249,7 +290,8 @@ static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_ki
 		sp_untrack(mmu, sp);
 	hlist_del_rcu(&sp->hash);
 	list_move_tail(&sp->link, &dead->sps);
-	atomic_dec(&mmu->nr_sps);
+	WRITE_ONCE(mmu->sps_gone, mmu->sps_gone + 1);
+	atomic_dec(&mmu->sps_bound);
 	dead->root_died |= sp->is_root;
 	/* Whoever had it loaded or in a paging-structure cache must flush before it is freed. */
 	shvm_tlb_owe(&mmu->tlb);
@@ -281,6 +323,7 @@ void shvm_sp_kill(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_lis
 	u32 room = KILL_ORPHANS;
 	LIST_HEAD(work);
 
+	sps_note_max(mmu);
 	list_move_tail(&sp->link, &work);
 	while (!list_empty(&work)) {
 		sp = list_first_entry(&work, struct shvm_sp, link);

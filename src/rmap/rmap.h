@@ -35,11 +35,15 @@ static_assert(sizeof(struct shvm_chain) == 64);
  * Flushes that are owed to the vCPUs' TLBs. owed is raised after an SPTE lost rights and before
  * the lock of its head is dropped; done is raised to what owed was when every vCPU has flushed
  * since. That owed is a sum changes nothing: docs/locking.md, "Flushes".
+ *
+ * Below the unit of debts owed counts how often A was cleared somewhere: no flush, but soon another
+ * TLB tag. Once in 65,536 times that looks like a debt, which does no harm.
  */
+#define SHVM_TLB_DEBT	BIT_ULL(16)
+
 struct shvm_tlb {
 	struct shvm_striped owed;
 	atomic64_t done;
-	atomic64_t aged;	/* times that A was cleared somewhere: no flush, soon another tag */
 	struct shvm_striped chain_blocks;	/* of this VM: whoever frees one has this at hand */
 };
 
@@ -67,6 +71,15 @@ static inline void shvm_unlock_rmap(unsigned long *head)
  */
 static inline void shvm_tlb_owe(struct shvm_tlb *tlb)
 {
+	shvm_striped_add(&tlb->owed, SHVM_TLB_DEBT);
+}
+
+/**
+ * shvm_tlb_aged - note that A was cleared, which no TLB entry that is used now will set
+ * @tlb: of the VM
+ */
+static inline void shvm_tlb_aged(struct shvm_tlb *tlb)
+{
 	shvm_striped_add(&tlb->owed, 1);
 }
 
@@ -77,7 +90,7 @@ static inline void shvm_tlb_owe(struct shvm_tlb *tlb)
  */
 static inline u64 shvm_tlb_owed(const struct shvm_tlb *tlb)
 {
-	return shvm_striped_sum(&tlb->owed);
+	return shvm_striped_sum(&tlb->owed) & ~(SHVM_TLB_DEBT - 1);
 }
 
 /* --- chain.c: words without their own lock; also used for the parents of a shadow page --- */

@@ -525,6 +525,18 @@ static void check_host(void)
 	}
 }
 
+/* Never too low, or the budget is exceeded; and tight, or all pages are counted too often. */
+static void check_bound(const struct shvm_mmu *mmu)
+{
+	u32 bound = -mmu->sps_gone;
+	int i;
+
+	for (i = 0; i < SHVM_STRIPES; i++)
+		bound += (mmu->sps[i].added + SHVM_SPS_STEP - 1) & ~(SHVM_SPS_STEP - 1u);
+	CHECK(bound == (u32)atomic_read(&mmu->sps_bound), "at most %u pages, not %u",
+	      bound, (u32)atomic_read(&mmu->sps_bound));
+}
+
 void check_all(void)
 {
 	struct shvm_mmu *mmu = &machine->mmu;
@@ -534,12 +546,13 @@ void check_all(void)
 
 	CHECK(!machine->broken, "the VM is marked as broken");
 	memset(&census, 0, sizeof(census));
-	list_for_each_entry(sp, &mmu->sps, link) {
+	shvm_for_each_sp(mmu, sp) {
 		CHECK(census.nr < MAX_SPS, "the list of pages has no end");
 		census.sp[census.nr++] = sp;
 	}
-	CHECK(census.nr == atomic_read(&mmu->nr_sps), "%u pages, but nr_sps is %d", census.nr,
-	      atomic_read(&mmu->nr_sps));
+	CHECK(census.nr == shvm_sp_count(mmu), "%u pages, but %u are counted", census.nr,
+	      shvm_sp_count(mmu));
+	check_bound(mmu);
 	CHECK(hash_count(NULL) == census.nr, "hash and list differ in length");
 	for (i = 0; i < census.nr; i++) {
 		parents += shvm_chain_count(census.sp[i]->parents);
@@ -566,7 +579,7 @@ static bool has_filled_shadow(u64 f)
 {
 	struct shvm_sp *sp;
 
-	hlist_for_each_entry(sp, &machine->mmu.hash[hash_64(f, SHVM_HASH_BITS)].head, hash)
+	hlist_for_each_entry(sp, shvm_sp_bucket(&machine->mmu, gfn(f)), hash)
 		if (sp->gfn.v == f && !sp->role.direct && sp->filled && !sp->oos)
 			return true;
 	return false;

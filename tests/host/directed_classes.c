@@ -51,7 +51,7 @@ static void check_parents(void)
 {
 	struct shvm_sp *sp;
 
-	list_for_each_entry(sp, &machine->mmu.sps, link)
+	shvm_for_each_sp(&machine->mmu, sp)
 		CHECK(shvm_chain_count(sp->parents) <= SHVM_CHAIN_MAX, "%u parents",
 		      shvm_chain_count(sp->parents));
 }
@@ -159,7 +159,7 @@ static void budget_sweep(void)
 			    n % 4 == 0 ? at(0, 1 + i, n % 2, i % 2) :
 			    n % 4 == 1 ? at(0, i % 4, 1 + i, 1) & 0xffffffff :
 			    n % 4 == 2 ? at_32(1 + i, 2) : (DATA + i) << 12);
-			CHECK(atomic_read(&machine->mmu.nr_sps) <=
+			CHECK(shvm_sp_count(&machine->mmu) <=
 			      shvm_mmu_budget(&machine->mmu), "budget exceeded");
 		}
 		check_all();

@@ -20,10 +20,16 @@ static void use(u64 addr)
 	expect(machine->vcpu, READ, true, addr, DONE);
 }
 
+static u32 pages_made(void)
+{
+	return shvm_sp_count(&machine->mmu) + machine->mmu.sps_gone;
+}
+
 /* One table in more places than a chain may be long: it falls and comes back. */
 static void test_crowded_table(void)
 {
-	u64 created, i, j;
+	u32 created;
+	u64 i, j;
 
 	begin(2000);
 	for (i = 0; i < 3; i++) {
@@ -33,10 +39,9 @@ static void test_crowded_table(void)
 	}
 	for (i = 0; i < 2 * 512; i++)
 		use(at(0, 1 + i / 512, i % 512, 0));
-	created = machine->mmu.births;
+	created = pages_made();
 	use(at(0, 3, 0, 0));
-	CHECK(machine->mmu.births == created + 2,
-	      "the crowded table was not dropped");
+	CHECK(pages_made() == created + 2, "the crowded table was not dropped");
 	CHECK(!machine->mmu.crowded, "somebody still waits for room");
 	check_all();
 	use(at(0, 1, 0, 0));
@@ -46,7 +51,7 @@ static void test_crowded_table(void)
 /* A single address space with more tables in use than the budget: the oldest goes. */
 static void test_only_used_tables(void)
 {
-	u64 i;
+	u64 i, now, most;
 
 	begin(64);
 	for (i = 0; i < NR_TABLES_MADE; i++) {
@@ -55,10 +60,13 @@ static void test_only_used_tables(void)
 	}
 	for (i = 0; i < NR_TABLES_MADE; i++)
 		use(at(0, 0, i, 0));
-	CHECK(atomic_read(&machine->mmu.nr_sps) <= 64, "more tables than the budget");
+	CHECK(shvm_sp_count(&machine->mmu) <= 64, "more tables than the budget");
 	CHECK(atomic64_read(&machine->mmu.stats.reclaimed), "nothing was reclaimed");
 	for (i = 0; i < NR_TABLES_MADE; i++)
 		use(at(0, 0, i, 0));
+	shvm_mmu_zap_all(&machine->mmu);
+	shvm_mmu_count_pages(&machine->mmu, &now, &most);
+	CHECK(!now && most > 60 && most <= 64, "%llu tables, at most %llu", now, most);
 	story_end();
 }
 
@@ -99,7 +107,7 @@ static struct shvm_sp *shadow_of(u64 table)
 {
 	struct shvm_sp *sp;
 
-	list_for_each_entry(sp, &machine->mmu.sps, link)
+	shvm_for_each_sp(&machine->mmu, sp)
 		if (sp->gfn.v == table && !sp->role.direct)
 			return sp;
 	fail("gfn %llx has no shadow", table);
@@ -173,9 +181,12 @@ static void audit_host_side(void)
 	*link = node->next;
 	audit_must_fail("a page that is not hashed");
 	*link = node;
-	atomic_inc(&machine->mmu.nr_sps);
+	machine->mmu.sps_gone++;
 	audit_must_fail("a wrong count of pages");
-	atomic_dec(&machine->mmu.nr_sps);
+	machine->mmu.sps_gone--;
+	atomic_sub(SHVM_SPS_STEP, &machine->mmu.sps_bound);
+	audit_must_fail("more pages than their bound");
+	atomic_add(SHVM_SPS_STEP, &machine->mmu.sps_bound);
 }
 
 static void test_audit_complains(void)

@@ -528,7 +528,7 @@ static void large_budget(void)
 		    n % 4 == 0 ? at(0, 1 + i, n / 4 % 2, 0) :
 		    n % 4 == 1 ? i % 4 << 30 | (8 + i) << 21 :
 		    n % 4 == 2 ? at_32(8 + i, n % 1024) : (LARGE + n % 1024) << 12, n << 7);
-		CHECK(atomic_read(&machine->mmu.nr_sps) <= shvm_mmu_budget(&machine->mmu),
+		CHECK(shvm_sp_count(&machine->mmu) <= shvm_mmu_budget(&machine->mmu),
 		      "budget exceeded");
 		if (n % 500 == 499)
 			check_all();

@@ -59,7 +59,7 @@ static void least_budget(void)
 			vcpu_load_cr3(&v[n % 3], (100 + i) << 12);
 		act(&v[n % 3], n & 1 ? READ : WRITE, false,
 		    at(n % 4, n / 4 % 4, n / 16 % 4, n / 64 % 4));
-		CHECK(atomic_read(&machine->mmu.nr_sps) <= 64, "budget exceeded");
+		CHECK(shvm_sp_count(&machine->mmu) <= 64, "budget exceeded");
 		if (!(n % 50))
 			check_all();
 	}
@@ -99,7 +99,7 @@ static void least_budget_pae(void)
 		}
 		act(&v[n % 4], n & 1 ? READ : WRITE, false,
 		    (n % 4) << 30 | (n / 4 % 4) << 21 | (n / 16 % 4) << 12);
-		CHECK(atomic_read(&machine->mmu.nr_sps) <= 64, "budget exceeded");
+		CHECK(shvm_sp_count(&machine->mmu) <= 64, "budget exceeded");
 		if (!(n % 50))
 			check_all();
 	}

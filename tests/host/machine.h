@@ -9,8 +9,8 @@
 #include <pthread.h>
 
 #include "mmu/arch.h"
-#include "mmu/locks.h"
 #include "mmu/mmu.h"
+#include "mmu/shadow.h"
 
 #define MAX_VCPUS	4
 #define MAX_MSLOTS	8

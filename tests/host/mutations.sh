@@ -61,6 +61,11 @@ chain-without-end	mmu/entry.c	s/chain_make_room\(mmu, home\);//
 prefetch-in-other-mode	mmu/entry.c	s/ \|\| \(!sp->role\.nx && \(gpte & GPTE_NX\)\)//
 read-only-table-faults	mmu/gpt.c	s/w->dirty = [^;]*;/w->dirty = w->gpte[w->leaf] & GPTE_D;/
 budget-ignored	mmu/reclaim.c	s/while \(budget_free\(mmu\) < want/while (0 \&\& budget_free(mmu) < want/
+most-pages-not-noted	mmu/sp.c	s/(LIST_HEAD\(work\);\n\n)\tsps_note_max\(mmu\);\n/$1/
+bound-of-pages-too-low	mmu/sp.c	s/\t\tatomic_add\(SHVM_SPS_STEP, &mmu->sps_bound\);/\t\t;/
+bound-of-pages-stays	mmu/sp.c	s/\tatomic_dec\(&mmu->sps_bound\);\n//
+zap-forgets-other-cpus	mmu/reclaim.c	s/(sps_born_before.*?; i < )SHVM_STRIPES/${1}1/s
+old-era-stays	mmu/reclaim.c	s/sp->born < era/sp->born + 1 < era/
 notrap-stays	mmu/access.c	s/gpte & GPTE_P \|\| sp->oos \? shvm_spte_trap : SPTE_NOTRAP/SPTE_NOTRAP/
 age-lost	rmap/rmap.c	s/WRITE_ONCE\(\*age, 1\);/;/
 quadrant-of-table-forgotten	mmu/fault.c	s/role->quadrant = sp_index[^;]*;/;/
@@ -184,7 +189,7 @@ rescue-of-true-faults	mmu/rescue.c	s/ && \(walk\.error & PFEC_P\)//
 rescue-marks-entries	mmu/rescue.c	s/shvm_gpt_look\(/shvm_gpt_walk(/
 rescue-in-the-first-table	mmu/lookup.c	s/sp = shvm_arch_table_owner\(hpa\(l->spte[^;]*;/sp = NULL;/
 tag-after-lost-rights	mmu/mmu.h	s/shvm_tlb_owed\(&mv->mmu->tlb\) \+ //
-tag-after-ageing	mmu/host.c	s/\t\tatomic64_inc\(&mmu->tlb\.aged\);/\t\t;/
+tag-after-ageing	mmu/host.c	s/\t\tshvm_tlb_aged\(&mmu->tlb\);/\t\t;/
 tag-of-any-root	mmu/tag.c	s/tag->root == mv->root_hpa\.v && //
 tag-in-new-mode	mmu/root.c	s/(shvm_gpt_mode\(p\);\n)\tshvm_tags_forget\(mv\);\n/$1/
 tag-for-other-directories	mmu/root.c	s/(do not\. \*\/\n)\tshvm_tags_forget\(mv\);\n/$1/
@@ -239,7 +244,7 @@ lock-is-kept	mmu/sp.c	s/\t\tshvm_unlock_sp\(sp\);\n(\t\tmv->cache)/$1/	fault-inv
 race-freed-before-flush	mmu/sp.c	s/\tshvm_mmu_settle\(mmu\);\n//	root-all
 race-roots-not-told	mmu/sp.c	s/smp_store_release\(&mmu->root_gen[^;]*;/;/	root-all
 plain-store-unannounced	mmu/access.c	s/(\tatomic_inc\(mmu_writers\(mmu, table\)\);\n[^\n]*\n)(\tif \(!READ_ONCE\(state->tracked\)\) \{\n\t\tret = store_now\(slot, st\);\n)[^;]*;[^;]*;\n/$2/; s/(\treturn table_store_locked)/\tatomic_inc(mmu_writers(mmu, table));\n$1/	add-fill
-ranks-inverted	mmu/entry.c	s/(\tok = !shvm_inval_is_stale\(mmu, leaf->seq\)[^\n]*\n)/\tshvm_lock_leaf(&mmu->sps_lock);\n\tshvm_unlock_leaf(&mmu->sps_lock);\n$1/	fault-move
+ranks-inverted	mmu/entry.c	s/(\tok = !shvm_inval_is_stale\(mmu, leaf->seq\)[^\n]*\n)/\tshvm_lock_leaf(&mmu->sps[0].lock);\n\tshvm_unlock_leaf(&mmu->sps[0].lock);\n$1/	fault-move
 zap-owes-first	rmap/rmap.c	s/\tif \(n\)\n\t\tshvm_tlb_owe\(tlb\);//; s/(\tu32 n = 0;\n)/$1\tshvm_tlb_owe(tlb);\n/	flush-others
 race-large-though-tracked	mmu/entry.c	s/ && !\(home\.large && home\.large->tracked\)//	large-table
 race-table-leaves-large	mmu/large.c	s/gone = shvm_rmap_zap\([^;]*;/gone = 0;/	large-table-tlb

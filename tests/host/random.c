@@ -10,6 +10,7 @@
 #include "random.h"
 
 #define NR_RECENT	8
+#define MOVE_CPUS	5	/* that the thread moves over: two share what is one per CPU */
 #define ONE_FAULT	4	/* shadow pages that one fault makes at most */
 
 #define ALL_FORMATS	(BIT(O_OFF) | BIT(O_32) | BIT(O_PAE) | BIT(O_64))
@@ -609,7 +610,7 @@ static void make_vcpus(void)
 
 static void check_step(void)
 {
-	u32 used = atomic_read(&machine->mmu.nr_sps);
+	u32 used = shvm_sp_count(&machine->mmu);
 
 	CHECK(used <= shvm_mmu_budget(&machine->mmu) + r.slack, "%u pages, budget %llu", used,
 	      shvm_mmu_budget(&machine->mmu));
@@ -644,6 +645,7 @@ static void run_steps(void)
 		machine->poked = false;
 		make_vcpus();
 		for (r.step = 1; r.step <= r.opt->steps; r.step++) {
+			shim_move(r.step / 3 % MOVE_CPUS);
 			act(&machine->vcpu[rnd(r.c->vcpus)]);
 			check_step();
 		}

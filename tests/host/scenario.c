@@ -273,8 +273,8 @@ static void check_keys(void)
 {
 	const struct shvm_sp *a, *b;
 
-	list_for_each_entry(a, &machine->mmu.sps, link)
-		list_for_each_entry(b, &machine->mmu.sps, link)
+	shvm_for_each_sp(&machine->mmu, a)
+		shvm_for_each_sp(&machine->mmu, b)
 			CHECK(a == b || a->gfn.v != b->gfn.v || a->role.word != b->role.word,
 			      "gfn %llx has two shadows of role %x", a->gfn.v, a->role.word);
 }

@@ -398,7 +398,7 @@ static void fill_budget(void)
 
 	CHECK(!shvm_mmu_set_budget(&machine->mmu, 64), "budget");
 	know_both_roots();
-	for (f = 24; atomic_read(&machine->mmu.nr_sps) <= 60; f++) {
+	for (f = 24; shvm_sp_count(&machine->mmu) <= 60; f++) {
 		poke_entry(f << 12, L3 << 12 | RIGHTS);
 		vcpu_load_cr3(vcpu_of(0), f << 12);
 		CHECK(!shvm_mmu_prepare(&vcpu_of(0)->mv), "root");

@@ -62,7 +62,7 @@ u32 large_leaves(void)
 	const struct shvm_sp *sp;
 	u32 n = 0, i;
 
-	list_for_each_entry(sp, &machine->mmu.sps, link)
+	shvm_for_each_sp(&machine->mmu, sp)
 		for (i = 0; sp->role.level > 1 && i < SHVM_SPT_ENTRIES; i++)
 			n += spte_is_leaf(sp->spt[i]);
 	return n;

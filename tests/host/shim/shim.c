@@ -20,14 +20,20 @@ struct kmem_cache {
 };
 
 #ifndef SHIM_SCHED
+static __thread int cpu = -1;
+
 int shim_cpu(void)
 {
 	static int threads;
-	static __thread int mine = -1;
 
-	if (mine < 0)
-		mine = __atomic_fetch_add(&threads, 1, __ATOMIC_RELAXED);
-	return mine;
+	if (cpu < 0)
+		cpu = __atomic_fetch_add(&threads, 1, __ATOMIC_RELAXED);
+	return cpu;
+}
+
+void shim_move(int to)
+{
+	cpu = to;
 }
 #endif
 

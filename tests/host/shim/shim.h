@@ -27,7 +27,8 @@
 #define shim_wake(lock)		((void)0)
 #define shim_freed(obj, size)	((void)0)
 #define shim_count(counter, n)	((void)__atomic_fetch_add(counter, n, __ATOMIC_RELAXED))
-int shim_cpu(void);
+int shim_cpu(void);		/* each thread has one of its own */
+void shim_move(int cpu);	/* but for those that are moved */
 #endif
 
 /* --- types, bits --- */
