@@ -291,7 +291,7 @@ struct shvm_mmu_vcpu {
 	u64 tag_epoch;			/* of the one in use; SHVM_NO_EPOCH: none is */
 	u64 idle_notes, idle_loads;	/* mmu->oos_notes, and loads of CR3 since it was that */
 	u64 fixed_page;			/* of the last fault, if there was something to map */
-	u64 denied_page;		/* of the last fault that needed no walk to be the guest's */
+	u64 denied_page;		/* of the last fault that was the guest's without a walk */
 	bool denied_last;		/* nothing has been mapped or stored since that one */
 	u64 mmio_pages[SHVM_NR_MMIO_PAGES];	/* by a hash: where no memory was lately; a hint */
 	struct shvm_mmu_vcpu_stats stats;

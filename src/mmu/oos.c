@@ -267,7 +267,7 @@ static void entry_forget(struct shvm_mmu *mmu, struct shvm_sp *sp, unsigned int 
 	note(sp, index, gpte);
 }
 
-/* An entry follows the guest's table (NULL: not to be read). In a trap there is nothing to change. */
+/* An entry follows the guest's table (NULL: cannot be read). A trap has nothing to change. */
 static void entry_sync(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, const hva_t *table,
 		       unsigned int index)
 {
@@ -526,7 +526,7 @@ void shvm_oos_sync_addr_locked(struct shvm_mmu_vcpu *mv, gva_t addr)
 		index = addr_index(o->sp, addr);
 		if (index < 0)
 			continue;
-		/* A trap shows nothing, but one that is just being made live might: with the lock. */
+		/* A trap shows nothing, but one that is being made live might: with the lock. */
 		shvm_lock_sp(o->sp);
 		if (READ_ONCE(o->sp->spt[index]) != shvm_spte_trap)
 			entry_sync(mv, o->sp, shvm_entry_table(mmu, o->sp, &base) ? &base : NULL,
