@@ -132,7 +132,7 @@ oos-link-without-sync	mmu/fault.c	s/if \(f->synced \|\|/if (1 ||/
 oos-short-load-without-sync	mmu/root_cache.h	s/likely\(!atomic_read\(&mv->mmu->nr_oos\)\) && //
 hint-of-another-table	mmu/root_cache.h	s/ \|\|\n\t\t     root->table != cr3_table\(cr3\)//
 oos-load-without-sync	mmu/root.c	s/if \(atomic_read\(&mv->mmu->nr_oos\) && !load_try/if (0 \&\& !load_try/
-oos-slow-load-without-sync	mmu/root.c	s/\tshvm_oos_sync\(mv, load_since[^;]*;//
+oos-slow-load-without-sync	mmu/root.c	s/\tshvm_oos_sync\(mv, mv->idle_loads[^;]*;//
 oos-full-flush-without-sync	mmu/root.c	s/pcids_forget\(mv\);\n\tshvm_oos_sync\(mv, 0\);/pcids_forget(mv);/
 oos-invlpg-without-sync	mmu/root.c	s/\tshvm_oos_sync_addr\(mv, addr\);//
 oos-fault-flushes-nothing	mmu/fault.c	s/\t\tshvm_oos_sync_addr\(mv, pf->addr\);\n//
@@ -153,7 +153,7 @@ fault-known-by-supervisors	mmu/gpt.c	s/!\(access & SHVM_ACCESS_USER\) \|\| \(gpt
 fault-known-despite-reserved	mmu/gpt.c	s/ \|\| \(gpte & mv->gpt_mode\.reserved\[1\]\[false\]\)//
 fault-known-for-ever	mmu/fault.c	s/mv->denied_last \|\| page == mv->denied_page \|\| //
 fault-known-in-turn	mmu/fault.c	s/mv->denied_last \|\| //
-fault-known-though-absent	mmu/fault.c	s/ && \(\(gpte & GPTE_P\) \|\| sp->oos\)//
+fault-known-though-absent	mmu/fault.c	s/ \|\| !\(\(gpte & GPTE_P\) \|\| sp->oos\)//
 oos-loose-for-ever	mmu/sp.c	s/WRITE_ONCE\(state->tracked, state->tracked \+ 1\);\n\tWRITE_ONCE\(state->loose, false\);/WRITE_ONCE(state->tracked, state->tracked + 1);/
 dead-root-kept	mmu/root.c	s/\t\troot_forget\(mv, smp_load_acquire[^;]*;/\t\t;/
 large-of-the-wrong-guest-size	mmu/fault.c	s/SHVM_LARGE_TOP : f->walk\.leaf;/SHVM_LARGE_TOP : 2;/
@@ -188,7 +188,7 @@ rescue-by-mapped-pages-only	mmu/rescue.c	s/ \|\| \(ret == GPT_WALK_FAULT && \(wa
 rescue-of-true-faults	mmu/rescue.c	s/ && \(walk\.error & PFEC_P\)//
 rescue-marks-entries	mmu/rescue.c	s/shvm_gpt_look\(/shvm_gpt_walk(/
 rescue-in-the-first-table	mmu/lookup.c	s/sp = shvm_arch_table_owner\(hpa\(l->spte[^;]*;/sp = NULL;/
-tag-after-lost-rights	mmu/mmu.h	s/shvm_tlb_owed\(&mv->mmu->tlb\) \+ //
+tag-after-lost-rights	mmu/mmu.h	s/return shvm_striped_sum\(&mv->mmu->tlb\.owed\)/return (u16)shvm_striped_sum(\&mv->mmu->tlb.owed)/
 tag-after-ageing	mmu/host.c	s/\t\tshvm_tlb_aged\(&mmu->tlb\);/\t\t;/
 tag-of-any-root	mmu/tag.c	s/tag->root == mv->root_hpa\.v && //
 tag-in-new-mode	mmu/root.c	s/(shvm_gpt_mode\(p\);\n)\tshvm_tags_forget\(mv\);\n/$1/
