@@ -141,6 +141,8 @@ static long vcpu_msrs(struct shvm_vcpu *vcpu, struct shvm_msrs __user *user, boo
 	entries = memdup_user(user->entries, size);
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
+	if (set)
+		shvm_insn_forget_translation(vcpu);
 	done = msrs_transfer(vcpu, entries, head.nmsrs, set);
 	if (!set && copy_to_user(user->entries, entries, size))
 		done = -EFAULT;

@@ -93,6 +93,10 @@ int shvm_mmu_vcpu_init(struct shvm_mmu *mmu, struct shvm_mmu_vcpu *mv)
 	for (i = 0; i < SHVM_NR_PCIDS; i++)
 		mv->pcids[i].cr3 = SHVM_NO_TABLE;
 	mv->pcid = mv->pcids;
+	for (i = 0; i < SHVM_NR_MMIO_PAGES; i++)
+		mv->mmio_pages[i] = SHVM_NO_PAGE;
+	mv->fixed_page = SHVM_NO_PAGE;
+	mv->denied_page = SHVM_NO_PAGE;
 	mv->root_role.word = U32_MAX;	/* no mode yet: set_paging() must take effect */
 	shvm_mmu_set_paging(mv, &reset);
 	shvm_locks_add_vcpu(mmu, mv);

@@ -258,8 +258,8 @@ void shvm_mmu_invalidate_begin(struct shvm_mmu *mmu);
 void shvm_mmu_invalidate_end(struct shvm_mmu *mmu);
 int shvm_mmu_set_budget(struct shvm_mmu *mmu, u64 pages);	/* 0: default from guest size */
 u64 shvm_mmu_budget(const struct shvm_mmu *mmu);
-/* Shadow pages: how many there are, and the most there ever were. Nothing is locked. */
-void shvm_mmu_count_pages(struct shvm_mmu *mmu, u64 *now, u64 *most);
+/* Shadow pages: how many there are, the most there ever were; what comes now may count twice. */
+void shvm_mmu_count_pages(const struct shvm_mmu *mmu, u64 *now, u64 *most);
 int shvm_mmu_audit(struct shvm_mmu *mmu);	/* debug: 0 or -EUCLEAN; vCPUs are stopped */
 
 /* --- memory slots: rmap/slot.h; the table is swapped by memslot.c under slots_lock --- */

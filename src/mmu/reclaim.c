@@ -24,18 +24,18 @@ static struct shvm_sp *sps_orphan(struct shvm_sps *sps)
 	return NULL;
 }
 
-/* Of the oldest one of each list that which was used least recently. */
+/* The oldest one of a list, of another list each time. */
 static struct shvm_sp *victim_orphan(struct shvm_mmu *mmu)
 {
-	struct shvm_sp *sp, *best = NULL;
+	struct shvm_sp *sp;
 	int i;
 
 	for (i = 0; i < SHVM_STRIPES; i++) {
-		sp = sps_orphan(&mmu->sps[i]);
-		if (sp && (!best || READ_ONCE(sp->stamp) < best->stamp))
-			best = sp;
+		sp = sps_orphan(&mmu->sps[(mmu->sps_gone + i) % SHVM_STRIPES]);
+		if (sp)
+			return sp;
 	}
-	return best;
+	return NULL;
 }
 
 static struct shvm_sp *victim_root(struct shvm_mmu *mmu)

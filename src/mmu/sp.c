@@ -100,16 +100,13 @@ u32 shvm_sp_count(const struct shvm_mmu *mmu)
 /* Pages are added only while nobody removes one: most of them are here before the first goes. */
 static void sps_note_max(struct shvm_mmu *mmu)
 {
-	mmu->sps_max = max_t(u32, mmu->sps_max, shvm_sp_count(mmu));
+	WRITE_ONCE(mmu->sps_max, max_t(u32, mmu->sps_max, shvm_sp_count(mmu)));
 }
 
-void shvm_mmu_count_pages(struct shvm_mmu *mmu, u64 *now, u64 *most)
+void shvm_mmu_count_pages(const struct shvm_mmu *mmu, u64 *now, u64 *most)
 {
-	shvm_lock_mmu_write(mmu);
-	sps_note_max(mmu);
 	*now = shvm_sp_count(mmu);
-	*most = mmu->sps_max;
-	shvm_unlock_mmu_write(mmu);
+	*most = max_t(u64, READ_ONCE(mmu->sps_max), *now);
 }
 
 /* Insert, unless another vCPU was faster. The page's lock is held: it is not ready yet. */

@@ -37,9 +37,10 @@ static_assert(sizeof(struct shvm_chain) == 64);
  * since. That owed is a sum changes nothing: docs/locking.md, "Flushes".
  *
  * Below the unit of debts owed counts how often A was cleared somewhere: no flush, but soon another
- * TLB tag. Once in 65,536 times that looks like a debt, which does no harm.
+ * TLB tag. Once in 256 times that looks like a debt, which does no harm. The sum ends after 2^56
+ * debts, at a hundred million of them in a second after 22 years.
  */
-#define SHVM_TLB_DEBT	BIT_ULL(16)
+#define SHVM_TLB_DEBT	BIT_ULL(8)
 
 struct shvm_tlb {
 	struct shvm_striped owed;

@@ -55,6 +55,11 @@ static void log_drop(struct shvm_insn *in)
 	in->next_frag = 0;
 }
 
+void shvm_insn_forget_translation(struct shvm_vcpu *vcpu)
+{
+	vcpu->insn.fault_access = SHVM_INSN_NO_FAULT;
+}
+
 /**
  * shvm_insn_forget - drop an instruction that waits for user space
  * @vcpu: the vCPU, whose state was or will be set by other means
@@ -68,7 +73,7 @@ void shvm_insn_forget(struct shvm_vcpu *vcpu)
 	in->posted = false;
 	in->emul.insn_cached = false;
 	in->emul.insn_decoded = false;
-	in->fault_access = SHVM_INSN_NO_FAULT;
+	shvm_insn_forget_translation(vcpu);
 }
 
 /* ---- operations on the CPU ---- */

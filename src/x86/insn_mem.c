@@ -49,7 +49,8 @@ static enum shvm_emul_result mem_failed(struct shvm_emul *e, enum shvm_mem_resul
 
 /*
  * The access that faulted has been translated. As in a TLB, that holds until the vCPU flushes, and
- * it does not before this instruction ends, however long user space takes for its part of it.
+ * it does not before this instruction ends, however long user space takes for its part of it, if
+ * that does not set the vCPU's state.
  */
 static bool is_fault_access(const struct shvm_insn *in, u64 linear, u32 access)
 {

@@ -87,5 +87,7 @@ bool shvm_insn_port_in_short(struct shvm_vcpu *vcpu, u16 port, u32 size);
 /* At the start of RUN: take user space's answer and go on with the instruction. */
 enum shvm_next shvm_insn_complete(struct shvm_vcpu *vcpu);
 void shvm_insn_forget(struct shvm_vcpu *vcpu);	/* SET_REGS and friends: drop a pending answer */
+/* SET_MSRS: the answer stays, but EFER may give page tables another meaning. */
+void shvm_insn_forget_translation(struct shvm_vcpu *vcpu);
 
 #endif

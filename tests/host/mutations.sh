@@ -188,7 +188,7 @@ rescue-by-mapped-pages-only	mmu/rescue.c	s/ \|\| \(ret == GPT_WALK_FAULT && \(wa
 rescue-of-true-faults	mmu/rescue.c	s/ && \(walk\.error & PFEC_P\)//
 rescue-marks-entries	mmu/rescue.c	s/shvm_gpt_look\(/shvm_gpt_walk(/
 rescue-in-the-first-table	mmu/lookup.c	s/sp = shvm_arch_table_owner\(hpa\(l->spte[^;]*;/sp = NULL;/
-tag-after-lost-rights	mmu/mmu.h	s/return shvm_striped_sum\(&mv->mmu->tlb\.owed\)/return (u16)shvm_striped_sum(\&mv->mmu->tlb.owed)/
+tag-after-lost-rights	mmu/mmu.h	s/return shvm_striped_sum\(&mv->mmu->tlb\.owed\)/return (u8)shvm_striped_sum(\&mv->mmu->tlb.owed)/
 tag-after-ageing	mmu/host.c	s/\t\tshvm_tlb_aged\(&mmu->tlb\);/\t\t;/
 tag-of-any-root	mmu/tag.c	s/tag->root == mv->root_hpa\.v && //
 tag-in-new-mode	mmu/root.c	s/(shvm_gpt_mode\(p\);\n)\tshvm_tags_forget\(mv\);\n/$1/
