@@ -19,7 +19,7 @@ kasan_kdir := $(top)/build/kasan-kernel/obj
 flavour := $(if $(DEBUG),debug,release)
 objdir := build/$(flavour)
 
-.PHONY: all module userspace selftests run check check-full check-debug check-kasan bench bench-host lint clean distclean help
+.PHONY: all module userspace selftests run check check-full check-long check-debug check-kasan bench bench-host bench-swap lint clean distclean help
 .PHONY: machine-modules prepared test-programs
 
 all: module userspace
@@ -68,6 +68,10 @@ check: test-programs
 check-full: test-programs
 	testbed/check check full
 
+# What takes too long to run each time.
+check-long: test-programs
+	testbed/check long
+
 # Both modules for the debug kernel, in directories of their own, and the tests on it.
 check-debug: prepared selftests
 	testbed/prepare debug-kernel
@@ -86,6 +90,9 @@ bench:
 
 bench-host:
 	bench/host
+
+bench-swap:
+	bench/swap
 
 lint:
 	testbed/prepare build source
@@ -107,12 +114,14 @@ help:
 	@echo '  GUEST=NAME     amd64 (default), i386 (two-level paging) or i386-pae'
 	@echo 'make check       all tests, on the emulated computer where they need VT-x'
 	@echo 'make check-full  also the long ones'
+	@echo 'make check-long  memory under pressure, for ten million writes; little shadow memory'
 	@echo 'make check-debug tests on a kernel with lockdep, kmemleak and failing allocations;'
 	@echo '                 builds that kernel first (once)'
 	@echo 'make check-kasan tests on that kernel with KASAN; builds it first (once)'
 	@echo 'make bench       measurements, shvm beside kvm_intel ept=0'
 	@echo '  KVM=1          measure KVM anew instead of taking the stored figures'
 	@echo 'make bench-host  faults of several vCPUs at a time, by threads on this computer'
+	@echo 'make bench-swap  what the host swaps out of a guest, beside a process and KVM'
 	@echo 'make lint        source checks: checkpatch, sparse, warnings, headers, shell'
 	@echo 'make selftests   the test programs of selftests/'
 	@echo 'make clean       remove what was built; distclean: also what was downloaded'

@@ -150,6 +150,15 @@
 	X(SHVM_CAP_PIC_PIT, 0x53480000)					\
 	X(SHVM_CAP_STATS, 0x53480001)					\
 	X(SHVM_CAP_DEBUG, 0x53480002)					\
+	X(SHVM_CAP_WORKING_SET, 0x53480003)				\
+	X(SHVM_WORKING_SET_FINE, 1)					\
+	X(SHVM_WORKING_SET_TEARS, 16)					\
+	X(SHVM_WORKING_SET_AGE, 0x3fffffff)				\
+	X(SHVM_WORKING_SET_NO_MEMORY, 0x3fffffff)			\
+	X(SHVM_WORKING_SET_NEVER, 0x3ffffffe)				\
+	X(SHVM_WORKING_SET_MOST, 0x3ffffffd)				\
+	X(SHVM_WORKING_SET_TABLE, 0x40000000)				\
+	X(SHVM_WORKING_SET_LARGE, 0x80000000)				\
 	X(SHVM_STATS_NR_EXIT_REASONS, 64)				\
 	X(SHVM_DEBUG_ZAP_ALL, 1)					\
 	X(SHVM_DEBUG_ZAP_ON_EXIT, 2)					\
@@ -168,6 +177,8 @@
 	X(SHVM_GET_STATS, 0x8400b901)					\
 	X(SHVM_AUDIT, 0xb902)						\
 	X(SHVM_DEBUG_CTL, 0x4020b903)					\
+	X(SHVM_GET_WORKING_SET, 0x4030b904)				\
+	X(sizeof(struct shvm_working_set), 48)				\
 	X(sizeof(struct shvm_stats), 1024)				\
 	X(sizeof(struct shvm_debug_ctl), 32)
 

@@ -10,11 +10,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 
 #include "kselftest_harness.h"
 #include "huge.h"
 #include "shvm_test.h"
+#include "sysfile.h"
 #include "worker.h"
 
 #define NR_WORKERS	2
@@ -50,38 +50,7 @@ FIXTURE_TEARDOWN(reclaim)
 	vm_free(self->vm);
 }
 
-/* ---- /proc and /sys ---- */
-
-/* The number after the word in the file, -1 if there is none. */
-static long number_after(const char *path, const char *word)
-{
-	FILE *f = fopen(path, "r");
-	char line[256];
-	long n = -1;
-
-	while (f && n < 0 && fgets(line, sizeof(line), f))
-		if (!strncmp(line, word, strlen(word)))
-			n = atol(line + strlen(word));
-	if (f)
-		fclose(f);
-	return n;
-}
-
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-static bool have_swap(void)
-{
-	return number_after("/proc/meminfo", "SwapTotal:") > 0;
-}
+/* ---- /proc/self/pagemap ---- */
 
 #define PM_PRESENT	0x8000000000000000ull
 #define PM_SWAPPED	0x4000000000000000ull
@@ -119,16 +88,16 @@ static void page_out_all(struct test_vm *vm)
  */
 TEST_F(reclaim, swapped_while_it_runs)
 {
-	long before = number_after("/proc/vmstat", "pswpout "), swapped = 0;
+	long before = sysfile_number("/proc/vmstat", "pswpout "), swapped = 0;
 	int i;
 
-	if (!have_swap())
+	if (!sysfile_have_swap())
 		SKIP(return, "there is no swap");
 	workers_start(&self->w);
 	for (i = 0; i < 5000 && swapped <= 4 * NR_PAGES; i++) {
 		page_out_all(self->vm);
 		ASSERT_TRUE(workers_sweep(&self->w, 1));
-		swapped = number_after("/proc/vmstat", "pswpout ") - before;
+		swapped = sysfile_number("/proc/vmstat", "pswpout ") - before;
 	}
 	EXPECT_EQ(0, vm_audit(self->vm));
 	EXPECT_EQ(0, workers_stop(&self->w));
@@ -147,7 +116,7 @@ TEST_F(reclaim, all_of_a_stopped_guest_can_be_swapped)
 	char *ram;
 	int i, there;
 
-	if (!have_swap())
+	if (!sysfile_have_swap())
 		SKIP(return, "there is no swap");
 	pin_to_one_cpu();
 	vm = vm_create();
@@ -172,21 +141,6 @@ TEST_F(reclaim, all_of_a_stopped_guest_can_be_swapped)
 
 #define CGROUP		"/sys/fs/cgroup/shvm_reclaim"
 
-/* Moves this process into a memory cgroup of its own. */
-static bool cgroup_enter(void)
-{
-	write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-	return (!mkdir(CGROUP, 0755) || errno == EEXIST) &&
-	       !write_text(CGROUP "/cgroup.procs", "0") && !access(CGROUP "/memory.max", W_OK);
-}
-
-static void cgroup_leave(void)
-{
-	write_text(CGROUP "/memory.max", "max");
-	write_text("/sys/fs/cgroup/cgroup.procs", "0");
-	rmdir(CGROUP);
-}
-
 #define COLD_PAGES	512
 
 /*
@@ -201,7 +155,7 @@ TEST_F_TIMEOUT(reclaim, pages_in_use_are_young, 120)
 	struct workers w;
 	u64 work, cold;
 
-	if (!have_swap() || !cgroup_enter())
+	if (!sysfile_have_swap() || !cgroup_enter(CGROUP))
 		SKIP(return, "there is no swap or no memory cgroup");
 	/* Charged to the cgroup are pages that are touched from now on. */
 	vm = vm_create();
@@ -215,22 +169,85 @@ TEST_F_TIMEOUT(reclaim, pages_in_use_are_young, 120)
 	ASSERT_EQ(0, madvise(vm_hva(vm, cold), COLD_PAGES * PAGE_SIZE, MADV_DONTNEED));
 	memset(vm_hva(vm, cold), 1, COLD_PAGES * PAGE_SIZE);
 	ASSERT_TRUE(workers_sweep(&w, 1));
-	before = number_after("/proc/vmstat", "pswpin ");
+	before = sysfile_number("/proc/vmstat", "pswpin ");
 	for (i = 0; i < 100 && taken < COLD_PAGES * 15 / 16; i++) {
-		write_text(CGROUP "/memory.reclaim", "128K");
+		sysfile_write(CGROUP "/memory.reclaim", "128K");
 		taken = count_pages(vm_hva(vm, cold), COLD_PAGES * PAGE_SIZE, PM_SWAPPED);
 		ASSERT_TRUE(workers_sweep(&w, 1));
 	}
 	EXPECT_EQ(0, workers_stop(&w));
 	/* A page in use that was taken is read again at once; nobody reads the idle ones. */
-	hot = number_after("/proc/vmstat", "pswpin ") - before;
+	hot = sysfile_number("/proc/vmstat", "pswpin ") - before;
 	EXPECT_LE(COLD_PAGES * 15 / 16, taken);
 	if (test_is_shvm())
 		EXPECT_LT(0, vm_stats(vm).notifier_ages);
 	EXPECT_LE(hot, taken / 8)
 		TH_LOG("%d reclaims took %d idle pages, and %ld times one in use", i, taken, hot);
 	vm_free(vm);
-	cgroup_leave();
+	cgroup_leave(CGROUP);
+}
+
+GUEST_CODE static void guest_numbers(u64 base, u64 nr_pages)
+{
+	u64 i;
+
+	for (i = 0; i < nr_pages; i++)
+		guest_write64(base + i * PAGE_SIZE, i);
+	GUEST_DONE();
+}
+
+#define KPF_REFERENCED	(1ull << 2)
+
+/* Pages of the area that the kernel has marked as used, apart from what their entries say. */
+static int count_marked(const void *area, int nr_pages)
+{
+	int map = open("/proc/self/pagemap", O_RDONLY);
+	int flags = open("/proc/kpageflags", O_RDONLY);
+	int i, n = 0;
+	u64 entry, bits;
+
+	for (i = 0; i < nr_pages; i++) {
+		if (pread(map, &entry, 8, ((u64)area / PAGE_SIZE + i) * 8) != 8 ||
+		    !(entry & PM_PRESENT) ||
+		    pread(flags, &bits, 8, (entry & ((1ull << 55) - 1)) * 8) != 8)
+			test_die("page %d is not there, or has no flags", i);
+		n += !!(bits & KPF_REFERENCED);
+	}
+	close(map);
+	close(flags);
+	return n;
+}
+
+/*
+ * That the guest has used a page is told once, by an entry. A page that is marked besides counts as
+ * used twice, and what was mapped beside a fault was not used at all.
+ */
+TEST_F(reclaim, faults_mark_no_page)
+{
+	u64 work = vm_alloc_pages(self->vm, NR_PAGES);
+	struct test_vcpu *vcpu = vcpu_create(self->vm, NR_WORKERS, NULL);
+	void *hva = vm_hva(self->vm, work);
+	int i;
+
+	if (!test_is_shvm())
+		SKIP(return, "KVM marks what it maps");
+	ASSERT_EQ(0, madvise(hva, NR_PAGES * PAGE_SIZE, MADV_DONTNEED));
+	vcpu_set_entry(vcpu, guest_numbers, work, NR_PAGES);
+	ASSERT_EQ(EXIT_DONE, vcpu_run(vcpu));
+	EXPECT_EQ(0, count_marked(hva, NR_PAGES));
+	/* Takes them from the shadow, not from memory. */
+	ASSERT_EQ(0, mprotect(hva, NR_PAGES * PAGE_SIZE, PROT_READ));
+	ASSERT_EQ(0, mprotect(hva, NR_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE));
+	vcpu_set_entry(vcpu, guest_numbers, work + PAGE_SIZE, 1);
+	ASSERT_EQ(EXIT_DONE, vcpu_run(vcpu));
+	EXPECT_EQ(0, count_marked(hva, NR_PAGES));
+	if (!sysfile_have_swap())
+		return;
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, madvise(hva, NR_PAGES * PAGE_SIZE, MADV_PAGEOUT));
+	vcpu_set_entry(vcpu, guest_numbers, work, NR_PAGES);
+	ASSERT_EQ(EXIT_DONE, vcpu_run(vcpu));
+	EXPECT_EQ(0, count_marked(hva, NR_PAGES));
 }
 
 /* ---- a limit ---- */
@@ -241,26 +258,26 @@ TEST_F_TIMEOUT(reclaim, pages_in_use_are_young, 120)
  */
 TEST_F_TIMEOUT(reclaim, under_a_memory_limit, 120)
 {
-	long before = number_after("/proc/vmstat", "pswpin ");
+	long before = sysfile_number("/proc/vmstat", "pswpin ");
 	char limit[32];
 	struct test_vm *vm;
 	struct workers w;
 
-	if (!have_swap() || !cgroup_enter())
+	if (!sysfile_have_swap() || !cgroup_enter(CGROUP))
 		SKIP(return, "there is no swap or no memory cgroup");
 	vm = vm_create();
 	workers_create(&w, vm, NR_WORKERS, vm_alloc_pages(vm, 512), 512);
 	snprintf(limit, sizeof(limit), "%ld",
-		 number_after(CGROUP "/memory.current", "") - (1 << 20));
-	ASSERT_EQ(0, write_text(CGROUP "/memory.max", limit));
+		 sysfile_number(CGROUP "/memory.current", "") - (1 << 20));
+	ASSERT_EQ(0, sysfile_write(CGROUP "/memory.max", limit));
 	workers_start(&w);
 	EXPECT_TRUE(workers_sweep(&w, 4));
 	EXPECT_EQ(0, vm_audit(vm));
 	EXPECT_EQ(0, workers_stop(&w));
-	EXPECT_LT(512, number_after("/proc/vmstat", "pswpin ") - before);
-	EXPECT_EQ(0, number_after(CGROUP "/memory.events", "oom_kill "));
+	EXPECT_LT(512, sysfile_number("/proc/vmstat", "pswpin ") - before);
+	EXPECT_EQ(0, sysfile_number(CGROUP "/memory.events", "oom_kill "));
 	vm_free(vm);
-	cgroup_leave();
+	cgroup_leave(CGROUP);
 }
 
 /* ---- merging ---- */
@@ -277,22 +294,13 @@ GUEST_CODE static void guest_reads_equal(u64 base, u64 nr_pages)
 	GUEST_DONE();
 }
 
-GUEST_CODE static void guest_numbers(u64 base, u64 nr_pages)
-{
-	u64 i;
-
-	for (i = 0; i < nr_pages; i++)
-		guest_write64(base + i * PAGE_SIZE, i);
-	GUEST_DONE();
-}
-
 /* Until ksmd has merged that many pages, or has been over all memory ten times in vain. */
 static bool ksm_waits_for(long pages)
 {
-	long until = number_after(KSM "full_scans", "") + 10;
+	long until = sysfile_number(KSM "full_scans", "") + 10;
 
-	while (number_after(KSM "pages_sharing", "") < pages) {
-		if (number_after(KSM "full_scans", "") > until)
+	while (sysfile_number(KSM "pages_sharing", "") < pages) {
+		if (sysfile_number(KSM "full_scans", "") > until)
 			return false;
 		sched_yield();
 	}
@@ -310,21 +318,21 @@ TEST_F(reclaim, merged_and_copied)
 	if (access(KSM "run", W_OK))
 		SKIP(return, "the kernel has no KSM");
 	ASSERT_EQ(0, madvise(vm_hva(self->vm, 0), RAM_SIZE, MADV_MERGEABLE));
-	ASSERT_EQ(0, write_text(KSM "pages_to_scan", "1000"));
-	ASSERT_EQ(0, write_text(KSM "sleep_millisecs", "1"));
+	ASSERT_EQ(0, sysfile_write(KSM "pages_to_scan", "1000"));
+	ASSERT_EQ(0, sysfile_write(KSM "sleep_millisecs", "1"));
 	workers_start(&self->w);
 	for (round = 0; round < 2; round++) {
 		memset(hva, EQUAL & 0xff, NR_PAGES * PAGE_SIZE);
 		vcpu_set_entry(vcpu, guest_reads_equal, same, NR_PAGES);
 		ASSERT_EQ(EXIT_DONE, vcpu_run(vcpu));
-		ASSERT_EQ(0, write_text(KSM "run", "1"));
+		ASSERT_EQ(0, sysfile_write(KSM "run", "1"));
 		EXPECT_TRUE(ksm_waits_for(NR_PAGES - 2));
 		ASSERT_EQ(0, vm_audit(self->vm));
 		vcpu_set_entry(vcpu, guest_reads_equal, same, NR_PAGES);
 		ASSERT_EQ(EXIT_DONE, vcpu_run(vcpu));
 		vcpu_set_entry(vcpu, guest_numbers, same, NR_PAGES);
 		ASSERT_EQ(EXIT_DONE, vcpu_run(vcpu));
-		ASSERT_EQ(0, write_text(KSM "run", "0"));
+		ASSERT_EQ(0, sysfile_write(KSM "run", "0"));
 		for (i = 0; i < NR_PAGES; i++) {
 			EXPECT_EQ(i, hva[i * 512]);
 			EXPECT_EQ(EQUAL, hva[i * 512 + 1]);
@@ -332,8 +340,8 @@ TEST_F(reclaim, merged_and_copied)
 		ASSERT_TRUE(workers_sweep(&self->w, 2));
 	}
 	EXPECT_EQ(0, workers_stop(&self->w));
-	EXPECT_EQ(0, write_text(KSM "run", "2"));
-	EXPECT_EQ(0, write_text(KSM "run", "0"));
+	EXPECT_EQ(0, sysfile_write(KSM "run", "2"));
+	EXPECT_EQ(0, sysfile_write(KSM "run", "0"));
 }
 
 /* ---- huge pages ---- */

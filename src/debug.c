@@ -11,6 +11,7 @@
 
 #include "debug.h"
 #include "mmu/mmu.h"
+#include "recycle.h"
 
 void shvm_debug_init(struct shvm *vm)
 {
@@ -36,7 +37,7 @@ long shvm_debug_audit(struct shvm *vm)
 	if (ret)
 		return ret;
 	mutex_lock(&vm->slots_lock);	/* its holders wait for no vCPU */
-	ret = shvm_mmu_audit(&vm->mmu);
+	ret = shvm_mmu_audit(&vm->mmu) ?: shvm_recycle_audit();
 	mutex_unlock(&vm->slots_lock);
 	shvm_pause_resume(vm);
 	return ret;

@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 
 #include "mmu/mmu.h"
+#include "recycle.h"
 #include "vm.h"
 #include "vmx/vmx.h"
 #include "x86/x86.h"
@@ -47,6 +48,7 @@ int shvm_check_extension(unsigned long cap)
 	case SHVM_CAP_IMMEDIATE_EXIT:
 	case SHVM_CAP_PIC_PIT:
 	case SHVM_CAP_STATS:
+	case SHVM_CAP_WORKING_SET:
 		return 1;
 	case SHVM_CAP_NR_VCPUS:
 		return min_t(unsigned int, num_online_cpus(), SHVM_MAX_VCPUS);
@@ -143,15 +145,20 @@ static int __init shvm_init(void)
 	err = shvm_mmu_module_init();
 	if (err)
 		return err;
-	err = shvm_vmx_module_init();
+	err = shvm_recycle_module_init();
 	if (err)
 		goto err_mmu;
+	err = shvm_vmx_module_init();
+	if (err)
+		goto err_recycle;
 	err = misc_register(&shvm_dev);		/* last: from here on user space can call us */
 	if (err)
 		goto err_vmx;
 	return 0;
 err_vmx:
 	shvm_vmx_module_exit();
+err_recycle:
+	shvm_recycle_module_exit();
 err_mmu:
 	shvm_mmu_module_exit();
 	return err;
@@ -161,6 +168,7 @@ static void __exit shvm_exit(void)
 {
 	misc_deregister(&shvm_dev);
 	shvm_vmx_module_exit();
+	shvm_recycle_module_exit();
 	shvm_mmu_module_exit();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the shadow MMU needs from the layers above (src/mmu/arch.h): the VMM's memory, host
- * frames, table pages, and the vCPUs. Takes no lock of ours.
+ * What the shadow MMU needs from the layers above (src/mmu/arch.h): the VMM's memory, table pages,
+ * and the vCPUs; host frames are in a file of their own. Takes no lock of ours.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -13,15 +13,17 @@
 #include "vcpu.h"
 #include "vm.h"
 
-static bool large_pages = true;
-module_param(large_pages, bool, 0444);
-MODULE_PARM_DESC(large_pages, "map large guest pages by large shadow entries (default: on)");
-
 module_param_named(out_of_sync, shvm_mmu_oos, bool, 0444);
 MODULE_PARM_DESC(out_of_sync,
 		 "let the guest store to page tables in bursts, compare at its flush (default: on)");
 module_param_named(prefetch, shvm_mmu_prefetch, bool, 0444);
 MODULE_PARM_DESC(prefetch, "map what lies beside a fault, too (default: on)");
+module_param_named(last_entry, shvm_mmu_last_entry, bool, 0444);
+MODULE_PARM_DESC(last_entry,
+		 "walk no tables of the guest where their shadows lead to its entry (default: on)");
+module_param_named(recycle_fifo, shvm_mmu_fifo, bool, 0444);
+MODULE_PARM_DESC(recycle_fifo,
+		 "recycle the shadow pages that were made first, used or not (default: off)");
 
 static struct shvm *mmu_vm(struct shvm_mmu *mmu)
 {
@@ -199,28 +201,6 @@ out:
 	return ret;
 }
 
-/* Sleeps. 0, -ENOMEM, -EINTR, or -EFAULT for all that user space has to mend. */
-static int page_get(hva_t at, bool write, struct page **page)
-{
-	long n = get_user_pages_unlocked(at.v, 1, page, write ? FOLL_WRITE : 0);
-
-	if (n == 1)
-		return 0;
-	if (n == -EINTR || n == -ERESTARTSYS)
-		return -EINTR;
-	return n == -ENOMEM ? -ENOMEM : -EFAULT;
-}
-
-int shvm_arch_fault_in(hva_t at, bool write)
-{
-	struct page *page;
-	int err = page_get(at, write, &page);
-
-	if (!err)
-		put_page(page);
-	return err;
-}
-
 /* CMPXCHG16B on user memory; the caller opened it. A fault leaves ret as it is. */
 static int cmpxchg16_user(u64 __user *at, const u64 old[2], const u64 new[2])
 {
@@ -283,109 +263,6 @@ int shvm_arch_cmpxchg_user_atomic(hva_t at, const void *old, const void *new, u3
 	ret = cmpxchg_user(user_ptr(at), old, new, len);
 	pagefault_enable();
 	return ret;
-}
-
-/*
- * A page that the guest may write is marked dirty before it is mapped: the host's own entry will
- * not become dirty by it. Reclaim unmaps (and so invalidates) before it cleans.
- */
-static void frame_take(struct page *page, bool writable, struct shvm_host_frame *out)
-{
-	out->hfn = hfn(page_to_pfn(page));
-	out->writable = writable;
-	put_page(page);
-}
-
-/* Marking a page of a file system dirty needs its lock; anonymous and shmem pages do not. */
-static bool frame_is_swap_backed(struct page *page)
-{
-	return PageAnon(page) || PageSwapBacked(page) || PageHuge(page);
-}
-
-bool shvm_arch_host_frame_atomic(hva_t at, bool write, struct shvm_host_frame *out)
-{
-	struct page *page;
-
-	if (get_user_page_fast_only(at.v, FOLL_WRITE, &page)) {
-		if (frame_is_swap_backed(page)) {
-			set_page_dirty(page);
-			frame_take(page, true, out);
-			return true;
-		}
-		put_page(page);
-	}
-	if (write || !get_user_page_fast_only(at.v, 0, &page))
-		return false;
-	frame_take(page, false, out);
-	return true;
-}
-
-int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out)
-{
-	struct page *page;
-	int err;
-
-	if (shvm_arch_host_frame_atomic(at, write, out))
-		return 0;
-	err = page_get(at, write, &page);
-	if (err)
-		return err;
-	if (write)
-		set_page_dirty_lock(page);
-	frame_take(page, write, out);
-	return 0;
-}
-
-/*
- * One entry of the host's tables that maps at: its level, and pfn and rights. Page tables are freed
- * only after every CPU was seen with interrupts on, as for get_user_pages_fast().
- */
-static int host_entry(struct mm_struct *mm, unsigned long at, u64 *pfn, bool *writable)
-{
-	pgd_t pgd = READ_ONCE(*pgd_offset(mm, at));
-	p4d_t p4d;
-	pud_t pud;
-	pmd_t pmd;
-
-	if (!pgd_present(pgd))
-		return 1;
-	p4d = READ_ONCE(*p4d_offset(&pgd, at));
-	if (!p4d_present(p4d))
-		return 1;
-	pud = READ_ONCE(*pud_offset(&p4d, at));
-	if (!pud_present(pud))
-		return 1;
-	if (pud_leaf(pud)) {
-		*pfn = pud_pfn(pud);
-		*writable = pud_write(pud);
-		return 3;
-	}
-	pmd = READ_ONCE(*pmd_offset(&pud, at));
-	if (!pmd_present(pmd) || !pmd_leaf(pmd))
-		return 1;
-	*pfn = pmd_pfn(pmd);
-	*writable = pmd_write(pmd);
-	return 2;
-}
-
-int shvm_arch_host_level(struct shvm_mmu *mmu, hva_t at, const struct shvm_host_frame *host)
-{
-	u64 pfn = 0, within;
-	bool writable = false;
-	unsigned long flags;
-	int level;
-
-	if (!large_pages)
-		return 1;
-	local_irq_save(flags);
-	level = host_entry(mmu_vm(mmu)->mm, at.v, &pfn, &writable);
-	local_irq_restore(flags);
-	if (level == 1)
-		return 1;
-	within = (at.v >> PAGE_SHIFT) & (level_frames(level) - 1);
-	if (pfn + within != host->hfn.v || (host->writable && !writable))
-		return 1;
-	return level == 3 && !boot_cpu_has(X86_FEATURE_GBPAGES) ? 2 : level;
 }
 
 #ifdef SHVM_DEBUG

@@ -4,6 +4,7 @@
  * order of run_once(). Runs with vcpu->mutex held and the VMCS loaded, inside the pause gate; may
  * sleep. The run page can be written by user space at any time: inputs are read once, here.
  */
+#include <linux/jiffies.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <asm/processor-flags.h>
@@ -158,6 +159,7 @@ static enum shvm_next run_once(struct shvm_vcpu *vcpu)
 {
 	enum shvm_next next;
 
+	WRITE_ONCE(vcpu->ran_at, jiffies);
 	if (READ_ONCE(vcpu->vm->broken))
 		return run_error(vcpu, -EIO);
 	if (shvm_vcpu_must_return())

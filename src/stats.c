@@ -45,6 +45,7 @@ static void stats_add_mmu(struct shvm_mmu *mmu, struct shvm_stats *out)
 	shvm_mmu_count_pages(mmu, &out->shadow_pages, &out->shadow_pages_max);
 	out->shadow_budget = shvm_mmu_budget(mmu);
 	out->reclaims = atomic64_read(&s->reclaimed);
+	out->reclaims_given = atomic64_read(&s->given);
 	out->rmap_entries = max_t(s64, shvm_striped_sum(&mmu->leaves), 0);
 	out->chain_bytes = shvm_striped_sum(&mmu->tlb.chain_blocks) * sizeof(struct shvm_chain);
 	out->tlb_flush_requests = atomic64_read(&s->tlb_flushes);

@@ -65,6 +65,7 @@ struct shvm_vcpu {
 	/* Atomic; see docs/locking.md. */
 	unsigned long requests;
 	int mode;			/* enum shvm_vcpu_mode */
+	unsigned long ran_at;		/* jiffies; a VM whose vCPUs all stand still is idle */
 	int cpu;			/* physical CPU that holds our VMCS, -1: none */
 	struct rcuwait wait;		/* a halted vCPU sleeps here */
 	struct preempt_notifier preempt_notifier;

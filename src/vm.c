@@ -13,6 +13,7 @@
 #include "debug.h"
 #include "irqchip/irqchip.h"
 #include "mmu/mmu.h"
+#include "recycle.h"
 #include "vcpu.h"
 #include "vm.h"
 #include "vmx/vmx.h"
@@ -60,8 +61,13 @@ static struct shvm *vm_create(void)
 	err = shvm_notifier_register(vm);
 	if (err)
 		goto err_mmu;
+	err = shvm_recycle_add(vm);
+	if (err)
+		goto err_notifier;
 	mmgrab(vm->mm);
 	return vm;
+err_notifier:
+	shvm_notifier_unregister(vm);
 err_mmu:
 	shvm_mmu_destroy(&vm->mmu);
 err_free:
@@ -71,13 +77,16 @@ err_free:
 
 /*
  * No fd is left, so no ioctl runs and none will come. What can still call in is silenced first
- * (host MM, timer of the interrupt chip), then the objects go, users before what they use.
+ * (host MM, recycler, timer of the interrupt chip), then the objects go, users before what they
+ * use.
  */
 static void vm_destroy(struct shvm *vm)
 {
 	int i;
 
 	shvm_notifier_unregister(vm);
+	shvm_mmu_zap_all(&vm->mmu);
+	shvm_recycle_del(vm);
 	shvm_irqchip_destroy(vm->irqchip);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		shvm_vcpu_destroy(vm->vcpus[i]);

@@ -28,6 +28,7 @@
 
 struct shvm_vcpu;
 struct shvm_irqchip;
+struct shvm_share;
 
 #define SHVM_NR_PAUSE_POINTS	4	/* SHVM_PAUSE_* */
 
@@ -53,6 +54,7 @@ struct shvm_pause {
 struct shvm {
 	/* Constant after the fd is published. */
 	struct mm_struct *mm;		/* mmgrab(); ioctls of another mm get -EIO */
+	struct shvm_share *share;	/* of the shadow pages of all VMs (recycle.c) */
 	refcount_t users;		/* the VM fd, and one for each vCPU fd */
 
 	struct mutex lock;		/* rank 1: configuration, vcpus[], irqchip creation */

@@ -14,6 +14,7 @@
 #include "mmu/mmu.h"
 #include "vcpu.h"
 #include "vm.h"
+#include "working_set.h"
 
 #define TSS_PAGES	3ULL
 
@@ -77,7 +78,7 @@ static long vm_set_mmu_pages(struct shvm *vm, unsigned long pages)
 {
 	long ret;
 
-	if (pages < SHVM_MIN_MMU_PAGES || pages > U32_MAX)
+	if (pages > U32_MAX)
 		return -EINVAL;
 	if (mutex_lock_killable(&vm->slots_lock))
 		return -EINTR;
@@ -180,6 +181,8 @@ long shvm_vm_ioctl(struct shvm *vm, unsigned int cmd, unsigned long arg)
 		return vm_irq_line(vm, argp);
 	case SHVM_GET_STATS:
 		return vm_get_stats(vm, argp);
+	case SHVM_GET_WORKING_SET:
+		return shvm_vm_get_working_set(vm, argp);
 	case SHVM_AUDIT:
 		return shvm_debug_audit(vm);
 	case SHVM_DEBUG_CTL:

@@ -62,6 +62,7 @@ static const struct ioctl_info own_ioctls[] = {
 	I(SHVM_GET_STATS, ON_VM),
 	I(SHVM_AUDIT, ON_VM),
 	I(SHVM_DEBUG_CTL, ON_VM),
+	I(SHVM_GET_WORKING_SET, ON_VM),
 };
 
 #endif

@@ -49,6 +49,17 @@ static int report_decode(struct test_vcpu *vcpu)
 	}
 }
 
+int vcpu_last_exit(struct test_vcpu *vcpu)
+{
+	if (exit_is_report(vcpu->run))
+		return report_decode(vcpu);
+	if (vcpu->run->exit_reason == SHVM_EXIT_INTERNAL_ERROR)
+		fprintf(stderr, "# internal error %#x, data %#lx %#lx %#lx\n",
+			vcpu->run->internal.suberror, (long)vcpu->run->internal.data[0],
+			(long)vcpu->run->internal.data[1], (long)vcpu->run->internal.data[2]);
+	return vcpu->run->exit_reason;
+}
+
 int vcpu_run(struct test_vcpu *vcpu)
 {
 	int ret = __vcpu_run(vcpu);
@@ -57,13 +68,7 @@ int vcpu_run(struct test_vcpu *vcpu)
 		return SHVM_EXIT_INTR;
 	if (ret)
 		test_die("SHVM_RUN failed: %s", strerror(-ret));
-	if (exit_is_report(vcpu->run))
-		return report_decode(vcpu);
-	if (vcpu->run->exit_reason == SHVM_EXIT_INTERNAL_ERROR)
-		fprintf(stderr, "# internal error %#x, data %#lx %#lx %#lx\n",
-			vcpu->run->internal.suberror, (long)vcpu->run->internal.data[0],
-			(long)vcpu->run->internal.data[1], (long)vcpu->run->internal.data[2]);
-	return vcpu->run->exit_reason;
+	return vcpu_last_exit(vcpu);
 }
 
 int vcpu_call(struct test_vcpu *vcpu, const void *fn, u64 arg0, u64 arg1)

@@ -196,7 +196,9 @@ void vm_map_hole(struct test_vm *vm, unsigned int nr_pages);
 
 /* SHVM_RUN: 0 or -errno. */
 int __vcpu_run(struct test_vcpu *vcpu);
-/* Until the next exit: SHVM_EXIT_* or EXIT_*. Explains EXIT_ASSERT and EXIT_EXCEPTION. */
+/* What SHVM_RUN returned 0 with: SHVM_EXIT_* or EXIT_*. Explains EXIT_ASSERT and EXIT_EXCEPTION. */
+int vcpu_last_exit(struct test_vcpu *vcpu);
+/* Both. An error ends the test, but a signal is SHVM_EXIT_INTR. */
 int vcpu_run(struct test_vcpu *vcpu);
 /* The same, from the start of fn. */
 int vcpu_call(struct test_vcpu *vcpu, const void *fn, u64 arg0, u64 arg1);
@@ -211,14 +213,16 @@ void vcpu_kick(struct test_vcpu *vcpu);
 void vcpu_set_io_data(struct test_vcpu *vcpu, const void *data, size_t size);
 void vcpu_get_io_data(struct test_vcpu *vcpu, void *data, size_t size);
 
-/* In place of TEST_HARNESS_MAIN. */
-#define SHVM_TEST_MAIN							\
+/* In place of TEST_HARNESS_MAIN; take(&argc, argv) takes options of its own out of the list. */
+#define SHVM_TEST_MAIN_WITH(take)					\
 	int main(int argc, char **argv)					\
 	{								\
-		const char *only = test_options(argc, argv);		\
 		struct __fixture_metadata *f;				\
 		struct __test_metadata **t;				\
+		const char *only;					\
 									\
+		take(&argc, argv);					\
+		only = test_options(argc, argv);			\
 		for (f = __fixture_list; f && only; f = f->next) {	\
 			for (t = &f->tests; *t; ) {			\
 				if (strstr((*t)->name, only))		\
@@ -229,5 +233,13 @@ void vcpu_get_io_data(struct test_vcpu *vcpu, void *data, size_t size);
 		}							\
 		return test_harness_run(argc, argv);			\
 	}
+
+static inline void test_no_options(int *argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+}
+
+#define SHVM_TEST_MAIN	SHVM_TEST_MAIN_WITH(test_no_options)
 
 #endif

@@ -45,16 +45,6 @@ int shvm_mmu_translate(struct shvm_mmu_vcpu *mv, gva_t addr, u32 access, gpa_t *
 	return -EFAULT;
 }
 
-/* SRCU is held. OK: *slot is good for this access. */
-static enum shvm_mem_result mem_slot(struct shvm_mmu *mmu, gpa_t at, bool write,
-				     struct shvm_slot **slot)
-{
-	*slot = shvm_slots_find(mmu_slots(mmu), gpa_to_gfn(at));
-	if (!*slot || (write && ((*slot)->flags & SHVM_SLOT_READONLY)))
-		return SHVM_MEM_MMIO;
-	return READ_ONCE((*slot)->invalid) ? SHVM_MEM_RETRY : SHVM_MEM_OK;
-}
-
 /* The host has no page for the access; interrupted: RUN looks at signals before it comes back. */
 static enum shvm_mem_result mem_host_failed(int err)
 {
@@ -65,18 +55,16 @@ static enum shvm_mem_result mem_host_failed(int err)
 
 enum shvm_mem_result shvm_mmu_read(struct shvm_mmu *mmu, gpa_t at, void *buf, u32 len)
 {
+	struct shvm_gfn_ref ref;
 	enum shvm_mem_result ret;
-	struct shvm_slot *slot;
-	hva_t from = hva(0);
-	int idx, err;
+	hva_t from;
+	int err;
 
-	idx = srcu_read_lock(&mmu->srcu);
-	ret = mem_slot(mmu, at, false, &slot);
-	if (ret == SHVM_MEM_OK)
-		from = slot_hva(slot, at);
-	srcu_read_unlock(&mmu->srcu, idx);
+	ret = shvm_gfn_get(mmu, gpa_to_gfn(at), false, &ref);
 	if (ret != SHVM_MEM_OK)
 		return ret;
+	from = slot_hva(ref.slot, at);
+	shvm_gfn_put(&ref);
 	err = shvm_arch_read_user(from, buf, len);
 	return err ? mem_host_failed(err) : SHVM_MEM_OK;
 }
@@ -271,24 +259,23 @@ static enum shvm_mem_result mem_store(struct shvm_mmu_vcpu *mv, const struct shv
 {
 	struct shvm_mmu *mmu = mv->mmu;
 	enum shvm_mem_result ret;
-	struct shvm_slot *slot;
+	struct shvm_gfn_ref ref;
 	hva_t to = hva(0);
-	int tries, idx, err = 0;
+	int tries, err = 0;
 	bool idle = false;
 
 	/* The page may be taken away between fault-in and store; each time is host progress. */
 	for (tries = 0; tries < 16; tries++) {
 		if (shvm_cache_fill(mv))
 			return SHVM_MEM_NOMEM;
-		idx = srcu_read_lock(&mmu->srcu);
-		ret = mem_slot(mmu, st->at, true, &slot);
+		ret = shvm_gfn_get(mmu, gpa_to_gfn(st->at), true, &ref);
 		if (ret == SHVM_MEM_OK) {
-			to = slot_hva(slot, st->at);
+			to = slot_hva(ref.slot, st->at);
 			shvm_lock_mmu_read(mv);
-			err = table_store(mv, slot, st, &idle);
+			err = table_store(mv, ref.slot, st, &idle);
 			shvm_unlock_mmu_read(mv);
+			shvm_gfn_put(&ref);
 		}
-		srcu_read_unlock(&mmu->srcu, idx);
 		if (idle)
 			shvm_mmu_unshadow(mmu, gpa_to_gfn(st->at));
 		if (ret != SHVM_MEM_OK || err != -EFAULT)
@@ -322,7 +309,7 @@ bool shvm_mmu_read_now(struct shvm_mmu *mmu, gpa_t at, void *buf, u32 len)
 {
 	struct shvm_slot *slot;
 
-	return mem_slot(mmu, at, false, &slot) == SHVM_MEM_OK &&
+	return shvm_gfn_look(mmu, gpa_to_gfn(at), false, &slot) == SHVM_MEM_OK &&
 	       !shvm_arch_read_user_atomic(slot_hva(slot, at), buf, len);
 }
 
@@ -335,7 +322,7 @@ enum shvm_mem_result shvm_mmu_table_store_now(struct shvm_mmu_vcpu *mv, gpa_t at
 	bool idle;
 	int err;
 
-	if (mem_slot(mv->mmu, at, true, &slot) != SHVM_MEM_OK)
+	if (shvm_gfn_look(mv->mmu, gpa_to_gfn(at), true, &slot) != SHVM_MEM_OK)
 		return SHVM_MEM_RETRY;
 	err = table_store(mv, slot, &st, &idle);
 	if (!err)

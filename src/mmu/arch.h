@@ -85,6 +85,12 @@ void shvm_arch_reload_roots(struct shvm_mmu *mmu);
 /* Is it loaded on a vCPU? mmu->lock is held for writing; a hint for the reclaimer. */
 bool shvm_arch_root_in_use(struct shvm_mmu *mmu, const struct shvm_sp *sp);
 
+/*
+ * The limit of the module: make room for so many more shadow pages, taken from any VM. May sleep,
+ * nothing locked. 0; -ENOMEM: all that is left is in use.
+ */
+int shvm_arch_make_room(u32 want);
+
 /* An invariant of ours is broken: stop this VM for good. */
 void shvm_arch_broken(struct shvm_mmu *mmu);
 

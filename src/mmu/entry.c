@@ -71,7 +71,7 @@ static gfn_t leaf_gfn(const struct shvm_sp *sp, unsigned int index)
 /* Where a leaf of a level is accounted. */
 struct leaf_home {
 	unsigned long *head;
-	u8 *age;
+	struct shvm_age *age;
 	struct shvm_large *large;	/* levels 2 and 3 */
 	struct shvm_gfn_state *state;	/* level 1 */
 };

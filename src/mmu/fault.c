@@ -321,7 +321,8 @@ static enum shvm_pf_result fault_map_way(struct shvm_mmu_vcpu *mv, struct shvm_f
 	enum shvm_pf_result ret;
 
 	*mmio_place(mv, page) = page;
-	if (page != before || f->walk.absent || mv->root_role.direct || !mv->root_role.wp)
+	if (page != before || f->walk.absent || mv->root_role.direct || !mv->root_role.wp ||
+	    !shvm_mmu_last_entry)
 		return SHVM_PF_EMULATE;
 	f->level = f->walk.leaf;
 	f->way_only = true;
@@ -513,12 +514,11 @@ static enum shvm_lookup_result fault_known(struct shvm_mmu_vcpu *mv, struct shvm
 {
 	enum shvm_lookup_result known = shvm_lookup_store(mv, pf);
 
-	if (known == SHVM_LOOKUP_NOTHING)
-		known = fault_refill(mv, pf);
+	/* First what costs next to nothing where it does not apply. */
+	if (known == SHVM_LOOKUP_NOTHING && shvm_mmu_last_entry)
+		known = shvm_mmio_lookup(mv, pf) ? SHVM_LOOKUP_MMIO : fault_refill(mv, pf);
 	if (known == SHVM_LOOKUP_LET || known == SHVM_LOOKUP_TRAPPED)
 		mv->denied_last = false;
-	else if (known == SHVM_LOOKUP_NOTHING && shvm_mmio_lookup(mv, pf))
-		known = SHVM_LOOKUP_MMIO;
 	clock_tick(mv);
 	return known;
 }

@@ -5,33 +5,21 @@
  */
 #include "shadow.h"
 
-static void head_zap(struct shvm_mmu *mmu, unsigned long *head, u8 *age)
-{
-	u32 gone;
+/* Where the uses and the SPTEs of a frame (level 1) or of a group of frames are. */
+struct head_place {
+	gfn_t f;			/* it, or one of the group */
+	int level;
+	unsigned long *head;
+	struct shvm_age *age;
+};
 
-	/*
-	 * Skipped only if the whole word is 0, lock bit included: an installer that holds the lock
-	 * may not have looked at inval.active yet, one that comes later will see it.
-	 */
-	if (!READ_ONCE(*head))
-		return;
-	shvm_lock_rmap(head);
-	gone = shvm_rmap_zap(&mmu->tlb, head, age);
-	shvm_unlock_rmap(head);
-	shvm_striped_add(&mmu->leaves, -(s64)gone);
-}
-
-static bool head_age(unsigned long *head, u8 *age, bool clear)
-{
-	bool young;
-
-	if (!READ_ONCE(*head) && !READ_ONCE(*age))
-		return false;
-	shvm_lock_rmap(head);
-	young = shvm_rmap_age(head, age, clear);
-	shvm_unlock_rmap(head);
-	return young;
-}
+/* Frames of a slot that the host asks for, and what is known of them so far. */
+struct host_range {
+	struct shvm_mmu *mmu;
+	struct shvm_slot *slot;
+	gfn_t first, end;
+	u32 young;
+};
 
 /* The frame after those of the group around f. */
 static gfn_t level_next(gfn_t f, int level)
@@ -39,45 +27,144 @@ static gfn_t level_next(gfn_t f, int level)
 	return gfn_add(level_first(f, level), level_frames(level));
 }
 
-void shvm_mmu_unmap(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n)
+static bool range_has_all(const struct host_range *r, gfn_t f, int level)
 {
-	gfn_t f, end = gfn_add(first, n);
-	struct shvm_large *large;
-	int level;
+	return level_first(f, level).v >= r->first.v && level_next(f, level).v <= r->end.v;
+}
 
-	for (level = SHVM_LARGE_TOP; level > 1; level--) {
-		for (f = first; f.v < end.v; f = level_next(f, level)) {
-			large = slot_large(slot, f, level);
-			if (large)
-				head_zap(mmu, &large->head, &large->age);
+/*
+ * From large to small: every head that stands for a frame of the range. True if fn has stopped it,
+ * which is a constant, so that each walk has its own code.
+ */
+static __always_inline bool range_heads(struct host_range *r,
+					bool (*fn)(struct host_range *r,
+						   const struct head_place *at))
+{
+	struct head_place at;
+	struct shvm_large *large;
+
+	for (at.level = SHVM_LARGE_TOP; at.level > 1; at.level--) {
+		for (at.f = r->first; at.f.v < r->end.v; at.f = level_next(at.f, at.level)) {
+			large = slot_large(r->slot, at.f, at.level);
+			if (!large)
+				continue;
+			at.head = &large->head;
+			at.age = &large->age;
+			if (fn(r, &at))
+				return true;
 		}
 	}
-	for (f = first; f.v < end.v; f = gfn_add(f, 1)) {
-		struct shvm_gfn_state *state = slot_gfn_state(slot, f);
-
-		head_zap(mmu, slot_rmap_head(slot, f), &state->age);
-		if (READ_ONCE(state->tracked))
-			shvm_mmu_unshadow(mmu, f);
+	for (at.f = r->first; at.f.v < r->end.v; at.f = gfn_add(at.f, 1)) {
+		at.head = slot_rmap_head(r->slot, at.f);
+		at.age = &slot_gfn_state(r->slot, at.f)->age;
+		if (fn(r, &at))
+			return true;
 	}
+	return false;
+}
+
+static bool head_zap(struct host_range *r, const struct head_place *at)
+{
+	u32 gone;
+
+	/*
+	 * Skipped only if the whole word is 0, lock bit included: an installer that holds the lock
+	 * may not have looked at inval.active yet, one that comes later will see it.
+	 */
+	if (READ_ONCE(*at->head)) {
+		shvm_lock_rmap(at->head);
+		gone = shvm_rmap_zap(&r->mmu->tlb, at->head, at->age);
+		shvm_unlock_rmap(at->head);
+		shvm_striped_add(&r->mmu->leaves, -(s64)gone);
+	}
+	if (at->level == 1 && READ_ONCE(slot_gfn_state(r->slot, at->f)->tracked))
+		shvm_mmu_unshadow(r->mmu, at->f);
+	return false;
+}
+
+void shvm_mmu_unmap(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n)
+{
+	struct host_range r = { mmu, slot, first, gfn_add(first, n) };
+
+	range_heads(&r, head_zap);
+}
+
+static bool head_forget(struct host_range *r, const struct head_place *at)
+{
+	/* Else a part of the group stays. */
+	if (range_has_all(r, at->f, at->level))
+		shvm_age_forget(at->age);
+	return false;
+}
+
+void shvm_mmu_forget_age(struct shvm_slot *slot, gfn_t first, u64 n)
+{
+	struct host_range r = { NULL, slot, first, gfn_add(first, n) };
+
+	range_heads(&r, head_forget);
+}
+
+static bool head_is_young(struct host_range *r, const struct head_place *at)
+{
+	bool young = shvm_age_is_due(at->age);
+
+	if (young || !READ_ONCE(*at->head))
+		return young;
+	shvm_lock_rmap(at->head);
+	/* Who has taken an accessed bit away before us has noted it. */
+	young = shvm_rmap_is_young(at->head) || shvm_age_is_due(at->age);
+	shvm_unlock_rmap(at->head);
+	return young;
+}
+
+/*
+ * A large page of the group around f was used, and the host does not ask for all of it: it may have
+ * been any of the other frames, for which it will ask later. A piece that is partly asked for comes
+ * next.
+ */
+static void group_owe_rest(const struct host_range *r, gfn_t f, int level)
+{
+	gfn_t g, last = level_next(f, level);
+	u64 piece = level_frames(level - 1);
+
+	for (g = level_first(f, level); g.v < last.v; g = gfn_add(g, piece)) {
+		if (range_has_all(r, g, level - 1))
+			continue;
+		if (level == 2)
+			shvm_age_owe(&slot_gfn_state(r->slot, g)->age);
+		else
+			shvm_age_owe(&slot_large(r->slot, g, level - 1)->age);
+	}
+}
+
+/* The host is told of all uses until now. */
+static bool head_clear_young(struct host_range *r, const struct head_place *at)
+{
+	bool young = false;
+
+	if (READ_ONCE(*at->head)) {
+		shvm_lock_rmap(at->head);
+		young = shvm_rmap_clear_young(at->head);
+		if (young)
+			shvm_age_see(at->age);
+		shvm_unlock_rmap(at->head);
+	}
+	if (!shvm_age_tell(at->age) && !young)
+		return false;
+	r->young++;
+	if (!range_has_all(r, at->f, at->level))
+		group_owe_rest(r, at->f, at->level);
+	return false;
 }
 
 u32 shvm_mmu_age(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n, bool clear)
 {
-	gfn_t f, end = gfn_add(first, n);
-	struct shvm_large *large;
-	u32 young = 0;
-	int level;
+	struct host_range r = { mmu, slot, first, gfn_add(first, n) };
 
-	for (level = SHVM_LARGE_TOP; level > 1; level--) {
-		for (f = first; f.v < end.v && (clear || !young); f = level_next(f, level)) {
-			large = slot_large(slot, f, level);
-			if (large)
-				young += head_age(&large->head, &large->age, clear);
-		}
-	}
-	for (f = first; f.v < end.v && (clear || !young); f = gfn_add(f, 1))
-		young += head_age(slot_rmap_head(slot, f), &slot_gfn_state(slot, f)->age, clear);
-	if (clear && young)
+	if (!clear)
+		return range_heads(&r, head_is_young);
+	range_heads(&r, head_clear_young);
+	if (r.young)
 		shvm_tlb_aged(&mmu->tlb);
-	return young;
+	return r.young;
 }

@@ -15,6 +15,9 @@
 #define REST_FAULTS	64u
 #define LONG_FAULTS	8192
 
+/* One that is torn to see which of its pages are used. */
+#define TEAR_FAULTS	4096
+
 #define MERGE_PIECES	64	/* most shadow pages that are unlinked at a time */
 
 static u64 mmu_clock(const struct shvm_mmu *mmu)
@@ -85,6 +88,19 @@ void shvm_large_forbid(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t f)
 		if (gone)
 			shvm_striped_add(&mmu->leaves, -(s64)gone);
 	}
+}
+
+u32 shvm_large_tear(struct shvm_mmu *mmu, struct shvm_large *large)
+{
+	u64 rest = mmu_clock(mmu) + TEAR_FAULTS;
+	u32 gone = shvm_rmap_zap(&mmu->tlb, &large->head, &large->age);
+
+	/* Not one of large->splits: it is nothing that the guest does. */
+	if ((s64)(rest - large->rest) > 0)
+		WRITE_ONCE(large->rest, rest);
+	WRITE_ONCE(large->wanted, true);
+	atomic64_inc(&mmu->stats.large_splits);
+	return gone;
 }
 
 void shvm_large_allow(struct shvm_slot *slot, gfn_t f)

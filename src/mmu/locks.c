@@ -18,6 +18,38 @@ void shvm_lock_mmu_write(struct shvm_mmu *mmu) __acquires(&mmu->lock)
 	shvm_rank_enter(SHVM_RANK_MMU);
 }
 
+/* Those before end, which is not taken. */
+static void unlock_vcpus(struct shvm_mmu *mmu, const struct shvm_mmu_vcpu *end)
+{
+	struct shvm_mmu_vcpu *mv;
+
+	list_for_each_entry(mv, &mmu->vcpus, link) {
+		if (mv == end)
+			return;
+		__acquire(&mv->lock);
+		spin_unlock(&mv->lock);
+	}
+}
+
+bool shvm_trylock_mmu_write(struct shvm_mmu *mmu)
+{
+	struct shvm_mmu_vcpu *mv;
+
+	if (!spin_trylock(&mmu->lock))
+		return false;
+	list_for_each_entry(mv, &mmu->vcpus, link) {
+		if (!spin_trylock(&mv->lock)) {
+			unlock_vcpus(mmu, mv);
+			spin_unlock(&mmu->lock);
+			return false;
+		}
+		__release(&mv->lock);	/* as above */
+	}
+	shvm_rank_enter(SHVM_RANK_MMU);
+	__release(&mmu->lock);
+	return true;
+}
+
 void shvm_unlock_mmu_write(struct shvm_mmu *mmu) __releases(&mmu->lock)
 {
 	struct shvm_mmu_vcpu *mv;

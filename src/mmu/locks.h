@@ -34,6 +34,8 @@ static inline void shvm_unlock_mmu_read(struct shvm_mmu_vcpu *mv) __releases(&mv
 }
 
 void shvm_lock_mmu_write(struct shvm_mmu *mmu) __acquires(&mmu->lock);
+/* True: locked, though sparse is not told. */
+bool shvm_trylock_mmu_write(struct shvm_mmu *mmu);
 void shvm_unlock_mmu_write(struct shvm_mmu *mmu) __releases(&mmu->lock);
 
 /* Nothing is locked. Before its first shvm_lock_mmu_read(), after its last one. */

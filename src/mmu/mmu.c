@@ -9,6 +9,8 @@
 
 bool shvm_mmu_oos = true;
 bool shvm_mmu_prefetch = true;
+bool shvm_mmu_last_entry = true;
+bool shvm_mmu_fifo;
 
 static int hash_alloc(struct shvm_mmu *mmu)
 {
@@ -30,6 +32,7 @@ static void sps_init(struct shvm_mmu *mmu)
 		spin_lock_init(&mmu->sps[i].lock);
 		INIT_LIST_HEAD(&mmu->sps[i].list);
 	}
+	mmu->hand = &mmu->sps[0].list;
 }
 
 /**

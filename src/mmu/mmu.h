@@ -50,6 +50,8 @@ enum shvm_mem_result {
 /* Techniques that can be turned off, before the first VM is created (mmu.c). */
 extern bool shvm_mmu_oos;		/* page tables go out of sync */
 extern bool shvm_mmu_prefetch;		/* a fault maps more than what it is about */
+extern bool shvm_mmu_fifo;		/* recycle the oldest shadow pages, used or not */
+extern bool shvm_mmu_last_entry;	/* a fault looks for the last entry before it walks */
 
 /* --- VM life (mmu.c) --- */
 int shvm_mmu_module_init(void);
@@ -246,8 +248,34 @@ void shvm_mmu_unmap(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u
  * @clear: forget it, without a flush
  *
  * Return: how many were, a large page over any of them being one; without @clear 1 if any was.
+ * The other frames below such a large page are asked for later: none of its uses is forgotten.
  */
 u32 shvm_mmu_age(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n, bool clear);
+
+/* The memory behind frames has gone for good: nobody was there yet. After shvm_mmu_unmap(). */
+void shvm_mmu_forget_age(struct shvm_slot *slot, gfn_t first, u64 n);
+
+/* --- the working set (working_set.c) --- */
+
+/* An answer: tenths of a second since the last use that was seen, or one of these; and flags. */
+#define SHVM_WS_AGE		((u32)BIT(30) - 1)
+#define SHVM_WS_AGE_MOST	(SHVM_WS_AGE - 2)
+#define SHVM_WS_AGE_NEVER	(SHVM_WS_AGE - 1)	/* no use was seen */
+#define SHVM_WS_AGE_NO_MEMORY	SHVM_WS_AGE		/* no slot */
+#define SHVM_WS_AGE_TABLE	((u32)BIT(30))	/* is a table: what the CPU walks is not seen */
+#define SHVM_WS_AGE_LARGE	((u32)BIT(31))	/* of the whole large page */
+
+/**
+ * shvm_mmu_working_set - when was each frame used last?
+ * @mmu: of the VM
+ * @first: the first one
+ * @n: how many, below SHVM_MAX_GFN; bounded by who calls, as they are looked at in one SRCU section
+ * @tear: so many large pages that are in use may be left in pieces; counted down
+ * @out: an answer for each
+ *
+ * Nothing is locked; may sleep. What the host will be told does not change.
+ */
+void shvm_mmu_working_set(struct shvm_mmu *mmu, gfn_t first, u64 n, u32 *tear, u32 *out);
 
 /* --- VM-wide (mmu.c, reclaim.c); may sleep --- */
 void shvm_mmu_zap_all(struct shvm_mmu *mmu);		/* no SPTE is left and no TLB holds one */
@@ -258,6 +286,13 @@ void shvm_mmu_invalidate_begin(struct shvm_mmu *mmu);
 void shvm_mmu_invalidate_end(struct shvm_mmu *mmu);
 int shvm_mmu_set_budget(struct shvm_mmu *mmu, u64 pages);	/* 0: default from guest size */
 u64 shvm_mmu_budget(const struct shvm_mmu *mmu);
+/*
+ * Give up to want pages to others; how many went. may_wait: else the locks are only tried, and
+ * nothing sleeps, for whoever needs memory while he holds any lock but ours of rank 5 and more.
+ */
+u32 shvm_mmu_give(struct shvm_mmu *mmu, u32 want, bool may_wait);
+s64 shvm_mmu_pages_of_all(void);	/* of all VMs */
+bool shvm_mmu_starves(struct shvm_mmu_vcpu *mv, u64 at);
 /* Shadow pages: how many there are, the most there ever were; what comes now may count twice. */
 void shvm_mmu_count_pages(const struct shvm_mmu *mmu, u64 *now, u64 *most);
 int shvm_mmu_audit(struct shvm_mmu *mmu);	/* debug: 0 or -EUCLEAN; vCPUs are stopped */

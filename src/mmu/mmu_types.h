@@ -142,7 +142,8 @@ struct shvm_bucket {
 /* Counters of what is rare; written by anyone, read without a lock. */
 struct shvm_mmu_stats {
 	atomic64_t unshadows;		/* guest frames whose shadows were dropped for a store */
-	atomic64_t reclaimed;		/* shadow pages recycled for the budget */
+	atomic64_t reclaimed;		/* shadow pages recycled for whatever reason */
+	atomic64_t given;		/* of these: to the host or to other VMs */
 	atomic64_t zap_all;
 	atomic64_t tlb_flushes;		/* flush rounds over all vCPUs */
 	atomic64_t cr3_slow;		/* CR3 loads that no cached root served */
@@ -188,6 +189,9 @@ struct shvm_mmu {
 	u32 sps_max;			/* most of them when one was removed */
 	u64 era;			/* calls of shvm_mmu_zap_all() */
 	struct shvm_sps sps[SHVM_STRIPES];	/* every shadow page */
+	/* The next one that is looked at for recycling, or the end of its list. */
+	struct list_head *hand;
+	u32 hand_at;			/* sps[] of it */
 
 	/* Stores by software under way into frames, by a hash of them; full barriers. */
 	atomic_t writers[1 << SHVM_WRITERS_BITS] ____cacheline_aligned_in_smp;
@@ -297,6 +301,8 @@ struct shvm_mmu_vcpu {
 	struct shvm_mmu_vcpu_stats stats;
 	struct shvm_replaced replaced;
 	u64 ticks;			/* faults that mmu->clock does not know of yet */
+	u64 starved_at;			/* shvm_mmu_starves() */
+	u32 starved;			/* faults since then that took tables from a tiny budget */
 
 	struct shvm_mmu_cache cache;
 };

@@ -7,91 +7,20 @@
 
 #include "shadow.h"
 
-#define RECLAIM_BATCH	16	/* freed beyond what is needed, so that one flush serves many */
-#define RECLAIM_ROUND	32	/* most victims between two breaks of the lock */
+#define BATCH_SHARE	16	/* freed beyond what is needed, so that one flush serves many: */
+#define BATCH_MAX	64	/* this part of the budget, at most so many */
 #define ZAP_BATCH	64	/* pages between two breaks of the lock */
-#define BUDGET_MIN	64
+#define BUDGET_SURE	64	/* with so many a vCPU always gets on */
 #define BUDGET_DEFAULT_MIN 128	/* the roots of SHVM_MAX_VCPUS PAE guests, and as much below them */
 #define BUDGET_SHARE	50	/* default: one shadow page for so many guest pages */
+#define STARVED_MAX	64	/* more faults than one instruction can have */
 
-static struct shvm_sp *sps_orphan(struct shvm_sps *sps)
+/* How many have to go until want more fit. */
+static u32 budget_excess(struct shvm_mmu *mmu, u32 want)
 {
-	struct shvm_sp *sp;
+	u64 used = (u64)shvm_sp_count(mmu) + want, budget = READ_ONCE(mmu->budget);
 
-	list_for_each_entry(sp, &sps->list, link)
-		if (!sp->parents && !sp->is_root)
-			return sp;
-	return NULL;
-}
-
-/* The oldest one of a list, of another list each time. */
-static struct shvm_sp *victim_orphan(struct shvm_mmu *mmu)
-{
-	struct shvm_sp *sp;
-	int i;
-
-	for (i = 0; i < SHVM_STRIPES; i++) {
-		sp = sps_orphan(&mmu->sps[(mmu->sps_gone + i) % SHVM_STRIPES]);
-		if (sp)
-			return sp;
-	}
-	return NULL;
-}
-
-static struct shvm_sp *victim_root(struct shvm_mmu *mmu)
-{
-	struct shvm_sp *sp, *best = NULL;
-
-	shvm_for_each_sp(mmu, sp)
-		if (sp->is_root && (!best || READ_ONCE(sp->stamp) < best->stamp) &&
-		    !shvm_arch_root_in_use(mmu, sp))
-			best = sp;
-	return best;
-}
-
-/*
- * Tables under roots in use: least recently faulted into, leaf tables first. A table that the
- * hardware walked since the last look gets another chance.
- */
-static struct shvm_sp *victim_table(struct shvm_mmu *mmu)
-{
-	struct shvm_sp *sp, *best = NULL;
-
-	shvm_for_each_sp(mmu, sp) {
-		if (sp->is_root)
-			continue;
-		if (shvm_sp_was_used(mmu, sp)) {
-			WRITE_ONCE(sp->stamp, READ_ONCE(mmu->clock) + SHVM_CLOCK_STEP);
-			continue;
-		}
-		if (!best || sp->role.level < best->role.level ||
-		    (sp->role.level == best->role.level && READ_ONCE(sp->stamp) < best->stamp))
-			best = sp;
-	}
-	if (best)
-		return best;
-	shvm_for_each_sp(mmu, sp)
-		if (!sp->is_root && (!best || READ_ONCE(sp->stamp) < best->stamp))
-			best = sp;
-	return best;
-}
-
-static struct shvm_sp *victim_choose(struct shvm_mmu *mmu)
-{
-	struct shvm_sp *sp = victim_orphan(mmu);
-
-	if (!sp)
-		sp = victim_root(mmu);
-	if (!sp)
-		sp = victim_table(mmu);
-	return sp;
-}
-
-static u32 budget_free(struct shvm_mmu *mmu)
-{
-	u32 used = shvm_sp_count(mmu), budget = READ_ONCE(mmu->budget);
-
-	return used < budget ? budget - used : 0;
+	return used > budget ? used - budget : 0;
 }
 
 /* First by what does not change with each page that another vCPU makes. */
@@ -100,27 +29,34 @@ static bool budget_serves_fault(struct shvm_mmu *mmu)
 	u64 bound = (u32)atomic_read(&mmu->sps_bound);
 
 	return bound + SHVM_FAULT_SPS <= READ_ONCE(mmu->budget) ||
-	       budget_free(mmu) >= SHVM_FAULT_SPS;
+	       !budget_excess(mmu, SHVM_FAULT_SPS);
+}
+
+static u32 budget_batch(struct shvm_mmu *mmu)
+{
+	return SHVM_FAULT_SPS + min_t(u32, READ_ONCE(mmu->budget) / BATCH_SHARE, BATCH_MAX);
 }
 
 /*
- * One round under the lock. A choice looks at every page, and after the budget was lowered any
- * number may have to go, so the caller breaks the lock between rounds. False: nothing was freed.
+ * One round under the lock, of at most SHVM_VICTIMS and what falls with them; after the budget was
+ * lowered any number may have to go, so the caller breaks the lock between rounds. Returns how many
+ * went: 0 if only roots in use are left.
  */
-static bool reclaim_locked(struct shvm_mmu *mmu, u32 want)
+static u32 reclaim_locked(struct shvm_mmu *mmu, u32 want, u64 now)
 {
 	struct shvm_kill_list dead = { .sps = LIST_HEAD_INIT(dead.sps) };
-	u32 before = shvm_sp_count(mmu);
-	struct shvm_sp *sp;
-	u32 n = 0;
+	u32 i, gone = mmu->sps_gone;
+	struct shvm_victims v;
 
-	while (budget_free(mmu) < want && n < RECLAIM_ROUND && (sp = victim_choose(mmu))) {
-		shvm_sp_kill(mmu, sp, &dead, true);
-		n++;
-	}
-	atomic64_add(before - shvm_sp_count(mmu), &mmu->stats.reclaimed);
+	shvm_victims_choose(mmu, want, now, &v);
+	for (i = 0; i < v.nr && mmu->sps_gone - gone < want; i++)
+		/* It may have gone with another one. */
+		if (!hlist_unhashed(&v.of[i].sp->hash))
+			shvm_sp_kill(mmu, v.of[i].sp, &dead, true);
+	gone = mmu->sps_gone - gone;
+	atomic64_add(gone, &mmu->stats.reclaimed);
 	shvm_kill_finish(mmu, &dead);
-	return n;
+	return gone;
 }
 
 /* Pages with too many parents; they come back by faults, linked from where they are used. */
@@ -142,32 +78,103 @@ static void drop_crowded(struct shvm_mmu *mmu)
 	srcu_read_unlock(&mmu->srcu, idx);
 }
 
+/* SRCU. 0: nothing can go, or not now. */
+static u32 give_round(struct shvm_mmu *mmu, u32 want, bool may_wait)
+{
+	u32 gone;
+
+	if (may_wait)
+		shvm_lock_mmu_write(mmu);
+	else if (shvm_trylock_mmu_write(mmu))
+		__acquire(&mmu->lock);
+	else
+		return 0;
+	gone = reclaim_locked(mmu, want, READ_ONCE(mmu->clock));
+	shvm_unlock_mmu_write(mmu);
+	return gone;
+}
+
+u32 shvm_mmu_give(struct shvm_mmu *mmu, u32 want, bool may_wait)
+{
+	u32 n = 1, gone = 0;
+	int idx;
+
+	while (gone < want && n) {
+		idx = srcu_read_lock(&mmu->srcu);
+		n = give_round(mmu, want - gone, may_wait);
+		srcu_read_unlock(&mmu->srcu, idx);
+		gone += n;
+		if (may_wait)
+			cond_resched();
+	}
+	atomic64_add(gone, &mmu->stats.given);
+	return gone;
+}
+
+/* What the limit of all VMs leaves to this one may be less than an instruction needs. */
+static int room_in_limit(struct shvm_mmu_vcpu *mv)
+{
+	struct shvm_mmu *mmu = mv->mmu;
+	s64 given = atomic64_read(&mmu->stats.given);
+
+	if (shvm_arch_make_room(SHVM_FAULT_SPS))
+		return -ENOMEM;
+	if (given != atomic64_read(&mmu->stats.given) && shvm_sp_count(mmu) < BUDGET_SURE)
+		mv->starved++;
+	return 0;
+}
+
 int shvm_make_room(struct shvm_mmu_vcpu *mv)
 {
 	struct shvm_mmu *mmu = mv->mmu;
-	bool ok, more;
+	u32 gone, excess;
 	int idx;
 
 	if (unlikely(READ_ONCE(mmu->crowded)))
 		drop_crowded(mmu);
+	if (room_in_limit(mv))
+		return -ENOMEM;
 	if (budget_serves_fault(mmu))
 		return 0;
+	if (READ_ONCE(mmu->budget) < BUDGET_SURE)
+		mv->starved++;
 	do {
 		idx = srcu_read_lock(&mmu->srcu);
 		shvm_lock_mmu_write(mmu);
-		more = reclaim_locked(mmu, SHVM_FAULT_SPS + RECLAIM_BATCH);
+		excess = budget_excess(mmu, budget_batch(mmu));
+		gone = excess ? reclaim_locked(mmu, excess, READ_ONCE(mmu->clock) + mv->ticks) : 0;
 		/*
-		 * Only roots in use are left: with the smallest budget they fit, but for 15 vCPUs
-		 * or more that each have four PAE directories of their own. Judged under the
-		 * lock: once it is dropped other vCPUs may use all of the room before we run
-		 * again, which is no lack of memory; each may exceed the budget by one fault.
+		 * Only roots in use are left: BUDGET_SURE is enough for them, but for 15 vCPUs or
+		 * more that each have four PAE directories of their own. Judged under the lock:
+		 * once it is dropped other vCPUs may use all of the room before we run again,
+		 * which is no lack of memory; each may exceed the budget by one fault.
 		 */
-		ok = budget_free(mmu) >= SHVM_FAULT_SPS;
+		excess = budget_excess(mmu, SHVM_FAULT_SPS);
 		shvm_unlock_mmu_write(mmu);
 		srcu_read_unlock(&mmu->srcu, idx);
 		cond_resched();
-	} while (!ok && more);
-	return ok ? 0 : -ENOMEM;
+	} while (excess && gone);
+	return excess ? -ENOMEM : 0;
+}
+
+/**
+ * shvm_mmu_starves - does an instruction need more tables than a tiny budget has?
+ * @mv: a vCPU that is going to enter the guest after a fault
+ * @at: another number whenever it gets on
+ *
+ * One that faults again and again, each time after others of its own tables were taken, never ends.
+ * Return: true: stop. The next call begins anew.
+ */
+bool shvm_mmu_starves(struct shvm_mmu_vcpu *mv, u64 at)
+{
+	if (mv->starved_at != at) {
+		mv->starved_at = at;
+		mv->starved = 0;
+	}
+	if (mv->starved <= STARVED_MAX)
+		return false;
+	mv->starved = 0;
+	return true;
 }
 
 bool shvm_mmu_unshadow(struct shvm_mmu *mmu, gfn_t table)
@@ -268,25 +275,26 @@ void shvm_mmu_slots_changed(struct shvm_mmu *mmu)
  * @pages: 0 for the default, which follows the size of the slots
  *
  * A smaller budget is enforced here and now, but for roots in use.
- * Return: 0; -EINVAL below the minimum that any fault needs (64) or above 2^32 - 1.
+ * Return: 0; -EINVAL above 2^32 - 1.
  */
 int shvm_mmu_set_budget(struct shvm_mmu *mmu, u64 pages)
 {
-	bool more;
+	u32 gone, excess;
 	int idx;
 
-	if (pages && (pages < BUDGET_MIN || pages > U32_MAX))
+	if (pages > U32_MAX)
 		return -EINVAL;
 	mmu->budget_is_set = pages;
 	WRITE_ONCE(mmu->budget, pages ? pages : budget_default(mmu));
 	do {
 		idx = srcu_read_lock(&mmu->srcu);
 		shvm_lock_mmu_write(mmu);
-		more = shvm_sp_count(mmu) > mmu->budget && reclaim_locked(mmu, 1);
+		excess = budget_excess(mmu, 0);
+		gone = excess ? reclaim_locked(mmu, excess, READ_ONCE(mmu->clock)) : 0;
 		shvm_unlock_mmu_write(mmu);
 		srcu_read_unlock(&mmu->srcu, idx);
 		cond_resched();
-	} while (more);
+	} while (gone);
 	return 0;
 }
 

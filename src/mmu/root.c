@@ -121,18 +121,14 @@ static bool load_flushes(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 	return !noflush || pcid_place(mv, cr3)->cr3 != cr3;
 }
 
-/* What has changed since then has to be compared: for shvm_oos_sync(). */
-static u64 load_since(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
-{
-	return load_flushes(mv, cr3, noflush) ? 0 : pcid_place(mv, cr3)->left;
-}
-
 /*
  * With PCIDs it may be long until a flush ends what is out of sync, and each load of CR3 is slower
  * until then: if nothing there has been used for some loads, it may as well end now.
  */
-static bool oos_is_idle(struct shvm_mmu_vcpu *mv, u64 notes)
+static bool oos_is_idle(struct shvm_mmu_vcpu *mv)
 {
+	u64 notes = atomic64_read(&mv->mmu->oos_notes);
+
 	if (mv->idle_notes != notes) {
 		mv->idle_notes = notes;
 		mv->idle_loads = 0;
@@ -140,20 +136,18 @@ static bool oos_is_idle(struct shvm_mmu_vcpu *mv, u64 notes)
 	return ++mv->idle_loads >= OOS_IDLE_LOADS;
 }
 
+/* What has changed since then has to be compared: for shvm_oos_sync(). */
+static u64 load_since(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
+{
+	return load_flushes(mv, cr3, noflush) || oos_is_idle(mv) ? 0 : pcid_place(mv, cr3)->left;
+}
+
 /* What others used while this PCID was not in use is nothing that its translations could show. */
 static bool load_try_sync(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
-	u64 since = load_since(mv, cr3, noflush), notes = atomic64_read(&mv->mmu->oos_notes);
+	u64 since = load_since(mv, cr3, noflush);
 
-	if (since && oos_is_idle(mv, notes))
-		since = 0;
-	if (since == notes)
-		return true;
-	if (!shvm_oos_try_sync(mv, since))
-		return false;
-	if (!since)
-		mv->idle_loads = 0;
-	return true;
+	return since == (u64)atomic64_read(&mv->mmu->oos_notes) || shvm_oos_try_sync(mv, since);
 }
 
 /* All but the current one. */
@@ -201,9 +195,7 @@ void shvm_mmu_load_cr3(struct shvm_mmu_vcpu *mv, u64 cr3, bool noflush)
 {
 	bool cached;
 
-	/* Tables that have been idle for long may need what the short way cannot wait for. */
-	shvm_oos_sync(mv, mv->idle_loads < OOS_IDLE_LOADS ? load_since(mv, cr3, noflush) : 0);
-	mv->idle_loads = 0;
+	shvm_oos_sync(mv, load_since(mv, cr3, noflush));
 	/* With interrupts on only the lock keeps a cached root from being freed under us. */
 	shvm_lock_mmu_read(mv);
 	cached = root_load_cached(mv, cr3);

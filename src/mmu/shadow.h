@@ -235,6 +235,21 @@ enum shvm_lookup_result shvm_lookup_store(struct shvm_mmu_vcpu *mv, struct shvm_
  */
 bool shvm_lookup_frame(const struct shvm_slot *slot, gfn_t f, struct shvm_host_frame *host);
 
+/* --- gfn.c --- */
+struct shvm_gfn_ref {
+	struct shvm_mmu *mmu;
+	struct shvm_slot *slot;
+	int idx;		/* of SRCU */
+};
+
+/* OK: slot and state of the frame stay until put, its use is noted. Else nothing is to be put. */
+enum shvm_mem_result shvm_gfn_get(struct shvm_mmu *mmu, gfn_t f, bool write,
+				  struct shvm_gfn_ref *ref);
+void shvm_gfn_put(struct shvm_gfn_ref *ref);
+/* Without noting a use, where SRCU is held anyway and for as long as it is. */
+enum shvm_mem_result shvm_gfn_look(struct shvm_mmu *mmu, gfn_t f, bool write,
+				   struct shvm_slot **slot);
+
 /* --- mmio.c --- */
 static inline u64 *mmio_place(struct shvm_mmu_vcpu *mv, u64 page)
 {
@@ -254,6 +269,11 @@ void shvm_large_mapped(struct shvm_mmu *mmu, struct shvm_large *large);	/* head'
 /* f becomes a table: the groups around it are torn. Before its own head is looked at. */
 void shvm_large_forbid(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t f);
 void shvm_large_allow(struct shvm_slot *slot, gfn_t f);	/* f is a table less */
+/*
+ * The group is left in pieces for a while, so that each has an accessed bit of its own. Its lock is
+ * held. Returns how many leaves are gone.
+ */
+u32 shvm_large_tear(struct shvm_mmu *mmu, struct shvm_large *large);
 /*
  * mmu->lock for writing: if the groups around f may be whole again and that was wanted, unlink the
  * shadow pages that map their pieces, so that the next access maps them large. Flush before unlock.
@@ -298,6 +318,23 @@ void shvm_oos_free(struct shvm_mmu *mmu);
 /* --- access.c --- */
 /* mmu->lock for reading: are there shadows of the table, and does nobody use it as one any more? */
 bool shvm_table_is_idle(struct shvm_mmu *mmu, gfn_t f);
+
+/* --- victim.c --- */
+#define SHVM_VICTIMS	32
+
+struct shvm_victims {
+	u32 nr;
+	struct {
+		struct shvm_sp *sp;
+		u64 rank;		/* the lowest goes first */
+	} of[SHVM_VICTIMS];
+};
+
+/*
+ * mmu->lock for writing: pages that may go, best first; more than want of them if there are, for
+ * some may go with others. now: stamp for those that were used since they were looked at last.
+ */
+void shvm_victims_choose(struct shvm_mmu *mmu, u32 want, u64 now, struct shvm_victims *v);
 
 /* --- reclaim.c --- */
 int shvm_make_room(struct shvm_mmu_vcpu *mv);	/* SHVM_FAULT_SPS fit the budget; or -ENOMEM */

@@ -7,6 +7,9 @@
 
 #include "shadow.h"
 
+/* The sum of all VMs' counts. */
+static struct shvm_striped pages_of_all;
+
 #define KILL_ORPHANS	512	/* most pages that fall with one; others wait for the reclaimer */
 #define BUCKET_FACTOR	(0xb504f333f9de6484ULL >> (SHVM_HASH_BITS - 1))	/* 2^(64 - bits) sqrt(2) */
 
@@ -82,9 +85,15 @@ static void sps_add(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	if (!(sps->added % SHVM_SPS_STEP))
 		atomic_add(SHVM_SPS_STEP, &mmu->sps_bound);
 	WRITE_ONCE(sps->added, sps->added + 1);
+	shvm_striped_add(&pages_of_all, 1);
 	sp->born = mmu->era;
 	list_add_tail(&sp->link, &sps->list);
 	shvm_unlock_leaf(&sps->lock);
+}
+
+s64 shvm_mmu_pages_of_all(void)
+{
+	return shvm_striped_sum(&pages_of_all);
 }
 
 u32 shvm_sp_count(const struct shvm_mmu *mmu)
@@ -142,6 +151,7 @@ struct shvm_sp *shvm_sp_get(struct shvm_mmu_vcpu *mv, gfn_t f, union shvm_role r
 	sp->gfn = f;
 	sp->role = role;
 	sp->index_shift = sp_index_shift(role);
+	sp_stamp(mv, sp);
 	shvm_lock_sp(sp);
 	other = sp_insert(mmu, sp);
 	if (other) {
@@ -285,13 +295,22 @@ static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_ki
 	shvm_oos_put(mmu, sp);
 	if (!sp->role.direct)
 		sp_untrack(mmu, sp);
-	hlist_del_rcu(&sp->hash);
+	hlist_del_init_rcu(&sp->hash);
 	list_move_tail(&sp->link, &dead->sps);
 	WRITE_ONCE(mmu->sps_gone, mmu->sps_gone + 1);
+	shvm_striped_add(&pages_of_all, -1);
 	atomic_dec(&mmu->sps_bound);
 	dead->root_died |= sp->is_root;
 	/* Whoever had it loaded or in a paging-structure cache must flush before it is freed. */
 	shvm_tlb_owe(&mmu->tlb);
+}
+
+/* Out of its list: the hand of the recycler goes on to the next one. */
+static void sp_take(struct shvm_mmu *mmu, struct shvm_sp *sp, struct list_head *work)
+{
+	if (mmu->hand == &sp->link)
+		mmu->hand = sp->link.next;
+	list_move_tail(&sp->link, work);
 }
 
 static void kill_orphans_of(struct shvm_mmu *mmu, struct shvm_sp *sp, struct list_head *work,
@@ -308,7 +327,7 @@ static void kill_orphans_of(struct shvm_mmu *mmu, struct shvm_sp *sp, struct lis
 		child = shvm_arch_table_owner(hpa(spte & SPTE_FRAME));
 		shvm_entry_drop(mmu, sp, i, shvm_spte_trap);
 		if (!child->parents && !child->is_root && *room) {
-			list_move_tail(&child->link, work);
+			sp_take(mmu, child, work);
 			--*room;
 		}
 	}
@@ -321,7 +340,7 @@ void shvm_sp_kill(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_kill_lis
 	LIST_HEAD(work);
 
 	sps_note_max(mmu);
-	list_move_tail(&sp->link, &work);
+	sp_take(mmu, sp, &work);
 	while (!list_empty(&work)) {
 		sp = list_first_entry(&work, struct shvm_sp, link);
 		if (orphans && sp->role.level > 1)

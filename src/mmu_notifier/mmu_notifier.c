@@ -12,9 +12,10 @@
 #include "../mmu/locks.h"
 #include "../vm.h"
 
-/* What to do with frames of a range; true stops the walk. */
+/* What to do with frames of a range; returns how many of them were used. */
 struct range_op {
-	bool (*frames)(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n);
+	u32 (*frames)(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n);
+	bool any;		/* one of them is enough */
 	bool may_sleep;
 };
 
@@ -25,52 +26,59 @@ static struct shvm *notifier_vm(struct mmu_notifier *mn)
 	return container_of(mn, struct shvm, notifier.mn);
 }
 
-static bool slot_walk(struct shvm_mmu *mmu, struct shvm_slot *slot, u64 start, u64 end,
-		      const struct range_op *op)
+static u32 slot_walk(struct shvm_mmu *mmu, struct shvm_slot *slot, u64 start, u64 end,
+		     const struct range_op *op)
 {
+	u32 young = 0;
 	u64 first = max_t(u64, start, slot->hva.v);
 	u64 last = min_t(u64, end, slot->hva.v + ((u64)slot->npages << PAGE_SHIFT));
 	u64 i, n;
 
 	if (first >= last)
-		return false;
+		return 0;
 	i = (first - slot->hva.v) >> PAGE_SHIFT;
 	last = (last - slot->hva.v + PAGE_SIZE - 1) >> PAGE_SHIFT;
-	for (; i < last; i += n) {
+	for (; i < last && !(op->any && young); i += n) {
 		n = min_t(u64, last - i, RANGE_BATCH);
-		if (op->frames(mmu, slot, gfn_add(slot->base, i), n))
-			return true;
+		young += op->frames(mmu, slot, gfn_add(slot->base, i), n);
 		if (op->may_sleep)
 			cond_resched();
 	}
-	return false;
+	return young;
 }
 
-static bool range_walk(struct shvm_mmu *mmu, u64 start, u64 end, const struct range_op *op)
+static u32 range_walk(struct shvm_mmu *mmu, u64 start, u64 end, const struct range_op *op)
 {
 	const struct shvm_slots *slots;
-	bool stop = false;
+	u32 i, young = 0;
 	int idx;
-	u32 i;
 
 	idx = srcu_read_lock(&mmu->srcu);
 	slots = srcu_dereference(mmu->slots, &mmu->srcu);
-	for (i = 0; i < slots->nr && !stop; i++)
-		stop = slot_walk(mmu, slots->slot[i], start, end, op);
+	for (i = 0; i < slots->nr && !(op->any && young); i++)
+		young += slot_walk(mmu, slots->slot[i], start, end, op);
 	srcu_read_unlock(&mmu->srcu, idx);
-	return stop;
+	return young;
 }
 
-static bool frames_unmap(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n)
+static u32 frames_unmap(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n)
 {
 	shvm_mmu_unmap(mmu, slot, first, n);
-	return false;
+	return 0;
+}
+
+/* munmap() and mremap(): what will be there is not what the guest has used. */
+static u32 frames_unmap_for_good(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n)
+{
+	shvm_mmu_unmap(mmu, slot, first, n);
+	shvm_mmu_forget_age(slot, first, n);
+	return 0;
 }
 
 static int invalidate_range_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
 	const struct range_op op = {
-		.frames = frames_unmap,
+		.frames = range->event == MMU_NOTIFY_UNMAP ? frames_unmap_for_good : frames_unmap,
 		.may_sleep = mmu_notifier_range_blockable(range),
 	};
 	struct shvm_mmu *mmu = &notifier_vm(mn)->mmu;
@@ -88,13 +96,12 @@ static void invalidate_range_end(struct mmu_notifier *mn, const struct mmu_notif
 	shvm_mmu_invalidate_end(&notifier_vm(mn)->mmu);
 }
 
-static bool frames_clear_young(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n)
+static u32 frames_clear_young(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n)
 {
-	atomic64_add(shvm_mmu_age(mmu, slot, first, n, true), &mmu->stats.aged_young);
-	return false;
+	return shvm_mmu_age(mmu, slot, first, n, true);
 }
 
-static bool frames_test_young(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n)
+static u32 frames_test_young(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u64 n)
 {
 	return shvm_mmu_age(mmu, slot, first, n, false);
 }
@@ -106,21 +113,20 @@ static bool frames_test_young(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_
 static int clear_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long start,
 		       unsigned long end)
 {
-	static const struct range_op test = { .frames = frames_test_young };
-	static const struct range_op clear = { .frames = frames_clear_young };
+	static const struct range_op op = { .frames = frames_clear_young };
 	struct shvm_mmu *mmu = &notifier_vm(mn)->mmu;
-	bool young;
+	u32 young;
 
 	atomic64_inc(&mmu->stats.age_calls);
-	young = range_walk(mmu, start, end, &test);
+	young = range_walk(mmu, start, end, &op);
 	if (young)
-		range_walk(mmu, start, end, &clear);
+		atomic64_add(young, &mmu->stats.aged_young);
 	return young;
 }
 
 static int test_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long address)
 {
-	static const struct range_op op = { .frames = frames_test_young };
+	static const struct range_op op = { .frames = frames_test_young, .any = true };
 	struct shvm_mmu *mmu = &notifier_vm(mn)->mmu;
 
 	atomic64_inc(&mmu->stats.age_calls);

@@ -8,10 +8,10 @@
 
 u64 shvm_spte_trap = SPTE_P | SPTE_TRAP_BITS;
 
-static void age_fold(u8 *age, u64 old)
+static void age_fold(struct shvm_age *age, u64 old)
 {
 	if (old & SPTE_A)
-		WRITE_ONCE(*age, 1);
+		shvm_age_keep(age);
 }
 
 void shvm_rmap_add(unsigned long *head, u64 *sptep, u64 spte, struct shvm_chain **spare)
@@ -20,7 +20,7 @@ void shvm_rmap_add(unsigned long *head, u64 *sptep, u64 spte, struct shvm_chain 
 	xchg(sptep, spte);
 }
 
-void shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, u8 *age, u64 *sptep)
+void shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, struct shvm_age *age, u64 *sptep)
 {
 	/* PS and the frame stay as they are while the head's lock is held. */
 	age_fold(age, xchg(sptep, spte_gone(READ_ONCE(*sptep))));
@@ -29,7 +29,7 @@ void shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, u8 *age, u64 *s
 	shvm_tlb_owe(tlb);
 }
 
-u32 shvm_rmap_zap(struct shvm_tlb *tlb, unsigned long *head, u8 *age)
+u32 shvm_rmap_zap(struct shvm_tlb *tlb, unsigned long *head, struct shvm_age *age)
 {
 	u64 *sptep;
 	u32 n = 0;
@@ -99,19 +99,24 @@ u64 shvm_rmap_any(unsigned long *head)
 	return spte;
 }
 
-bool shvm_rmap_age(unsigned long *head, u8 *age, bool clear)
+bool shvm_rmap_is_young(unsigned long *head)
 {
 	struct shvm_chain_iter it = shvm_chain_iter(READ_ONCE(*head));
-	bool young = *age;
 	u64 *sptep;
 
-	if (clear)
-		WRITE_ONCE(*age, 0);
-	while ((sptep = shvm_chain_next(&it))) {
-		if (clear)
-			young |= sptep_clear_bits(sptep, SPTE_A);
-		else
-			young |= !!(READ_ONCE(*sptep) & SPTE_A);
-	}
+	while ((sptep = shvm_chain_next(&it)))
+		if (READ_ONCE(*sptep) & SPTE_A)
+			return true;
+	return false;
+}
+
+bool shvm_rmap_clear_young(unsigned long *head)
+{
+	struct shvm_chain_iter it = shvm_chain_iter(READ_ONCE(*head));
+	bool young = false;
+	u64 *sptep;
+
+	while ((sptep = shvm_chain_next(&it)))
+		young |= sptep_clear_bits(sptep, SPTE_A);
 	return young;
 }

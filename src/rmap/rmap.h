@@ -136,10 +136,10 @@ void shvm_rmap_add(unsigned long *head, u64 *sptep, u64 spte, struct shvm_chain 
  * @age: of the same; takes over an accessed bit
  * @sptep: a leaf of this chain
  */
-void shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, u8 *age, u64 *sptep);
+void shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, struct shvm_age *age, u64 *sptep);
 
 /* Every leaf goes away (new value: spte_gone()). Returns how many there were. */
-u32 shvm_rmap_zap(struct shvm_tlb *tlb, unsigned long *head, u8 *age);
+u32 shvm_rmap_zap(struct shvm_tlb *tlb, unsigned long *head, struct shvm_age *age);
 
 /* No leaf of the frame stays writable. True: one was, a flush is owed. */
 bool shvm_rmap_write_protect(struct shvm_tlb *tlb, unsigned long *head);
@@ -147,8 +147,11 @@ bool shvm_rmap_write_protect(struct shvm_tlb *tlb, unsigned long *head);
 /* Tracking has ended: what only it had kept from being writable is so again. */
 void shvm_rmap_write_allow(unsigned long *head);
 
-/* Was a leaf (or one that is gone) used since the last time? clear: and forget it; no flush. */
-bool shvm_rmap_age(unsigned long *head, u8 *age, bool clear);
+/* Was a leaf used since its accessed bit was cleared last? Changes nothing. */
+bool shvm_rmap_is_young(unsigned long *head);
+
+/* The same, and clears the accessed bits; no flush. The caller notes what it was told. */
+bool shvm_rmap_clear_young(unsigned long *head);
 
 /* The value of any one of the leaves; 0: none. Takes the head's lock itself. */
 u64 shvm_rmap_any(unsigned long *head);

@@ -8,9 +8,11 @@
 #define SHVM_SLOT_H
 
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/nospec.h>
 
 #include "../types.h"
+#include "age.h"
 
 #define SHVM_SLOT_READONLY	BIT(0)	/* guest writes become MMIO exits */
 
@@ -21,13 +23,15 @@
  * tracked: number of shadow pages whose table is this frame; more than 0: no SPTE may write it.
  *          Changes under the rmap lock of the frame, read anywhere.
  * loose:   SPTEs may write it though it is tracked: its shadow pages are out of sync; rmap lock.
- * age:     accessed bits of SPTEs that are gone, not yet reported; rmap lock.
+ * age:     its use so far, as far as no live SPTE tells it; age.h.
  */
 struct shvm_gfn_state {
 	u16 tracked;
-	u8 age;
 	bool loose;
+	struct shvm_age age;
 };
+
+static_assert(sizeof(struct shvm_gfn_state) == 8);
 
 /*
  * A naturally aligned group of frames that one large SPTE can map. All but the hints under the
@@ -40,7 +44,7 @@ struct shvm_gfn_state {
 struct shvm_large {
 	unsigned long head;		/* rmap head of its SPTEs, all of this level */
 	u32 tracked;
-	u8 age;				/* as in struct shvm_gfn_state */
+	struct shvm_age age;		/* as in struct shvm_gfn_state */
 	u8 splits;
 	bool wanted;
 	u64 rest;

@@ -54,6 +54,17 @@ static enum shvm_next page_fault_emulate(struct shvm_vcpu *vcpu, const struct sh
 	return shvm_insn_emulate_fault(vcpu, pf);
 }
 
+/* With a tiny budget of shadow pages the tables of one instruction may drive each other out. */
+static enum shvm_next page_fault_again(struct shvm_vcpu *vcpu)
+{
+	if (likely(!vcpu->mmu.starved))
+		return SHVM_NEXT_ENTER;
+	/* RCX: a repeated instruction gets on, too. */
+	if (!shvm_mmu_starves(&vcpu->mmu, shvm_vmx_rip(vcpu) ^ rol64(vcpu->gpr[SHVM_RCX], 32)))
+		return SHVM_NEXT_ENTER;
+	return run_error(vcpu, -ENOMEM);
+}
+
 static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
 {
 	const struct shvm_vmx_exit *exit = &vcpu->vmx.exit;
@@ -71,7 +82,7 @@ static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
 	switch (shvm_mmu_fault(&vcpu->mmu, &pf)) {
 	case SHVM_PF_FIXED:
 	case SHVM_PF_RETRY:
-		return SHVM_NEXT_ENTER;
+		return page_fault_again(vcpu);
 	case SHVM_PF_REFLECT:
 		shvm_event_page_fault(vcpu, pf.addr, pf.guest_error);
 		return SHVM_NEXT_ENTER;

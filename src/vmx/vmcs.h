@@ -40,7 +40,6 @@ static_assert(sizeof(struct shvm_vmcs) == 4096);
 /* A VMX instruction failed or faulted: report it once, unless the machine is going down. */
 void shvm_vmx_insn_failed(const char *insn, unsigned long operand);
 
-/* For fields computed at run time (segments). 0 on failure, which has been reported. */
 /*
  * For the shortest exits, where a call that may be made costs even if it is not: false on failure.
  * Who needs the field reads it once more by the accessors below, which say so.
@@ -65,6 +64,7 @@ fail:
 	return false;
 }
 
+/* For fields computed at run time (segments). 0 on failure, which has been reported. */
 static __always_inline unsigned long vmcs_read_any(unsigned long field)
 {
 	unsigned long val;

@@ -44,11 +44,14 @@ enum shvm_emul_result emul_exec_mov_from_seg(struct shvm_emul *e)
 {
 	struct emul_insn *d = &e->d;
 	u8 seg = d->reg & 7;
+	enum shvm_emul_result r;
+	u16 selector;
 
 	if (seg >= EMUL_NR_SEG)
 		return emul_ud(e);
 	seg = array_index_nospec(seg, EMUL_NR_SEG);
-	return emul_put(e, &d->dst, d->opsize, e->seg[seg].sel);
+	r = e->ops->get_selector(e, seg, &selector);
+	return r == EMUL_OK ? emul_put(e, &d->dst, d->opsize, selector) : r;
 }
 
 enum shvm_emul_result emul_exec_lea(struct shvm_emul *e)

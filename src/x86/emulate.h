@@ -68,7 +68,6 @@ struct shvm_emul_seg {
 	u64 base;
 	u32 limit;
 	u32 ar;
-	u16 sel;
 };
 
 struct shvm_emul_exc {
@@ -105,6 +104,7 @@ struct shvm_emul;
  * @set_cr:	  write one, with all checks of the value.
  * @get_dr:	  read debug register 0-3, 6 or 7.
  * @set_dr:	  write one, with all checks of the value and of DR7.GD.
+ * @get_selector:  read the selector of a segment register.
  * @read_xmm:	  read XMM register 0-15.
  * @invlpg:	  drop the translation of a linear address.
  * @halt:	  wait for an interrupt, once the instruction is committed.
@@ -133,6 +133,7 @@ struct shvm_emul_ops {
 	enum shvm_emul_result (*set_cr)(struct shvm_emul *e, unsigned int nr, u64 val);
 	enum shvm_emul_result (*get_dr)(struct shvm_emul *e, unsigned int nr, u64 *val);
 	enum shvm_emul_result (*set_dr)(struct shvm_emul *e, unsigned int nr, u64 val);
+	enum shvm_emul_result (*get_selector)(struct shvm_emul *e, unsigned int seg, u16 *val);
 	enum shvm_emul_result (*read_xmm)(struct shvm_emul *e, unsigned int nr, u8 val[16]);
 	enum shvm_emul_result (*invlpg)(struct shvm_emul *e, u64 linear);
 	enum shvm_emul_result (*halt)(struct shvm_emul *e);
@@ -192,8 +193,8 @@ struct emul_insn {
  * @cpl:	   in.
  * @insn_cached:   in. Do not fetch, insn[] and insn_len are those of the run before: the answer
  *		   of user space must meet the instruction that asked. Cleared by the run.
- * @insn_decoded:  in. Nor decode: shvm_emul_decode() has just done so, and registers are the same.
- *		   Cleared by the run.
+ * @insn_decoded:  in. Nor decode: shvm_emul_decode(), or a run that ended by EMUL_USER, has just
+ *		   done so, and registers are the same. Cleared by the run.
  * @must_write:	   in. Refuse with EMUL_RETRY, before any side effect, an instruction that does
  *		   not write to @must_write_gla: another CPU changed it after the exit.
  * @must_write_gla: in.

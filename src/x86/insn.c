@@ -153,6 +153,15 @@ static enum shvm_emul_result op_set_dr(struct shvm_emul *e, unsigned int nr, u64
 	return fault_unless(e, !shvm_dr_write(emul_vcpu(e), nr, val));
 }
 
+static enum shvm_emul_result op_get_selector(struct shvm_emul *e, unsigned int seg, u16 *val)
+{
+	struct shvm_segment s;
+
+	shvm_vmx_get_segment(emul_vcpu(e), seg, &s);
+	*val = s.selector;
+	return EMUL_OK;
+}
+
 static enum shvm_emul_result op_read_xmm(struct shvm_emul *e, unsigned int nr, u8 val[16])
 {
 	shvm_fpu_read_xmm(nr, val);
@@ -189,6 +198,7 @@ static const struct shvm_emul_ops insn_ops = {
 	.set_cr = op_set_cr,
 	.get_dr = op_get_dr,
 	.set_dr = op_set_dr,
+	.get_selector = op_get_selector,
 	.read_xmm = op_read_xmm,
 	.invlpg = op_invlpg,
 	.halt = op_halt,
@@ -205,32 +215,29 @@ static void seg_load(struct shvm_vcpu *vcpu, enum shvm_seg seg)
 	shvm_vmx_get_segment(vcpu, seg, &s);
 	to->base = s.base;
 	to->limit = s.limit;
-	to->sel = s.selector;
 	to->ar = s.type | s.s << 4 | s.dpl << 5 | s.present << 7 | s.avl << 12 | s.l << 13 |
 		 s.db << 14 | s.g << 15 | (u32)s.unusable << 16;
 }
 
+/* In 64-bit mode the bases of FS and GS are all that counts: a tenth of the time. */
 static void segs_load(struct shvm_vcpu *vcpu)
 {
+	struct shvm_emul *e = &vcpu->insn.emul;
 	enum shvm_seg seg;
 
+	if (shvm_vmx_is_64bit(vcpu)) {
+		e->mode = EMUL_MODE64;
+		e->seg[EMUL_FS].base = shvm_vmx_segment_base(vcpu, SHVM_FS);
+		e->seg[EMUL_GS].base = shvm_vmx_segment_base(vcpu, SHVM_GS);
+		return;
+	}
 	for (seg = SHVM_ES; seg <= SHVM_GS; seg++)
-		if (seg != SHVM_CS)
-			seg_load(vcpu, seg);
+		seg_load(vcpu, seg);
+	e->mode = e->seg[EMUL_CS].ar & BIT(14) ? EMUL_MODE32 : EMUL_MODE16;
 }
 
-static enum shvm_emul_mode mode_of(const struct shvm_vcpu *vcpu, u32 cs_ar)
-{
-	if ((vcpu->efer & EFER_LMA) && (cs_ar & BIT(13)))
-		return EMUL_MODE64;
-	return cs_ar & BIT(14) ? EMUL_MODE32 : EMUL_MODE16;
-}
-
-/*
- * The CPU's state for the next run. For the hot path, a store to a table in 64-bit mode, the
- * selectors are left out; only a store of 16 bits can need one.
- */
-static void regs_load(struct shvm_vcpu *vcpu, bool lean)
+/* The CPU's state for the next run. */
+static void regs_load(struct shvm_vcpu *vcpu)
 {
 	struct shvm_emul *e = &vcpu->insn.emul;
 
@@ -242,14 +249,7 @@ static void regs_load(struct shvm_vcpu *vcpu, bool lean)
 	e->cr4 = vcpu->cr4;
 	e->cpl = shvm_vmx_cpl(vcpu);
 	e->ops = &insn_ops;
-	seg_load(vcpu, SHVM_CS);
-	e->mode = mode_of(vcpu, e->seg[EMUL_CS].ar);
-	if (lean && e->mode == EMUL_MODE64) {
-		e->seg[EMUL_FS].base = shvm_vmx_segment_base(vcpu, SHVM_FS);
-		e->seg[EMUL_GS].base = shvm_vmx_segment_base(vcpu, SHVM_GS);
-	} else {
-		segs_load(vcpu);
-	}
+	segs_load(vcpu);
 	vcpu->insn.halted = false;
 	vcpu->insn.error = 0;
 }
@@ -435,14 +435,14 @@ static enum shvm_next insn_run(struct shvm_vcpu *vcpu)
 
 /* ---- entry points ---- */
 
-static void insn_start(struct shvm_vcpu *vcpu, bool lean)
+static void insn_start(struct shvm_vcpu *vcpu)
 {
 	struct shvm_insn *in = &vcpu->insn;
 
 	shvm_insn_forget(vcpu);
 	in->fault_tracked = false;
 	in->emul.must_write = false;
-	regs_load(vcpu, lean);
+	regs_load(vcpu);
 }
 
 /**
@@ -452,7 +452,7 @@ static void insn_start(struct shvm_vcpu *vcpu, bool lean)
  */
 enum shvm_next shvm_insn_emulate(struct shvm_vcpu *vcpu)
 {
-	insn_start(vcpu, false);
+	insn_start(vcpu);
 	return insn_run(vcpu);
 }
 
@@ -468,8 +468,6 @@ static enum shvm_next insn_table_store(struct shvm_vcpu *vcpu)
 		return insn_result(vcpu, r);
 	if (info.is_rep && info.writes && insn_unshadow(vcpu))
 		return SHVM_NEXT_ENTER;
-	if (info.size == 2)
-		segs_load(vcpu);
 	e->insn_decoded = true;
 	return insn_run(vcpu);
 }
@@ -486,7 +484,7 @@ enum shvm_next shvm_insn_emulate_fault(struct shvm_vcpu *vcpu, const struct shvm
 
 	if (pf->tracked && shvm_insn_table_store(vcpu, pf))
 		return SHVM_NEXT_ENTER;
-	insn_start(vcpu, pf->tracked);
+	insn_start(vcpu);
 	in->fault_tracked = pf->tracked;
 	in->fault_la = pf->addr.v;
 	in->fault_gpa = pf->gpa;
@@ -519,7 +517,7 @@ enum shvm_next shvm_insn_complete(struct shvm_vcpu *vcpu)
 	if (f->mmio && !f->write)
 		memcpy(f->data, vcpu->run->mmio.data, f->len);
 	f->done = true;
-	in->emul.insn_cached = true;
-	regs_load(vcpu, false);
+	in->emul.insn_decoded = true;
+	regs_load(vcpu);
 	return insn_run(vcpu);
 }

@@ -39,6 +39,14 @@ use_swap()
 	echo 256M >/sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0
 }
 
+# use_swap_file MB: the same, in a file on the machine's disk (testbed/machine --disk).
+use_swap_file()
+{
+	modload sd_mod && mke2fs /dev/sda >/dev/null && mount -t ext2 /dev/sda /mnt &&
+		dd if=/dev/zero of=/mnt/swap bs=1M count="$1" 2>/dev/null && mkswap /mnt/swap >/dev/null &&
+		swapon /mnt/swap
+}
+
 # run_programs: every program of the payload. Each prints a TAP document of its own.
 run_programs()
 {

@@ -98,6 +98,14 @@ static enum shvm_emul_result op_cmpxchg(struct shvm_emul *e, u64 la, const void 
 	return op_write(e, la, new, len);
 }
 
+static enum shvm_emul_result op_get_selector(struct shvm_emul *e, unsigned int seg, u16 *val)
+{
+	const struct sample *s = e->ctx;
+
+	*val = setup_selector(s->setup, seg);
+	return EMUL_OK;
+}
+
 static enum shvm_emul_result op_read_xmm(struct shvm_emul *e, unsigned int nr, u8 val[16])
 {
 	const struct sample *s = e->ctx;
@@ -117,6 +125,7 @@ static const struct shvm_emul_ops diff_ops = {
 	.read = op_read,
 	.write = op_write,
 	.compare_exchange = op_cmpxchg,
+	.get_selector = op_get_selector,
 	.read_xmm = op_read_xmm,
 	.io_allowed = op_io_allowed,
 };

@@ -651,6 +651,28 @@ static bool test_cached_insn(void)
 	return true;
 }
 
+/* The same without decoding it again, also in the middle of a repeated one. */
+static bool test_decoded_insn(void)
+{
+	struct model *m = model_new(EMUL_MODE64, 0);
+
+	GPR(RSI) = MEM_BASE;
+	GPR(RDI) = MEM_BASE + 64;
+	GPR(RCX) = 4;
+	m->mem[3] = 0x42;
+	m->fail_kind = OP_READ;
+	m->fail_after = 2;
+	m->fail_with = EMUL_USER;
+	CHECK(model_run(m, "f3 a4") == EMUL_USER && GPR(RCX) == 2);
+	m->fail_after = -1;
+	memset(m->e.insn, 0xf4, sizeof(m->e.insn));
+	m->e.insn_decoded = true;
+	CHECK(model_again(m) == EMUL_OK && m->mem[67] == 0x42 && !GPR(RCX));
+	CHECK(m->e.regs.rip == CODE_AT + 2 && !m->count[OP_HALT]);
+	free(m);
+	return true;
+}
+
 static bool test_info(void)
 {
 	struct model *m = model_new(EMUL_MODE64, 0);
@@ -822,6 +844,7 @@ void add_directed_tests(void)
 	tap_plan_add("instructions of 15 and of more bytes", test_length);
 	tap_plan_add("instructions across pages and limits", test_fetch_pages);
 	tap_plan_add("the instruction that asked user space", test_cached_insn);
+	tap_plan_add("an instruction that is decoded is not decoded again", test_decoded_insn);
 	tap_plan_add("what an instruction would do", test_info);
 	tap_plan_add("unknown instructions are refused", test_unhandled);
 	tap_plan_add("unknown modes are refused", test_modes);

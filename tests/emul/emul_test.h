@@ -78,6 +78,7 @@ u64 native_rflags(void);
 void native_run(enum cpu_setup setup, const struct shvm_emul_regs *in, const u8 xmm[16][16],
 		struct outcome *out);
 void setup_segments(struct shvm_emul *e, enum cpu_setup setup);
+u16 setup_selector(enum cpu_setup setup, unsigned int seg);
 
 /* An instruction for the comparison. */
 struct sample {

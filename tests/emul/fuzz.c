@@ -147,6 +147,13 @@ static enum shvm_emul_result op_io_allowed(struct shvm_emul *e, u16 port, unsign
 	return answer(e);
 }
 
+static enum shvm_emul_result op_get_selector(struct shvm_emul *e, unsigned int seg, u16 *val)
+{
+	CHECK(seg < EMUL_NR_SEG);
+	*val = rnd();
+	return answer(e);
+}
+
 static enum shvm_emul_result op_read_xmm(struct shvm_emul *e, unsigned int nr, u8 val[16])
 {
 	CHECK(nr < (e->mode == EMUL_MODE64 ? 16 : 8));
@@ -200,6 +207,7 @@ static const struct shvm_emul_ops fuzz_ops = {
 	.set_cr = op_set,
 	.get_dr = op_get,
 	.set_dr = op_set,
+	.get_selector = op_get_selector,
 	.read_xmm = op_read_xmm,
 	.invlpg = op_invlpg,
 	.halt = op_halt,
@@ -216,7 +224,6 @@ static void random_segments(struct shvm_emul *e)
 		s->base = rnd_percent(50) ? 0 : e->mode == EMUL_MODE64 ? rnd_value() : (u32)rnd();
 		s->limit = rnd_percent(70) ? ~0u : rnd_value();
 		s->ar = rnd_percent(80) ? 0xc093 : rnd() & 0x1f0ff;
-		s->sel = rnd();
 	}
 	if (e->mode != EMUL_MODE64)
 		e->seg[EMUL_CS].limit |= 0xffff;

@@ -160,6 +160,12 @@ static enum shvm_emul_result op_set_dr(struct shvm_emul *e, unsigned int nr, u64
 	return r;
 }
 
+static enum shvm_emul_result op_get_selector(struct shvm_emul *e, unsigned int seg, u16 *val)
+{
+	*val = model_of(e)->selector[seg];
+	return note(e, OP_GET_SELECTOR, seg, 0, NULL, 0);
+}
+
 static enum shvm_emul_result op_read_xmm(struct shvm_emul *e, unsigned int nr, u8 val[16])
 {
 	memcpy(val, model_of(e)->xmm[nr], 16);
@@ -194,6 +200,7 @@ static const struct shvm_emul_ops model_ops = {
 	.set_cr = op_set_cr,
 	.get_dr = op_get_dr,
 	.set_dr = op_set_dr,
+	.get_selector = op_get_selector,
 	.read_xmm = op_read_xmm,
 	.invlpg = op_invlpg,
 	.halt = op_halt,

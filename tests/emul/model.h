@@ -16,7 +16,7 @@
 enum op_kind {
 	OP_FETCH, OP_READ, OP_WRITE, OP_CMPXCHG, OP_CHECK_WRITE, OP_PIO_IN, OP_PIO_OUT,
 	OP_IO_ALLOWED, OP_GET_CR, OP_SET_CR, OP_GET_DR, OP_SET_DR, OP_INVLPG, OP_HALT, OP_COMMIT,
-	OP_READ_XMM,
+	OP_READ_XMM, OP_GET_SELECTOR,
 	NR_OPS,
 };
 
@@ -35,6 +35,7 @@ struct model {
 	u64 cr[9];
 	u64 dr[8];
 	u8 xmm[16][16];
+	u16 selector[EMUL_NR_SEG];
 	struct op_log log[LOG_MAX];
 	unsigned int nr_log;
 	unsigned int count[NR_OPS];

@@ -207,6 +207,20 @@ void native_run(enum cpu_setup setup, const struct shvm_emul_regs *in, const u8 
 		       "xmm15");
 }
 
+u16 setup_selector(enum cpu_setup setup, unsigned int seg)
+{
+	switch (seg) {
+	case EMUL_CS:
+		return code_selector(setup);
+	case EMUL_SS:
+		return stack_selector(setup);
+	case EMUL_DS:
+	case EMUL_ES:
+		return data_selector(setup);
+	}
+	return 0;
+}
+
 static const struct shvm_emul_seg null_segment = { .ar = SEG_AR_UNUSABLE };
 
 /* The same segments for the emulator. */
@@ -221,22 +235,19 @@ void setup_segments(struct shvm_emul *e, enum cpu_setup setup)
 		code.ar = 0xa0fb;
 		break;
 	case SETUP_32_RO:
-		data = (struct shvm_emul_seg){ SEG_BASE, SEG_RO_LIMIT, 0x40f1, 0 };
+		data = (struct shvm_emul_seg){ SEG_BASE, SEG_RO_LIMIT, 0x40f1 };
 		break;
 	case SETUP_32_DOWN:
-		data = (struct shvm_emul_seg){ SEG_BASE, SEG_DOWN_LIMIT, 0x40f7, 0 };
+		data = (struct shvm_emul_seg){ SEG_BASE, SEG_DOWN_LIMIT, 0x40f7 };
 		break;
 	case SETUP_16:
-		code = (struct shvm_emul_seg){ CODE_BASE, 0xffff, 0x00fb, 0 };
-		data = (struct shvm_emul_seg){ SEG_BASE, SEG_16_LIMIT, 0x00f3, 0 };
+		code = (struct shvm_emul_seg){ CODE_BASE, 0xffff, 0x00fb };
+		data = (struct shvm_emul_seg){ SEG_BASE, SEG_16_LIMIT, 0x00f3 };
 		stack = data;
 		break;
 	default:
 		break;
 	}
-	code.sel = code_selector(setup);
-	data.sel = data_selector(setup);
-	stack.sel = stack_selector(setup);
 	e->seg[EMUL_CS] = code;
 	e->seg[EMUL_SS] = stack;
 	e->seg[EMUL_DS] = data;

@@ -414,6 +414,7 @@ static bool store_short(struct vcpu *v, struct operation *op, struct outcome *ou
 	out->kind = DONE;
 	out->gpa = at.v;
 	out->hardware = false;
+	out->in_loop = true;
 	op->lost = false;
 	return true;
 }
@@ -467,7 +468,8 @@ static bool exit_fault(struct vcpu *v, struct operation *op, u32 fault, struct o
 	switch (shvm_mmu_fault(&v->mv, &pf)) {
 	case SHVM_PF_FIXED:
 	case SHVM_PF_RETRY:
-		return false;
+		out->kind = NOMEM;
+		return shvm_mmu_starves(&v->mv, v->accesses);
 	case SHVM_PF_REFLECT:
 		out->kind = FAULT;
 		out->error = pf.guest_error;
@@ -523,6 +525,9 @@ struct outcome vcpu_access(struct vcpu *v, struct operation *op)
 	u32 fault;
 	int round, err;
 
+	v->accesses++;
+	if (!verify_runs())
+		use_unknown();
 	for (round = 0; round < MAX_ROUNDS; round++) {
 		if (machine->threads && v->in_guest && vcpu_must_exit(v))
 			vcpu_exit(v);
@@ -540,6 +545,8 @@ struct outcome vcpu_access(struct vcpu *v, struct operation *op)
 			out.nth = (op->a.addr >> 12) - e->page;
 			out.hfn = e->hfn + out.nth;
 			perform(op, out.hfn, op->a.addr & (SHVM_PAGE_SIZE - 1));
+			if (!out.from_tlb && e != &v->look.entry)
+				use_walked(out.hfn, e->level);
 			return out;
 		}
 		if (is_direct(v, &op->a, fault)) {
@@ -584,6 +591,7 @@ static int load_pdptes(struct vcpu *v, const struct shvm_paging *p, u64 cr3)
 
 	if (oracle_format(p) != O_PAE)
 		return 0;
+	use_read(cr3 >> 12);
 	err = shvm_mmu_read_pdptes(&v->mv, p, cr3, pdpte);
 	if (!machine->threads) {
 		kind = oracle_pdptes(p, cr3, must);

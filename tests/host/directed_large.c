@@ -438,9 +438,13 @@ static void large_ages(void)
 	/* Through any page of it, of any page of it. */
 	expect_level(v, READ, addr + 0x8000, 2);
 	expect_age(LARGE_PAGE + 77, 1, 1);
+	/* It may have been any page, so the others will be asked for, too. */
+	expect_age(LARGE_PAGE, BLOCK, BLOCK - 1);
 	expect_level(v, READ, addr + 0x8000, 2);
 	expect_level(v, READ, addr + 0x208000, 2);
 	expect_age(LARGE_PAGE + 500, 30, 2);
+	expect_age(LARGE_PAGE, 500, 500);
+	expect_age(LARGE_PAGE + 530, 2 * BLOCK - 530, 2 * BLOCK - 530);
 	/* What is gone was used all the same. */
 	expect_level(v, READ, addr + 0x8000, 2);
 	CHECK(host_split(LARGE_BLOCK), "split");

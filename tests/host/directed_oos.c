@@ -228,8 +228,11 @@ static void oos_ends(void)
 	story_end();
 }
 
-/* One that is not used ends, too, if no load of CR3 is a flush: each is slower until then. */
-static void oos_ends_unused(void)
+/*
+ * One that is not used ends, too, if no load of CR3 is a flush: each is slower until then. Also if
+ * nothing leads to it any more.
+ */
+static void ends_unused(bool orphan)
 {
 	struct vcpu *v = oos_begin_pcids(1);
 	int i;
@@ -240,13 +243,27 @@ static void oos_ends_unused(void)
 	change_page_5(v, FIRST | USED, SECOND | USED);
 	vcpu_load_cr3_fast(v, UNDER(2), true);
 	change_page_5(v, FIRST | USED, SECOND | USED);
+	if (orphan)
+		store(v, L2, 0, 0);
 	for (i = 1; i < 100 && atomic_read(&machine->mmu.nr_oos); i++)
 		vcpu_load_cr3_fast(v, UNDER(i & 1 ? 1 : 2), true);
 	CHECK(!atomic_read(&machine->mmu.nr_oos), "after %d loads it is still out of sync", i);
+	if (orphan)
+		store(v, L2, 0, L1 << 12 | USED);
 	expect(v, READ, false, PAGE_5, DONE);
 	edit(v, 5, FIRST | USED);
 	check_all();
 	story_end();
+}
+
+static void oos_ends_unused(void)
+{
+	ends_unused(false);
+}
+
+static void oos_ends_orphan(void)
+{
+	ends_unused(true);
 }
 
 /* As copy on write does: an entry is cleared, flushed, set and used. */
@@ -320,6 +337,30 @@ static void oos_two_vcpus(void)
 	story_end();
 }
 
+/* An entry that is compared and changed keeps its accessed bit, and gets none. */
+static void oos_ages(void)
+{
+	u64 page = DATA + 20;
+	struct vcpu *v;
+	int used;
+
+	for (used = 0; used < 2; used++) {
+		oos_begin(1);
+		v = machine->vcpu;
+		change_page_5(v, FIRST | USED, FIRST | P | U | A | D);
+		host_age(page, 1, true);
+		if (used)
+			expect(v, READ, false, PAGE_5, DONE);
+		vcpu_load_cr3(v, v->cr3);
+		CHECK(atomic64_read(&machine->mmu.stats.oos_changes), "nothing was compared");
+		CHECK(host_age(page, 1, true) == used, "used: %d, and the host thinks otherwise",
+		      used);
+		CHECK(shvm_rmap_any(slot_rmap_head(machine->mmu.slots->slot[0], gfn(DATA + 20))),
+		      "the entry has gone");
+		story_end();
+	}
+}
+
 static const struct directed stories[] = {
 	{ "oos-flushes", oos_flushes },
 	{ "oos-fault-flushes", oos_fault_flushes },
@@ -330,9 +371,11 @@ static const struct directed stories[] = {
 	{ "oos-pcids-forgotten", oos_pcids_forgotten },
 	{ "oos-ends", oos_ends },
 	{ "oos-ends-unused", oos_ends_unused },
+	{ "oos-ends-orphan", oos_ends_orphan },
 	{ "oos-replaced", oos_replaced },
 	{ "oos-other-role", oos_other_role },
 	{ "oos-two-vcpus", oos_two_vcpus },
+	{ "oos-ages", oos_ages },
 };
 
 const struct directed_set oos_tests = { stories, ARRAY_SIZE(stories) };

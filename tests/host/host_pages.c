@@ -421,6 +421,18 @@ void host_drop(u64 page)
 	host_unlock();
 }
 
+static void range_forget(struct shvm_slot *slot, gfn_t first, u64 n)
+{
+	shvm_mmu_forget_age(slot, first, n);
+}
+
+void host_unmap(u64 page)
+{
+	host_drop(page);
+	each_range(page, 1, range_forget);
+	use_forget(page, 1);
+}
+
 void host_replace(u64 page, const u8 *contents)
 {
 	host_lock();
@@ -509,10 +521,21 @@ static void range_age(struct shvm_slot *slot, gfn_t first, u64 n)
 	age_young += shvm_mmu_age(&machine->mmu, slot, first, n, age_clears);
 }
 
-u32 host_age(u64 first, u64 n, bool clear)
+u32 host_ask(u64 first, u64 n, bool clear)
 {
 	age_clears = clear;
 	age_young = 0;
 	each_range(first, n, range_age);
 	return age_young;
+}
+
+u32 host_age(u64 first, u64 n, bool clear)
+{
+	u32 young;
+
+	use_check(first, n);
+	young = host_ask(first, n, clear);
+	if (clear)
+		use_told(first, n);
+	return young;
 }

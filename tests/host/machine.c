@@ -84,6 +84,7 @@ bool machine_create(int nr_vcpus)
 	pthread_rwlock_init(&machine->mm_lock, NULL);
 	machine->mirrored = true;
 	history_reset();
+	use_reset();
 	if (shvm_mmu_init(&machine->mmu)) {
 		machine_free();
 		return false;
@@ -289,6 +290,11 @@ void shvm_arch_reload_roots(struct shvm_mmu *mmu)
 		__atomic_store_n(&machine->vcpu[i].reload, 1, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&machine->vcpu[i].kick, 1, __ATOMIC_SEQ_CST);
 	}
+}
+
+int shvm_arch_make_room(u32 want)
+{
+	return 0;
 }
 
 bool shvm_arch_root_in_use(struct shvm_mmu *mmu, const struct shvm_sp *sp)

@@ -86,6 +86,7 @@ struct vcpu {
 	int in_guest;			/* atomic */
 	int reload, kick;		/* atomic: requests */
 	u64 exits;			/* atomic */
+	u64 accesses;			/* begun: the instructions of this CPU */
 	u64 root;			/* as the VMCS holds it */
 	u64 pdpte[4];			/* PAE host format: the hardware's, loaded at entry */
 	struct tlb_entry tlb[TLB_ALL];
@@ -101,6 +102,7 @@ struct machine {
 	int nr_vcpus;
 	bool threads;			/* vCPUs are threads: no oracle, no look at others' TLBs */
 	bool lockstep;			/* threads, but only one of them runs at a time */
+	bool unseen;			/* threads have run: use.c knows nothing any more */
 	bool mirrored;			/* mirror[] says what memory must contain */
 
 	pthread_mutex_t host_mutex;	/* changes of the host's page tables; outermost */
@@ -161,6 +163,7 @@ int host_level(u64 page);		/* of the entry that maps it, 1 to 3 */
 void host_swap_out(u64 page);		/* the contents come back with the next use */
 void host_drop(u64 page);		/* as MADV_DONTNEED: comes back as zeros */
 void host_replace(u64 page, const u8 *contents);	/* something else is mapped there */
+void host_unmap(u64 page);		/* and map something new there, which is empty */
 void host_migrate(u64 page);		/* another frame, same contents */
 void host_write_protect(u64 page);	/* copy on write from now on */
 void host_set_vma(u64 page, enum vma vma);
@@ -181,6 +184,7 @@ void host_map_giant(int level);		/* 3: by one entry, 2: by 512; 0: unmap */
 void host_peek(u64 page, u32 off, void *buf, u32 len);
 void host_poke(u64 page, u32 off, const void *buf, u32 len);
 u32 host_age(u64 first, u64 n, bool clear);	/* how many of them, at least, were used */
+u32 host_ask(u64 first, u64 n, bool clear);	/* the same, unverified */
 
 /* --- slots; 0 or -errno --- */
 int slot_add(int id, u64 base, u64 npages, u64 first, bool readonly);
@@ -208,6 +212,7 @@ struct outcome {
 	bool hardware, from_tlb;
 	bool direct;		/* a fault that did not exit */
 	bool known;		/* MMIO, by the shadow tables alone */
+	bool in_loop;		/* a store that the entry loop has done */
 	struct tlb_entry *tlb;	/* hardware: the entry that served it */
 	u64 nth;		/* page of that entry */
 	int exits;
@@ -306,6 +311,23 @@ void verify_disturb(void (*fn)(void));	/* run something in the middle of it */
 void verify_failed(void);		/* prints the access that is under way */
 bool host_can(u64 f, bool write);	/* has the host memory for a guest frame? */
 
+bool verify_runs(void);			/* an access is under way that will be verified */
+
+/* --- use.c: which pages of the VMM's memory were used, for what asks after their age --- */
+extern u32 use_clock;			/* tenths of a second; ticks when a test says so */
+void use_reset(void);
+void use_walked(u64 hfn, int level);	/* by the hardware, through a translation of that size */
+void use_tried(const struct oracle *o, bool large);	/* an access may have been made ready for */
+void use_by_software(u64 gfn);
+void use_read(u64 gfn);			/* perhaps, by software */
+void use_unknown(void);			/* anything may have been used */
+void use_forget(u64 first, u64 n);	/* the VMM has something else there, or no slot */
+void use_check(u64 first, u64 n);	/* the module's answers for pages, one by one */
+void use_told(u64 first, u64 n);	/* the host has been told */
+/* Ask for the working set, and verify each answer. Of guest frames. */
+void use_working_set(u64 first, u64 n, u32 tear, u32 *answers);
+u32 use_age(u64 f);			/* of one frame */
+
 /* --- check.c --- */
 void check_all(void);		/* structure and exactness of all shadows; vCPUs stand still */
 void check_mirror(void);	/* memory is what the mirror says */
@@ -328,6 +350,7 @@ struct random_options {
 
 #define OFF_OOS		1
 #define OFF_PREFETCH	2
+#define OFF_LAST_ENTRY	4
 
 #define NR_CONFIGS	9
 bool random_run(const struct random_options *opt);	/* true: an allocation failed on purpose */
@@ -346,8 +369,8 @@ struct directed_set {
 };
 
 extern const struct directed_set directed_tests, format_tests, pae_tests, two_level_tests,
-	limit_tests, walker_tests, class_tests, race_tests, coverage_tests, large_tests,
-	size_tests, direct_tests, oos_tests, tag_tests, mmio_tests;
+	limit_tests, recycle_tests, walker_tests, class_tests, race_tests, coverage_tests,
+	large_tests, size_tests, direct_tests, oos_tests, tag_tests, mmio_tests, age_tests;
 
 /* Where random numbers come from instead, if not NULL. */
 extern u64 (*rnd_source)(void);

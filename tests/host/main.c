@@ -38,9 +38,9 @@ struct test {
 };
 
 static const struct directed_set *const sets[] = {
-	&directed_tests, &format_tests, &pae_tests, &two_level_tests, &limit_tests, &walker_tests,
-	&class_tests, &race_tests, &coverage_tests, &large_tests, &size_tests,
-	&direct_tests, &oos_tests, &tag_tests, &mmio_tests,
+	&directed_tests, &format_tests, &pae_tests, &two_level_tests, &limit_tests,
+	&recycle_tests, &walker_tests, &class_tests, &race_tests, &coverage_tests,
+	&large_tests, &size_tests, &direct_tests, &oos_tests, &tag_tests, &mmio_tests, &age_tests,
 };
 
 static struct test tests[MAX_TESTS];
@@ -70,7 +70,7 @@ static const struct {
 } positions[] = {
 	{ "" },
 	{ ", every fault exits, no prefetch", true, OFF_PREFETCH },
-	{ ", tables in sync", false, OFF_OOS },
+	{ ", tables in sync, each fault walks", false, OFF_OOS | OFF_LAST_ENTRY },
 	{ ", TLB tags", false, 0, true },
 };
 
@@ -235,7 +235,8 @@ static void usage(void)
 	       "  --direct N     of one random run: 0 faults without an exit, 1 every fault exits,\n"
 	       "                 2 the same with trap entries that are not present (default: 0)\n"
 	       "  --tags         the TLB keeps what it has over exits, under tags (VPID)\n"
-	       "  --off N        of one random run: 1 tables stay in sync, 2 no prefetch, 3 both\n"
+	       "  --off N        of one random run, a sum: 1 tables stay in sync, 2 no prefetch,\n"
+	       "                 4 each fault walks\n"
 	       "  --trace        print every step of a single random run\n"
 	       "  --test NAME    one directed test\n"
 	       "  --threads MS   the test with threads, for so many milliseconds\n"

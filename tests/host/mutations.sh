@@ -60,14 +60,20 @@ old-leaf-overwritten	mmu/entry.c	s/return spte_is_leaf\(old\) && \(\(\(old/retur
 chain-without-end	mmu/entry.c	s/chain_make_room\(mmu, home\);//
 prefetch-in-other-mode	mmu/entry.c	s/ \|\| \(!sp->role\.nx && \(gpte & GPTE_NX\)\)//
 read-only-table-faults	mmu/gpt.c	s/w->dirty = [^;]*;/w->dirty = w->gpte[w->leaf] & GPTE_D;/
-budget-ignored	mmu/reclaim.c	s/while \(budget_free\(mmu\) < want/while (0 \&\& budget_free(mmu) < want/
+budget-ignored	mmu/reclaim.c	s/ && mmu->sps_gone - gone < want/ \&\& 0/
+victim-youngest-first	mmu/victim.c	s/v->of\[i - 1\]\.rank > rank/v->of[i - 1].rank < rank/
+second-chance-forgotten	mmu/victim.c	s/shvm_sp_was_used\(mmu, sp\) && READ_ONCE/0 \&\& READ_ONCE/
+victim-in-use	mmu/victim.c	s/if \(!sp->is_root \|\| !shvm_arch_root_in_use\(mmu, sp\)\)/if (1)/g
+victim-twice	mmu/reclaim.c	s/if \(!hlist_unhashed\(&v\.of\[i\]\.sp->hash\)\)/if (1)/
+hand-left-behind	mmu/sp.c	s/\t\tmmu->hand = sp->link\.next;/\t\t;/
+starves-for-ever	mmu/reclaim.c	s/if \(mv->starved <= STARVED_MAX\)/if (1)/
 most-pages-not-noted	mmu/sp.c	s/(LIST_HEAD\(work\);\n\n)\tsps_note_max\(mmu\);\n/$1/
 bound-of-pages-too-low	mmu/sp.c	s/\t\tatomic_add\(SHVM_SPS_STEP, &mmu->sps_bound\);/\t\t;/
 bound-of-pages-stays	mmu/sp.c	s/\tatomic_dec\(&mmu->sps_bound\);\n//
 zap-forgets-other-cpus	mmu/reclaim.c	s/(sps_born_before.*?; i < )SHVM_STRIPES/${1}1/s
 old-era-stays	mmu/reclaim.c	s/sp->born < era/sp->born + 1 < era/
 notrap-stays	mmu/access.c	s/gpte & GPTE_P \|\| sp->oos \? shvm_spte_trap : SPTE_NOTRAP/SPTE_NOTRAP/
-age-lost	rmap/rmap.c	s/WRITE_ONCE\(\*age, 1\);/;/
+age-lost	rmap/rmap.c	s/shvm_age_keep\(age\);/;/
 quadrant-of-table-forgotten	mmu/fault.c	s/role->quadrant = sp_index[^;]*;/;/
 quadrant-of-root-forgotten	mmu/root.c	s/role\.quadrant = i;/;/
 direct-page-with-quadrant	mmu/fault.c	s/\trole->quadrant = 0;\n//
@@ -94,7 +100,7 @@ pdpte-absent-refused	mmu/gpt.c	s/\(pdpte\[i\] & GPTE_P\) && //
 pdpte-absent-used	mmu/root.c	s/if \(!\(mv->pdpte\[i\] & GPTE_P\)\)/if (0)/
 pdpte-absent-walked	mmu/gpt.c	s/return pdpte & GPTE_P;/return true;/
 directory-absent-for-ever	mmu/fault.c	s/mv->root_is_loaded = false;/;/
-absent-table-mapped	mmu/fault.c	s/ \|\| f->walk\.absent//
+absent-table-mapped	mmu/fault.c	s/if \(f->walk\.absent \|\|\n\t    /if (/
 pae-bits-62-52	mmu/gpt.c	s/\t\t\.reserved = GENMASK_ULL\(62, 52\),\n//
 pae-without-nx	mmu/gpt.c	s/(\.large = BIT\(2\)), \.has_nx = true/$1/
 cr3-of-64-bits	mmu/gpt.c	s/\.root = GENMASK_ULL\(31, 12\)/.root = GENMASK_ULL(51, 12)/
@@ -132,7 +138,7 @@ oos-link-without-sync	mmu/fault.c	s/if \(f->synced \|\|/if (1 ||/
 oos-short-load-without-sync	mmu/root_cache.h	s/likely\(!atomic_read\(&mv->mmu->nr_oos\)\) && //
 hint-of-another-table	mmu/root_cache.h	s/ \|\|\n\t\t     root->table != cr3_table\(cr3\)//
 oos-load-without-sync	mmu/root.c	s/if \(atomic_read\(&mv->mmu->nr_oos\) && !load_try/if (0 \&\& !load_try/
-oos-slow-load-without-sync	mmu/root.c	s/\tshvm_oos_sync\(mv, mv->idle_loads[^;]*;//
+oos-slow-load-without-sync	mmu/root.c	s/\tshvm_oos_sync\(mv, load_since[^;]*;//
 oos-full-flush-without-sync	mmu/root.c	s/pcids_forget\(mv\);\n\tshvm_oos_sync\(mv, 0\);/pcids_forget(mv);/
 oos-invlpg-without-sync	mmu/root.c	s/\tshvm_oos_sync_addr\(mv, addr\);//
 oos-fault-flushes-nothing	mmu/fault.c	s/\t\tshvm_oos_sync_addr\(mv, pf->addr\);\n//
@@ -147,7 +153,8 @@ oos-close-keeps-write	mmu/oos.c	s/\tWRITE_ONCE\(state->loose, false\);\n\tshvm_r
 oos-in-sync-before-flush	mmu/oos.c	s/quiet = o->closing && [^;]*;/quiet = true;/
 oos-fill-not-noted	mmu/fault.c	s/\t\tshvm_oos_note\(mv->mmu, sp, index, f->walk[^;]*;/\t\t;/
 oos-old-rights-stay	mmu/oos.c	s/if \(gpte == shvm_oos_known\(sp, index\)\)/if (1)/
-oos-idle-is-open-for-ever	mmu/root.c	s/if \(since && oos_is_idle\(mv, notes\)\)/if (0)/
+oos-idle-is-open-for-ever	mmu/root.c	s/ \|\| oos_is_idle\(mv\) \? 0/ ? 0/
+oos-idle-orphan-for-ever	mmu/root.c	s/\tshvm_oos_sync\(mv, load_since[^;]*;/\tshvm_oos_sync(mv, load_flushes(mv, cr3, noflush) ? 0 : pcid_place(mv, cr3)->left);/
 oos-known-fault-flushes-nothing	mmu/fault.c	s/\t\tshvm_oos_sync_addr_locked\(mv, pf->addr\);\n/\t\t;\n/
 fault-known-by-supervisors	mmu/gpt.c	s/!\(access & SHVM_ACCESS_USER\) \|\| \(gpte & mv->gpt_mode\.reserved\[1\]/(gpte \& mv->gpt_mode.reserved[1]/
 fault-known-despite-reserved	mmu/gpt.c	s/ \|\| \(gpte & mv->gpt_mode\.reserved\[1\]\[false\]\)//
@@ -163,9 +170,28 @@ slot-start-ignored	rmap/slot.h	s/ \|\| first < slot->base\.v//
 slot-end-ignored	rmap/slot.h	s/first < slot->base\.v \|\|\n[^\n]*\n/first < slot->base.v)\n/
 group-before-the-first	rmap/slot.c	s/n = slot->npages \/ level_frames\(level\)/n = 1 + slot->npages \/ level_frames(level)/; s/(\tif \(!n)/\tn -= n > 1 ? 2 : 1;\n$1/
 large-in-the-chain-of-its-frame	mmu/entry.c	s/if \(level == 1\) \{/if (1) {/
-large-age-lost	mmu/entry.c	s/home->age = &home->large->age;/static u8 none;\n\n\thome->age = &none;/
-large-age-lost-by-tables	mmu/large.c	s/&large->head, &large->age\)/&large->head, &(u8){ 0 })/
-large-age-not-asked	mmu/host.c	s/young \+= head_age\(&large->head[^;]*;/;/
+large-age-lost	mmu/entry.c	s/home->age = &home->large->age;/static struct shvm_age none;\n\n\thome->age = &none;/
+large-age-lost-by-tables	mmu/large.c	s/&large->head, &large->age\)/&large->head, &(struct shvm_age){ 0 })/
+large-age-not-asked	mmu/host.c	s/if \(!large \|\| !head_clear_young\(&large->head, &large->age\)\)/if (1)/
+age-lost-by-zap	rmap/rmap.c	s/(u32 shvm_rmap_zap.*?)age_fold\(age, (xchg[^;]*)\);/$1$2;/s
+age-lost-by-remove	rmap/rmap.c	s/age_fold\(age, (xchg[^;]*)\);/$1;/
+age-of-neighbours	mmu/entry.c	s/dirty, &leaf\.host, 0\);\n\tshvm_entry_install\(mv, sp, index, &leaf\);/dirty, \&leaf.host, 0) | SPTE_A;\n\tshvm_entry_install(mv, sp, index, \&leaf);/
+age-of-compared-entries	mmu/entry.c	s/(gpte & GPTE_D,\n[^\n]*0\));/$1 | SPTE_A;/
+age-lost-by-comparing	mmu/entry.c	s/want = new \| \(old & \(SPTE_A \| SPTE_D\)\);/want = new | (old \& SPTE_D);/
+age-told-for-ever	rmap/age.h	s/return age_change\(age, SHVM_AGE_DUE, 0\);/return shvm_age_is_due(age);/
+age-hidden-by-working-set	mmu/working_set.c	s/shvm_age_keep\(age\);/shvm_age_see(age);/
+age-kept-by-working-set	mmu/working_set.c	s/if \(!shvm_rmap_clear_young\(head\)\)/if (!shvm_rmap_is_young(head))/
+age-hidden-by-host	mmu/host.c	s/\t\t\tshvm_age_see\(age\);/\t\t\t;/
+age-of-the-asked-part-only	mmu/host.c	s/\t\t\tgroup_owe_rest\([^;]*;/\t\t\t;/
+age-of-more-than-the-group	mmu/host.c	s/if \(g\.v >= first\.v && g\.v \+ piece <= end\.v\)/if (0)/
+age-survives-munmap	rmap/age.h	s/age_change\(age, ~0u, 0\);/age_change(age, SHVM_AGE_DUE, 0);/
+age-of-software-unseen	mmu/gfn.c	s/shvm_age_see\([^;]*;/;/
+age-of-looks	mmu/gfn.c	s/\treturn (READ_ONCE\(s->invalid\))/\tshvm_age_see(\&slot_gfn_state(s, f)->age);\n\treturn $1/
+age-of-software-told	rmap/age.h	s/(age_change\(age, ~SHVM_AGE_DUE, shvm_age_now\(\) << 1)\);/$1 | SHVM_AGE_DUE);/
+age-of-large-unseen	mmu/working_set.c	s/return shvm_age_time\(&large->age\);/return 0;/
+age-tears-what-is-idle	mmu/working_set.c	s/if \(use_collect\(w, &large->head, &large->age\) && \*w->tear\)/use_collect(w, \&large->head, \&large->age);\n\t\tif (*w->tear)/
+age-tears-without-end	mmu/working_set.c	s/\t\t\t--\*w->tear;/\t\t\t;/
+age-torn-without-rest	mmu/large.c	s/TEAR_FAULTS;/0;/
 large-stays-mapped	mmu/host.c	s/head_zap\(mmu, &large->head, &large->age\);/;/
 large-of-the-first-group-only	mmu/host.c	s/f = level_next\(f, level\)/f = end/g
 never-put-together	mmu/reclaim.c	s/\t\tshvm_large_merge\([^;]*;/;/
@@ -237,7 +263,9 @@ load-cr3-unlocked	mmu/root.c	s/\tshvm_lock_mmu_read\(mv\);\n(\tcached = [^\n]*\n
 fault-on-dead-root	mmu/lookup.c	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)//	root-running
 fast-load-of-dead-root	mmu/root.c	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)//	root-fast
 hint-of-dead-root	mmu/root_cache.h	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)//	root-fast
-race-age-lost	rmap/rmap.c	s/WRITE_ONCE\(\*age, 1\);/;/	age-zap
+race-age-lost	rmap/rmap.c	s/shvm_age_keep\(age\);/;/	age-zap
+race-age-hidden	mmu/working_set.c	s/shvm_age_keep\(age\);/shvm_age_see(age);/	age-set
+race-age-told-in-two-steps	rmap/age.h	s/return age_change\(age, SHVM_AGE_DUE, 0\);/u32 old = age_word(age);\n\n\tWRITE_ONCE(age->word, old & ~SHVM_AGE_DUE);\n\treturn old & SHVM_AGE_DUE;/	age-zap
 leaf-taken-meanwhile	mmu/entry.c	s/if \(spte_is_leaf\(READ_ONCE\(sp->spt\[index\]\)\)\) \{/if (1) {/	age-zap
 two-shadows	mmu/sp.c	s/if \(!other\)\n\t\thlist_add/other = NULL;\n\t\thlist_add/	fault-invalidate
 lock-is-kept	mmu/sp.c	s/\t\tshvm_unlock_sp\(sp\);\n(\t\tmv->cache)/$1/	fault-invalidate

@@ -150,6 +150,7 @@ static void store_directly(struct vcpu *v, u64 at, struct operation *op)
 		ret = shvm_mmu_cmpxchg(&v->mv, gpa(at), op->old, op->data, op->len);
 	else
 		ret = shvm_mmu_write(&v->mv, gpa(at), op->data, op->len);
+	use_read(at >> 12);
 	if (r.opt->fail_alloc && ret == SHVM_MEM_NOMEM)
 		return;
 	if (!host_can(at >> 12, true)) {
@@ -490,11 +491,27 @@ static void act_slots(void)
 	CHECK(!err || (err == -ENOMEM && r.opt->fail_alloc), "slot update: %d", err);
 }
 
+static void act_working_set(void)
+{
+	static u32 answers[BLOCK];
+	u64 first = chance(50) ? rnd(192) : chance(50) ? BIG + rnd(BIG_PAGES) : rnd(0x1000);
+
+	TRACE("working set from %llx", first);
+	use_working_set(first, 1 + rnd(chance(10) ? BLOCK : 64), rnd(3), answers);
+}
+
 static void act_rest(struct vcpu *v)
 {
-	switch (rnd(9)) {
+	switch (rnd(12)) {
 	case 8:
 		act_edit_pdpt(v);
+		break;
+	case 9:
+	case 10:
+		act_working_set();
+		break;
+	case 11:
+		host_age(BIG_PAGE + rnd(BIG_PAGES), rnd(64), chance(80));
 		break;
 	case 0:
 		TRACE("unshadow");
@@ -697,6 +714,7 @@ bool random_run(const struct random_options *opt)
 	r.c = &configs[opt->config];
 	shvm_mmu_oos = !(opt->off & OFF_OOS);
 	shvm_mmu_prefetch = !(opt->off & OFF_PREFETCH);
+	shvm_mmu_last_entry = !(opt->off & OFF_LAST_ENTRY);
 	guest_start(opt->seed, r.c->big_tables);
 	shim_alloc_countdown = opt->fail_alloc;
 	machine_direct = opt->direct;
@@ -714,6 +732,7 @@ bool random_run(const struct random_options *opt)
 	shim_alloc_countdown = 0;
 	shvm_mmu_oos = true;
 	shvm_mmu_prefetch = true;
+	shvm_mmu_last_entry = true;
 	r.opt = NULL;
 	return fired;
 }

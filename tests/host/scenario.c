@@ -296,6 +296,7 @@ void scenario_run(const struct scenario *sc, const struct schedule *s)
 	if (sc->setup)
 		sc->setup();
 	machine->threads = true;
+	machine->unseen = true;
 	sched_run(s, sc->thread);
 	machine->threads = false;
 	if (sc->finish)

@@ -450,6 +450,12 @@ static void age_0(void)
 	aged |= host_age(page_of(DATA), 1, true);
 }
 
+/* Threads may not verify the answer, but it must not hide a use from the host. */
+static void ask_0(void)
+{
+	use_age(DATA);
+}
+
 static void forget_age(void)
 {
 	aged = false;
@@ -666,6 +672,18 @@ static void large_age(void)
 	aged |= host_age(LARGE_PAGE, BLOCK, true) != 0;
 }
 
+static void large_age_of_a_part(void)
+{
+	aged |= host_age(LARGE_PAGE + 3, 2, true) != 0;
+}
+
+static void large_tear(void)
+{
+	static u32 answers[BLOCK];
+
+	use_working_set(LARGE, BLOCK, 1, answers);
+}
+
 static void large_forget_age(void)
 {
 	aged = false;
@@ -756,6 +774,8 @@ const struct scenario scenarios[] = {
 	  all_touch, { v0_use_moving, moving_move }, .slots_change = true },
 	{ "age-zap", "ageing while all mappings go away", 1,
 	  forget_age, { age_0, drop_l1, host_migrate_0 }, age_is_known },
+	{ "age-set", "both the host and the working set ask while all mappings go away", 1,
+	  forget_age, { age_0, ask_0, drop_l1 }, age_is_known },
 	{ "table-moves", "the host moves a table that is being filled and stored to", 2,
 	  all_touch, { v0_load_via_t, v1_edit_t, host_migrate_t } },
 	{ "table-moves-live", "the host moves a table in use", 2,
@@ -788,6 +808,9 @@ const struct scenario scenarios[] = {
 	  huge_touched, { v0_use_large, zap_all, drop_l2 } },
 	{ "large-slot", "the slot of a large page goes away under a fault", 1,
 	  huge_begin, { v0_use_large, large_delete }, .slots_change = true },
+	{ "age-tear", "ageing of a large page while the working set tears it", 2,
+	  large_forget_age, { large_age, large_tear, large_age_of_a_part },
+	  large_age_is_known },
 	{ "large-age", "ageing of a large page while a frame of it becomes a table", 2,
 	  large_forget_age, { large_age, v1_use_table_inside, large_split },
 	  large_age_is_known },

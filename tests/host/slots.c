@@ -71,11 +71,13 @@ static int slot_create(int id, struct shvm_slot *old, const struct mslot *s)
 	slot->id = id;
 	slot->flags = s->readonly ? SHVM_SLOT_READONLY : 0;
 	err = slots_replace(old, slot);
-	if (err)
+	if (err) {
 		shvm_slot_free(slot);
-	else
-		machine->slot[id] = *s;
-	return err;
+		return err;
+	}
+	machine->slot[id] = *s;
+	use_forget(s->first, s->npages);
+	return 0;
 }
 
 int slot_add(int id, u64 base, u64 npages, u64 first, bool readonly)
@@ -95,8 +97,10 @@ int slot_delete(int id)
 
 	pthread_mutex_lock(&machine->slots_mutex);
 	err = slots_replace(slot_by_id(id), NULL);
-	if (!err)
+	if (!err) {
 		machine->slot[id].used = false;
+		use_forget(machine->slot[id].first, machine->slot[id].npages);
+	}
 	pthread_mutex_unlock(&machine->slots_mutex);
 	return err;
 }

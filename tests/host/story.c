@@ -18,6 +18,7 @@ void store_bytes(struct vcpu *v, u64 at, const void *bytes, u32 len)
 {
 	vcpu_exit(v);
 	CHECK(shvm_mmu_write(&v->mv, gpa(at), bytes, len) == SHVM_MEM_OK, "store");
+	use_by_software(at >> 12);
 	history_store(page_of(at >> 12), at & 0xfff, len);
 	memcpy(&machine->mirror[page_of(at >> 12)][at & 0xfff], bytes, len);
 }

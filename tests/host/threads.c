@@ -212,6 +212,13 @@ static void stop_and_check(void)
 		sched_yield();
 }
 
+static void working_set(u64 *rnd)
+{
+	static u32 answers[BLOCK];
+
+	use_working_set(pick(rnd, 2) ? 0 : pick(rnd, 0x2000), BLOCK, pick(rnd, 3), answers);
+}
+
 static void block_act(u64 *rnd)
 {
 	u64 block = LARGE_BLOCK + pick(rnd, 2);
@@ -228,6 +235,7 @@ static void block_act(u64 *rnd)
 		break;
 	case 3:
 		host_age(block * BLOCK, BLOCK, pick(rnd, 2));
+		working_set(rnd);
 		break;
 	default:
 		host_collapse(block);
@@ -263,6 +271,7 @@ static void host_act(u64 *rnd)
 		break;
 	case 16 ... 19:
 		host_age(ROOTS, 96, pick(rnd, 2));
+		working_set(rnd);
 		break;
 	case 20:
 		shvm_mmu_unshadow(&machine->mmu, gfn(ROOTS + pick(rnd, NR_TABLES_USED)));
@@ -325,6 +334,7 @@ static void setup(void)
 	}
 	machine->poked = false;
 	machine->threads = true;
+	machine->unseen = true;
 }
 
 void threads_run(u64 seed, int milliseconds)

@@ -145,6 +145,8 @@ static void verify(struct vcpu *v, struct operation *op, struct oracle *o,
 	verdicts.mmio += out->kind == MMIO;
 	verdicts.known += out->known;
 	if (out->kind == DONE) {
+		if (!out->hardware && !out->in_loop)
+			use_by_software(o->gfn);
 		verdicts.done++;
 		verdicts.by_format[o->format]++;
 		verdicts.emulated += !out->hardware;
@@ -207,6 +209,11 @@ void verify_failed(void)
 		describe(now.v, now.op, now.o, now.out);
 }
 
+bool verify_runs(void)
+{
+	return now.v;
+}
+
 const struct vcpu *verify_now(void)
 {
 	return now.disturbed || disturbing ? NULL : now.v;
@@ -252,9 +259,15 @@ struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_la
 	now.o = &o;
 	now.out = &out;
 	now.disturbed = false;
+	/* The host may ask in the middle of it. */
+	use_tried(&o, machine->disturb);
 	out = vcpu_access(v, op);
 	if (now.disturbed)
 		oracle_walk(v, &op->a, &o);
+	if (out.exits) {
+		use_tried(&before, now.disturbed || !out.hardware);
+		use_tried(&o, now.disturbed || !out.hardware);
+	}
 	if (may_lack_memory && (out.kind == NOMEM || out.kind == USER)) {
 		resync_marks(&o);
 	} else if (now.disturbed && out.kind == USER && want_before == USER) {
@@ -280,6 +293,7 @@ void verified_translation(struct vcpu *v, const struct access *a)
 	oracle_walk(v, a, &o);
 	if (o.kind == O_NOROOT)
 		return;
+	use_tried(&o, false);
 	vcpu_exit(v);
 	ret = shvm_mmu_translate(&v->mv, gva(a->addr), access_flags(a), &at, &error);
 	CHECK(ret == (o.kind == O_HOST ? -EFAULT : o.kind == O_FAULT),

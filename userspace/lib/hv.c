@@ -109,6 +109,13 @@ void hv_memory_add(struct hv *hv, u64 gpa, void *host, u64 size)
 		    (unsigned long long)size >> 20, (unsigned long long)gpa, strerror(errno));
 }
 
+void hv_shadow_pages_set(struct hv *hv, unsigned int pages)
+{
+	if (ioctl(hv->vm_fd, SHVM_SET_NR_MMU_PAGES, (unsigned long)pages) < 0)
+		die("KVM takes 64 or more", "%s refuses %u shadow pages: %s", hv->path, pages,
+		    strerror(errno));
+}
+
 void hv_vcpu_create(struct hv *hv)
 {
 	int size = ioctl(hv->dev_fd, SHVM_GET_VCPU_MMAP_SIZE, 0);

@@ -39,6 +39,8 @@ int hv_cap(struct hv *hv, unsigned long cap);
 /* Makes the VM with its PIC and PIT. */
 void hv_vm_create(struct hv *hv);
 void hv_memory_add(struct hv *hv, u64 gpa, void *host, u64 size);
+/* The most memory for shadow page tables, in pages of 4 KiB; behind hv_memory_add(). */
+void hv_shadow_pages_set(struct hv *hv, unsigned int pages);
 void hv_vcpu_create(struct hv *hv);
 
 /* Any thread. Level of an ISA interrupt line; wakes a vCPU that waits in HLT. */

@@ -26,6 +26,7 @@ static const struct counter {
 	COUNTER(shadow_pages_max),
 	COUNTER(shadow_budget),
 	COUNTER(reclaims),
+	COUNTER(reclaims_given),
 	COUNTER(rmap_entries),
 	COUNTER(chain_bytes),
 	COUNTER(tlb_flush_requests),

@@ -95,6 +95,7 @@ struct machine {
 	u64 exits[NR_EXIT_REASONS + 1]; /* last: reasons beyond the table */
 	u64 kicks;
 	FILE *marks; /* or NULL */
+	const char *shadow_pages; /* the next of --shadow-pages, or NULL */
 };
 
 /* memory.c */
@@ -140,6 +141,7 @@ void port_access(struct machine *m, u16 port, bool out, u8 *data, unsigned int s
 /* marks.c */
 void marks_open(struct machine *m, const char *path);
 void marks_start(struct machine *m);
+void shadow_pages_next(struct machine *m);
 void mark_out(struct machine *m, u16 port, u8 value);
 
 /* run.c */

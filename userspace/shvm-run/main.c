@@ -28,6 +28,7 @@ struct options {
 	const char *dev;
 	u64 mem;
 	unsigned int timeout_s;
+	const char *shadow_pages;
 	bool verbose;
 	const char *marks;
 	bool stats;
@@ -42,6 +43,7 @@ enum {
 	OPT_KVM_LEAVES,
 	OPT_NO_KVM_LEAVES,
 	OPT_TIMEOUT,
+	OPT_SHADOW_PAGES,
 };
 
 static const struct option long_options[] = {
@@ -50,6 +52,7 @@ static const struct option long_options[] = {
 	{ "append", required_argument, NULL, 'a' },
 	{ "mem", required_argument, NULL, 'm' },
 	{ "dev", required_argument, NULL, 'd' },
+	{ "shadow-pages", required_argument, NULL, OPT_SHADOW_PAGES },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "stats", no_argument, NULL, OPT_STATS },
 	{ "marks", required_argument, NULL, OPT_MARKS },
@@ -70,6 +73,8 @@ static const char help_text[] =
 	"  -a, --append STRING  more kernel parameters, after \"console=ttyS0 nolapic noapic pci=off\"\n"
 	"  -m, --mem SIZE       guest memory, with suffix K, M or G (default 256M)\n"
 	"  -d, --dev FILE       hypervisor device (default /dev/shvm; /dev/kvm works too)\n"
+	"      --shadow-pages N[,N...]  most pages of 4 KiB for shadow page tables (default: by --mem);\n"
+	"                       the next N from each write of ff to port f5 on\n"
 	"      --timeout N      end the guest after N seconds, with status 3\n"
 	"      --stats          at the end, print times and the hypervisor's counters\n"
 	"      --marks FILE     print the counters to FILE at each write to port f5\n"
@@ -158,6 +163,9 @@ static void parse_option(struct options *o, int opt, char **argv)
 	case OPT_TIMEOUT:
 		o->timeout_s = parse_seconds(optarg);
 		break;
+	case OPT_SHADOW_PAGES:
+		o->shadow_pages = optarg;
+		break;
 	case OPT_STATS:
 		o->stats = true;
 		break;
@@ -234,6 +242,8 @@ static void machine_create(struct machine *m, const struct options *o)
 	stage("VM created on %s, %s", o->dev,
 	      m->hv.own_chip ? "shvm's PIC and PIT" : "KVM's irqchip and PIT");
 	memory_create(m, o->mem);
+	m->shadow_pages = o->shadow_pages;
+	shadow_pages_next(m);
 	entry = linux_load(m, &o->boot);
 	acpi_build(m);
 	hv_vcpu_create(&m->hv);

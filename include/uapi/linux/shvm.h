@@ -45,7 +45,7 @@
 #define SHVM_NR_INTERRUPTS	256	/* vectors of a CPU */
 #define SHVM_MAX_CPUID_ENTRIES	256	/* most entries in a struct shvm_cpuid2 */
 #define SHVM_MAX_MSR_ENTRIES	255	/* most entries in a struct shvm_msrs */
-#define SHVM_MIN_MMU_PAGES	64	/* least budget of SHVM_SET_NR_MMU_PAGES */
+#define SHVM_MIN_MMU_PAGES	64	/* shadow pages with which a vCPU always gets on */
 
 /*
  * ---- Capabilities: SHVM_CHECK_EXTENSION -------------------------------------------------------
@@ -80,6 +80,7 @@
 #define SHVM_CAP_PIC_PIT	(SHVM_OWN_BASE + 0) /* SHVM_CREATE_PIC_PIT, SHVM_IRQ_LINE */
 #define SHVM_CAP_STATS		(SHVM_OWN_BASE + 1) /* SHVM_GET_STATS */
 #define SHVM_CAP_DEBUG		(SHVM_OWN_BASE + 2) /* debug module: SHVM_AUDIT, SHVM_DEBUG_CTL */
+#define SHVM_CAP_WORKING_SET	(SHVM_OWN_BASE + 3) /* SHVM_GET_WORKING_SET */
 
 /*
  * ---- Structures of the system fd --------------------------------------------------------------
@@ -162,7 +163,7 @@ struct shvm_stats {
 	__u64 shadow_pages;	/* in use now, 4 KiB each */
 	__u64 shadow_pages_max;	/* most in use at any time */
 	__u64 shadow_budget;	/* as SHVM_GET_NR_MMU_PAGES */
-	__u64 reclaims;		/* shadow pages taken back to stay within the budget */
+	__u64 reclaims;		/* shadow pages recycled */
 
 	__u64 rmap_entries;	/* leaf shadow entries now */
 	__u64 chain_bytes;	/* memory of reverse-map chains now, with what vCPUs have ready */
@@ -178,7 +179,7 @@ struct shvm_stats {
 	__u64 cr3_slow;		/* the other guest CR3 loads */
 
 	__u64 large_maps;	/* shadow entries of 2 MiB or 1 GiB made */
-	__u64 large_splits;	/* large pages torn because the guest made a page table in them */
+	__u64 large_splits;	/* large pages torn: a page table in them, SHVM_WORKING_SET_FINE */
 
 	__u64 oos_tables;	/* shadow pages of tables to which stores go through now */
 	__u64 oos_opens;	/* page tables to which stores were let through */
@@ -186,8 +187,40 @@ struct shvm_stats {
 
 	__u64 pf_rescued;	/* faults without an exit made stale by stores of the VMM */
 
-	__u64 reserved[35];
+	__u64 reclaims_given;	/* of reclaims: the host or another VM needed the memory */
+
+	__u64 reserved[34];
 };
+
+/* SHVM_GET_WORKING_SET */
+struct shvm_working_set {
+	__u64 first_page;	/* guest frame: guest-physical address / 4096 */
+	__u64 nr_pages;		/* at least 1 */
+	__u64 ages;		/* address of __u32[nr_pages]: an answer for each page */
+	__u32 flags;		/* SHVM_WORKING_SET_FINE */
+	__u32 pad;
+	__u64 reserved[2];
+};
+
+/*
+ * Up to SHVM_WORKING_SET_TEARS large pages that the guest has used since the last call are left in
+ * pieces of 4 KiB for a while, the first ones of the range, so that later calls tell which of their
+ * pages are used. Each costs the guest some 64 faults.
+ */
+#define SHVM_WORKING_SET_FINE	(1U << 0)
+#define SHVM_WORKING_SET_TEARS	16
+
+/*
+ * An answer. The age is in tenths of a second (with steps of 32 jiffies of the host, 1.3 tenths if
+ * HZ is 250) and counts from when the last use was seen, which is at this call for all since the
+ * one before. So it says for how long at least the page is idle.
+ */
+#define SHVM_WORKING_SET_AGE		0x3fffffffU /* mask of the age */
+#define SHVM_WORKING_SET_NO_MEMORY	0x3fffffffU /* as the age: no slot is there */
+#define SHVM_WORKING_SET_NEVER		0x3ffffffeU /* as the age: no use was seen */
+#define SHVM_WORKING_SET_MOST		0x3ffffffdU /* highest age */
+#define SHVM_WORKING_SET_TABLE		(1U << 30)  /* a page table; the CPU's walks are not seen */
+#define SHVM_WORKING_SET_LARGE		(1U << 31)  /* the age is that of a large page around it */
 
 /* SHVM_DEBUG_CTL, struct shvm_debug_ctl.op */
 #define SHVM_DEBUG_ZAP_ALL	1	/* drop every shadow entry of the VM now */
@@ -521,9 +554,11 @@ struct shvm_run {
 #define SHVM_CREATE_VCPU	_IO(SHVMIO, 0x41)
 
 /*
- * SHVM_SET_NR_MMU_PAGES (VM; in: number of 4 KiB shadow pages, at least SHVM_MIN_MMU_PAGES).
- * The budget for shadow page tables. A smaller one takes effect before the call returns. Errors:
- * EINVAL less than the minimum, or more than 2^32 - 1.
+ * SHVM_SET_NR_MMU_PAGES (VM; in: number of 4 KiB shadow pages).
+ * The budget for shadow page tables; 0: the default, which follows the size of the memory slots. A
+ * smaller one takes effect before the call returns. With less than SHVM_MIN_MMU_PAGES SHVM_RUN
+ * gives ENOMEM if the tables of one instruction do not fit; with a larger budget the guest goes on.
+ * Errors: EINVAL more than 2^32 - 1.
  */
 #define SHVM_SET_NR_MMU_PAGES	_IO(SHVMIO, 0x44)
 
@@ -594,6 +629,18 @@ struct shvm_run {
  * waits for a vCPU that waits. Errors: EINVAL unknown op or pause point, or an arg out of range.
  */
 #define SHVM_DEBUG_CTL		_IOW(SHVMIO_OWN, 0x03, struct shvm_debug_ctl)
+
+/*
+ * SHVM_GET_WORKING_SET (VM; in: struct shvm_working_set; out: what it points to).
+ * How long ago the guest has used each page of a range; what the VMM does to the memory by itself
+ * is no use, but what shvm reads and writes for an instruction that it emulates is; walks of page
+ * tables are not seen. Holds no vCPU up. What the host learns of the use of its pages, and so what
+ * it swaps out, is the same with and without these calls. Any number of calls may run at a time,
+ * each of them sees the uses that others have seen. Memory that was unmapped in the VMM begins as
+ * SHVM_WORKING_SET_NEVER, swapped out memory keeps its age. Errors: EINVAL no page, pages beyond
+ * 2^32; EFAULT also when part of the answers was written; EINTR only for a fatal signal.
+ */
+#define SHVM_GET_WORKING_SET	_IOW(SHVMIO_OWN, 0x04, struct shvm_working_set)
 
 /*
  * ---- ioctls of the vCPU fd --------------------------------------------------------------------

@@ -344,7 +344,12 @@ static inline void hlist_add_head_rcu(struct hlist_node *n, struct hlist_head *h
 	__atomic_store_n(&h->first, n, __ATOMIC_RELEASE);
 }
 
-static inline void hlist_del_rcu(struct hlist_node *n)
+static inline bool hlist_unhashed(const struct hlist_node *n)
+{
+	return !n->pprev;
+}
+
+static inline void hlist_del_init_rcu(struct hlist_node *n)
 {
 	__atomic_store_n(n->pprev, n->next, __ATOMIC_RELAXED);
 	if (n->next)

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Files of /proc, /sys and cgroups.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sysfile.h"
+
+long sysfile_number(const char *path, const char *word)
+{
+	FILE *f = fopen(path, "r");
+	char line[256];
+	long n = -1;
+
+	while (f && n < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, word, strlen(word)))
+			n = atol(line + strlen(word));
+	if (f)
+		fclose(f);
+	return n;
+}
+
+int sysfile_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+bool sysfile_have_swap(void)
+{
+	return sysfile_number("/proc/meminfo", "SwapTotal:") > 0;
+}
+
+bool cgroup_enter(const char *dir)
+{
+	char path[128];
+
+	sysfile_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return false;
+	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	if (sysfile_write(path, "0"))
+		return false;
+	snprintf(path, sizeof(path), "%s/memory.max", dir);
+	return !access(path, W_OK);
+}
+
+void cgroup_leave(const char *dir)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/memory.max", dir);
+	sysfile_write(path, "max");
+	sysfile_write("/sys/fs/cgroup/cgroup.procs", "0");
+	rmdir(dir);
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stories about what is given up first when shadow pages are few.
+ */
+#include "story.h"
+
+#define TABLES		100	/* frames for many tables */
+#define NR_PROCESSES	20
+#define NR_HOT		4
+#define NR_LEAF		60
+#define NR_HOT_LEAF	6
+
+static bool is_shadowed(u64 table)
+{
+	struct shvm_sp *sp;
+
+	hlist_for_each_entry_rcu(sp, shvm_sp_bucket(&machine->mmu, gfn(table)), hash)
+		if (sp->gfn.v == table && !sp->role.direct)
+			return true;
+	return false;
+}
+
+static void budget(u64 pages)
+{
+	CHECK(!shvm_mmu_set_budget(&machine->mmu, pages), "budget");
+	CHECK(shvm_mmu_budget(&machine->mmu) == pages, "it is another one");
+}
+
+static void run_process(struct vcpu *v, u64 i)
+{
+	vcpu_load_cr3(v, (TABLES + i) << 12);
+	expect(v, i & 1 ? READ : WRITE, false, at(0, 0, 0, i % 8), DONE);
+}
+
+/* Processes that run often, and others in turn: how often one of the former has lost its root. */
+static u64 roots_lost(void)
+{
+	u64 i, n, lost = 0;
+	struct vcpu *v;
+
+	story_begin(1);
+	v = machine->vcpu;
+	budget(24);
+	for (i = 0; i < NR_PROCESSES; i++) {
+		poke(TABLES + i, 0, (TABLES + NR_PROCESSES + i) << 12 | ALL);
+		poke(TABLES + NR_PROCESSES + i, 0, (u64)L2 << 12 | ALL);
+	}
+	for (n = 0; n < 300; n++) {
+		i = n % 2 ? n / 2 % NR_HOT : NR_HOT + n / 2 % (NR_PROCESSES - NR_HOT);
+		if (n > 4 * NR_HOT && n % 2)
+			lost += !is_shadowed(TABLES + i);
+		run_process(v, i);
+		CHECK(shvm_sp_count(&machine->mmu) <= 24, "budget exceeded");
+	}
+	CHECK(atomic64_read(&machine->mmu.stats.reclaimed) > 100, "little was recycled");
+	story_end();
+	return lost;
+}
+
+static void least_recently_loaded(void)
+{
+	u64 lost = roots_lost();
+
+	CHECK(!lost, "roots in frequent use went %llu times", lost);
+	shvm_mmu_fifo = true;
+	lost = roots_lost();
+	shvm_mmu_fifo = false;
+	CHECK(lost > 10, "first in, first out: they went only %llu times", lost);
+}
+
+/* One address space, whose root stays loaded: by A, which only the hardware sets. */
+static void second_chance(void)
+{
+	struct vcpu *v;
+	u64 i, n;
+
+	story_begin(1);
+	v = machine->vcpu;
+	budget(32);
+	for (i = 0; i < NR_LEAF; i++) {
+		poke(L2, i, (TABLES + i) << 12 | ALL);
+		poke(TABLES + i, 0, (DATA + i % 20) << 12 | ALL);
+	}
+	for (n = 0; n < 400; n++) {
+		i = n % 2 ? n / 2 % NR_HOT_LEAF :
+			    NR_HOT_LEAF + n / 2 % (NR_LEAF - NR_HOT_LEAF);
+		/* The first time that A is looked at it tells nothing. */
+		if (n > 100 && n % 2)
+			CHECK(is_shadowed(TABLES + i), "a table in use went");
+		CHECK(!n || (is_shadowed(L2) && is_shadowed(L3)), "a table above them went");
+		expect(v, n & 2 ? READ : WRITE, false, at(0, 0, i, 0), DONE);
+		/* The next use is seen by A alone. */
+		vcpu_exit(v);
+		CHECK(shvm_sp_count(&machine->mmu) <= 32, "budget exceeded");
+	}
+	story_end();
+}
+
+/* As many flushes as rounds; and what only roots in use hold cannot go. */
+static void one_flush_for_many(void)
+{
+	s64 flushes, gone;
+	struct vcpu *v;
+	u64 i;
+
+	story_begin(1);
+	v = machine->vcpu;
+	for (i = 0; i < NR_LEAF; i++) {
+		poke(L2, i, (TABLES + i) << 12 | ALL);
+		poke(TABLES + i, 0, (DATA + i % 20) << 12 | ALL);
+		expect(v, READ, false, at(0, 0, i, 0), DONE);
+	}
+	flushes = atomic64_read(&machine->mmu.stats.tlb_flushes);
+	gone = shvm_sp_count(&machine->mmu);
+	budget(1);
+	flushes = atomic64_read(&machine->mmu.stats.tlb_flushes) - flushes;
+	gone -= shvm_sp_count(&machine->mmu);
+	CHECK(gone > NR_LEAF && flushes <= 3, "%lld flushes for %lld pages", flushes, gone);
+	CHECK(is_shadowed(ROOT) && shvm_sp_count(&machine->mmu) == 1, "the root in use went");
+	budget(5);
+	expect(v, READ, false, at(0, 0, 1, 0), DONE);
+	expect(v, READ, false, at(0, 0, 2, 0), DONE);
+	story_end();
+}
+
+static enum outcome_kind starving_access(struct vcpu *v, u64 n)
+{
+	struct operation op = {
+		.a = { .addr = at(0, n % 3, 0, n % 3), .kind = READ }, .len = 8,
+	};
+
+	return verified_access(v, &op, true).kind;
+}
+
+/* Tables that take each other's place before the instruction is over: that ends. */
+static void starving(void)
+{
+	struct vcpu *v;
+	u64 n;
+
+	story_begin(1);
+	v = machine->vcpu;
+	budget(6);
+	for (n = 0; n < 3; n++) {
+		poke(L3, n, (TABLES + n) << 12 | ALL);
+		poke(TABLES + n, 0, (u64)L1 << 12 | ALL);
+	}
+	for (n = 0; n < 1000; n++) {
+		/* All of it is one instruction. */
+		v->accesses = 0;
+		if (starving_access(v, n) == NOMEM)
+			break;
+	}
+	CHECK(n > 16 && n < 1000, "an instruction without end: %llu faults", n);
+	/* Each of them gets on. */
+	for (n = 0; n < 1000; n++)
+		CHECK(starving_access(v, n) == DONE, "one that gets on was stopped");
+	budget(20);
+	for (n = 0; n < 1000; n++) {
+		v->accesses = 0;
+		CHECK(starving_access(v, n) == DONE, "stopped with enough memory");
+	}
+	story_end();
+}
+
+static const struct directed stories[] = {
+	{ "least-recently-loaded", least_recently_loaded },
+	{ "second-chance", second_chance },
+	{ "one-flush-for-many", one_flush_for_many },
+	{ "starving", starving },
+};
+
+const struct directed_set recycle_tests = { stories, ARRAY_SIZE(stories) };
