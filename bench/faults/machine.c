@@ -174,6 +174,11 @@ void shvm_arch_reload_roots(struct shvm_mmu *mmu)
 {
 }
 
+int shvm_arch_make_room(u32 want)
+{
+	return 0;
+}
+
 bool shvm_arch_root_in_use(struct shvm_mmu *mmu, const struct shvm_sp *sp)
 {
 	struct machine *m = container_of(mmu, struct machine, mmu);
