@@ -545,7 +545,8 @@ struct outcome vcpu_access(struct vcpu *v, struct operation *op)
 			out.nth = (op->a.addr >> 12) - e->page;
 			out.hfn = e->hfn + out.nth;
 			perform(op, out.hfn, op->a.addr & (SHVM_PAGE_SIZE - 1));
-			if (!out.from_tlb && e != &v->look.entry)
+			out.walked = !out.from_tlb && e != &v->look.entry;
+			if (out.walked)
 				use_walked(out.hfn, e->level);
 			return out;
 		}

@@ -210,6 +210,7 @@ struct outcome {
 	u32 error;
 	u64 gpa, hfn;
 	bool hardware, from_tlb;
+	bool walked;		/* hardware: by the shadow tables as they were then */
 	bool direct;		/* a fault that did not exit */
 	bool known;		/* MMIO, by the shadow tables alone */
 	bool in_loop;		/* a store that the entry loop has done */

@@ -265,8 +265,9 @@ struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_la
 	if (now.disturbed)
 		oracle_walk(v, &op->a, &o);
 	if (out.exits) {
-		use_tried(&before, now.disturbed || !out.hardware);
-		use_tried(&o, now.disturbed || !out.hardware);
+		/* What the exit has mapped is used, whatever size it is, though not walked after it. */
+		use_tried(&before, now.disturbed || !out.walked);
+		use_tried(&o, now.disturbed || !out.walked);
 	}
 	if (may_lack_memory && (out.kind == NOMEM || out.kind == USER)) {
 		resync_marks(&o);
