@@ -146,10 +146,10 @@ static bool head_clear_young(struct host_range *r, const struct head_place *at)
 		shvm_lock_rmap(at->head);
 		young = shvm_rmap_clear_young(at->head);
 		if (young)
-			shvm_age_see(at->age);
+			shvm_age_see_told(at->age);
 		shvm_unlock_rmap(at->head);
 	}
-	if (!shvm_age_tell(at->age) && !young)
+	if (!young && !shvm_age_tell(at->age))
 		return false;
 	r->young++;
 	if (!range_has_all(r, at->f, at->level))

@@ -74,6 +74,12 @@ static inline void shvm_age_see(struct shvm_age *age)
 	age_change(age, ~SHVM_AGE_DUE, shvm_age_now() << 1);
 }
 
+/* A use was seen, and the host is being told of this and all before. */
+static inline void shvm_age_see_told(struct shvm_age *age)
+{
+	age_change(age, ~0u, shvm_age_now() << 1);
+}
+
 /* The host has to be told of a use, whenever it was. */
 static inline void shvm_age_owe(struct shvm_age *age)
 {

@@ -172,7 +172,7 @@ group-before-the-first	rmap/slot.c	s/n = slot->npages \/ level_frames\(level\)/n
 large-in-the-chain-of-its-frame	mmu/entry.c	s/if \(level == 1\) \{/if (1) {/
 large-age-lost	mmu/entry.c	s/home->age = &home->large->age;/static struct shvm_age none;\n\n\thome->age = &none;/
 large-age-lost-by-tables	mmu/large.c	s/&large->head, &large->age\)/&large->head, &(struct shvm_age){ 0 })/
-large-age-not-asked	mmu/host.c	s/if \(!large \|\| !head_clear_young\(&large->head, &large->age\)\)/if (1)/
+large-age-not-asked	mmu/host.c	s/(bool young = false;\n\n\tif \()/$1at->level == 1 && /
 age-lost-by-zap	rmap/rmap.c	s/(u32 shvm_rmap_zap.*?)age_fold\(age, (xchg[^;]*)\);/$1$2;/s
 age-lost-by-remove	rmap/rmap.c	s/age_fold\(age, (xchg[^;]*)\);/$1;/
 age-of-neighbours	mmu/entry.c	s/dirty, &leaf\.host, 0\);\n\tshvm_entry_install\(mv, sp, index, &leaf\);/dirty, \&leaf.host, 0) | SPTE_A;\n\tshvm_entry_install(mv, sp, index, \&leaf);/
@@ -181,9 +181,9 @@ age-lost-by-comparing	mmu/entry.c	s/want = new \| \(old & \(SPTE_A \| SPTE_D\)\)
 age-told-for-ever	rmap/age.h	s/return age_change\(age, SHVM_AGE_DUE, 0\);/return shvm_age_is_due(age);/
 age-hidden-by-working-set	mmu/working_set.c	s/shvm_age_keep\(age\);/shvm_age_see(age);/
 age-kept-by-working-set	mmu/working_set.c	s/if \(!shvm_rmap_clear_young\(head\)\)/if (!shvm_rmap_is_young(head))/
-age-hidden-by-host	mmu/host.c	s/\t\t\tshvm_age_see\(age\);/\t\t\t;/
-age-of-the-asked-part-only	mmu/host.c	s/\t\t\tgroup_owe_rest\([^;]*;/\t\t\t;/
-age-of-more-than-the-group	mmu/host.c	s/if \(g\.v >= first\.v && g\.v \+ piece <= end\.v\)/if (0)/
+age-hidden-by-host	mmu/host.c	s/shvm_age_see_told\(at->age\)/shvm_age_tell(at->age)/
+age-of-the-asked-part-only	mmu/host.c	s/\tgroup_owe_rest\(r, at[^;]*;/\t;/
+age-of-more-than-the-group	mmu/host.c	s/if \(range_has_all\(r, g, level - 1\)\)/if (0)/
 age-survives-munmap	rmap/age.h	s/age_change\(age, ~0u, 0\);/age_change(age, SHVM_AGE_DUE, 0);/
 age-of-software-unseen	mmu/gfn.c	s/shvm_age_see\([^;]*;/;/
 age-of-looks	mmu/gfn.c	s/\treturn (READ_ONCE\(s->invalid\))/\tshvm_age_see(\&slot_gfn_state(s, f)->age);\n\treturn $1/
@@ -192,8 +192,8 @@ age-of-large-unseen	mmu/working_set.c	s/return shvm_age_time\(&large->age\);/ret
 age-tears-what-is-idle	mmu/working_set.c	s/if \(use_collect\(w, &large->head, &large->age\) && \*w->tear\)/use_collect(w, \&large->head, \&large->age);\n\t\tif (*w->tear)/
 age-tears-without-end	mmu/working_set.c	s/\t\t\t--\*w->tear;/\t\t\t;/
 age-torn-without-rest	mmu/large.c	s/TEAR_FAULTS;/0;/
-large-stays-mapped	mmu/host.c	s/head_zap\(mmu, &large->head, &large->age\);/;/
-large-of-the-first-group-only	mmu/host.c	s/f = level_next\(f, level\)/f = end/g
+large-stays-mapped	mmu/host.c	s/(if \()(READ_ONCE\(\*at->head\)\) \{\n\t\tshvm_lock_rmap\(at->head\);\n\t\tgone)/$1at->level == 1 && $2/
+large-of-the-first-group-only	mmu/host.c	s/at\.f = level_next\(at\.f, at\.level\)/at.f = r->end/
 never-put-together	mmu/reclaim.c	s/\t\tshvm_large_merge\([^;]*;/;/
 put-together-on-paper	mmu/large.c	s/\tshvm_sp_unlink\(mmu, sp\);/;/
 torn-for-ever	mmu/large.c	s/return \(s64\)\(READ_ONCE\(large->rest\)[^;]*;/return READ_ONCE(large->rest);/

@@ -265,7 +265,7 @@ struct outcome verified_access(struct vcpu *v, struct operation *op, bool may_la
 	if (now.disturbed)
 		oracle_walk(v, &op->a, &o);
 	if (out.exits) {
-		/* What the exit has mapped is used, whatever size it is, though not walked after it. */
+		/* What the exit has mapped is marked as used, though it may not be walked after. */
 		use_tried(&before, now.disturbed || !out.walked);
 		use_tried(&o, now.disturbed || !out.walked);
 	}
