@@ -19,7 +19,7 @@ kasan_kdir := $(top)/build/kasan-kernel/obj
 flavour := $(if $(DEBUG),debug,release)
 objdir := build/$(flavour)
 
-.PHONY: all module userspace selftests run check check-full check-long check-debug check-kasan bench bench-host bench-swap lint clean distclean help
+.PHONY: all module userspace selftests run check check-full check-long check-debug check-kasan check-kernels bench bench-host bench-swap lint clean distclean help
 .PHONY: machine-modules prepared test-programs
 
 all: module userspace
@@ -85,6 +85,13 @@ check-kasan: prepared selftests
 	$(MAKE) module KDIR=$(kasan_kdir) DEBUG= objdir=build/kasan-kernel/modules/release
 	testbed/check kasan
 
+# The module, built and loaded on the newest kernel it is for.
+check-kernels: test-programs
+	testbed/prepare kernel-6.12
+	$(MAKE) module KDIR=$(top)/build/kernel-6.12/headers DEBUG= objdir=build/kernel-6.12/modules/release
+	$(MAKE) module KDIR=$(top)/build/kernel-6.12/headers DEBUG=1 objdir=build/kernel-6.12/modules/debug
+	testbed/check kernels
+
 bench:
 	bench/run $(if $(KVM),--kvm)
 
@@ -118,6 +125,7 @@ help:
 	@echo 'make check-debug tests on a kernel with lockdep, kmemleak and failing allocations;'
 	@echo '                 builds that kernel first (once)'
 	@echo 'make check-kasan tests on that kernel with KASAN; builds it first (once)'
+	@echo 'make check-kernels  tests on Debian's kernel 6.12, which is fetched, not installed'
 	@echo 'make bench       measurements, shvm beside kvm_intel ept=0'
 	@echo '  KVM=1          measure KVM anew instead of taking the stored figures'
 	@echo 'make bench-host  faults of several vCPUs at a time, by threads on this computer'

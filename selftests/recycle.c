@@ -14,29 +14,19 @@
 
 #include "kselftest_harness.h"
 #include "shvm_test.h"
+#include "sysfile.h"
 
 FIXTURE(recycle)
 {
 	struct test_vm *vm;
 };
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 static int write_number(const char *path, long n)
 {
 	char text[32];
 
 	snprintf(text, sizeof(text), "%ld", n);
-	return write_text(path, text);
+	return sysfile_write(path, text);
 }
 
 #define PARAMETER(name)	"/sys/module/shvm/parameters/" name
@@ -279,7 +269,7 @@ TEST_F_TIMEOUT(recycle, limit_is_shared_by_the_busy, 120)
 /* Asks every shrinker for all that it has. */
 static int ask_shrinkers(void)
 {
-	return write_text("/proc/sys/vm/drop_caches", "2");
+	return sysfile_write("/proc/sys/vm/drop_caches", "2");
 }
 
 TEST_F_TIMEOUT(recycle, shrinker_takes_all_but_roots_in_use, 120)
@@ -343,21 +333,6 @@ TEST_F(recycle, tiny_limit)
 
 #define CGROUP	"/sys/fs/cgroup/shvm_recycle"
 
-/* Moves this process into a memory cgroup of its own. */
-static bool cgroup_enter(void)
-{
-	write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-	return (!mkdir(CGROUP, 0755) || errno == EEXIST) &&
-	       !write_text(CGROUP "/cgroup.procs", "0") && !access(CGROUP "/memory.max", W_OK);
-}
-
-static void cgroup_leave(void)
-{
-	write_text(CGROUP "/memory.max", "max");
-	write_text("/sys/fs/cgroup/cgroup.procs", "0");
-	rmdir(CGROUP);
-}
-
 /*
  * A cgroup that needs memory gets it from the VM that it pays for, and not from another one. The
  * debug module keeps what it frees for a while, but counts it.
@@ -368,9 +343,10 @@ TEST_F_TIMEOUT(recycle, cgroup_gets_memory_back, 120)
 	struct test_vcpu *outside = spread_vcpu(self->vm), *inside;
 	struct test_vm *vm;
 	long now;
+	int err;
 
 	ASSERT_EQ(EXIT_DONE, spread(outside, NR_TABLES, 1));
-	if (!cgroup_enter())
+	if (!cgroup_enter(CGROUP))
 		SKIP(return, "there is no memory cgroup");
 	vm = vm_create();
 	inside = spread_vcpu(vm);
@@ -378,8 +354,10 @@ TEST_F_TIMEOUT(recycle, cgroup_gets_memory_back, 120)
 	now = test_read_number(CGROUP "/memory.current");
 	EXPECT_LT(NR_TABLES * 6 * 1024, now);
 	/* Nothing but shadow pages can go. */
-	ASSERT_EQ(0, write_text(CGROUP "/memory.swap.max", "0"));
-	EXPECT_EQ(0, write_number(CGROUP "/memory.reclaim", NR_TABLES * 4096));
+	ASSERT_EQ(0, sysfile_write(CGROUP "/memory.swap.max", "0"));
+	/* Since 6.4 what shrinkers free does not count for the one who asks. */
+	err = write_number(CGROUP "/memory.reclaim", NR_TABLES * 4096);
+	EXPECT_TRUE(!err || err == -EAGAIN);
 	EXPECT_LT(NR_TABLES / 2, vm_stats(vm).reclaims_given);
 	now -= NR_TABLES * 2048;
 	EXPECT_TRUE(is_debug || test_read_number(CGROUP "/memory.current") < now);
@@ -387,7 +365,7 @@ TEST_F_TIMEOUT(recycle, cgroup_gets_memory_back, 120)
 	EXPECT_EQ(EXIT_DONE, spread(inside, NR_TABLES, 3));
 	EXPECT_EQ(0, vm_audit(vm));
 	vm_free(vm);
-	cgroup_leave();
+	cgroup_leave(CGROUP);
 }
 
 /* The VMM dies at any moment while the host takes memory and other VMs want some. */

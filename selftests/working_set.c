@@ -16,6 +16,7 @@
 #include "kselftest_harness.h"
 #include "huge.h"
 #include "shvm_test.h"
+#include "sysfile.h"
 #include "worker.h"
 
 #define NR_PAGES	96
@@ -92,19 +93,6 @@ static void let_pass(u32 tenths)
 
 	while (nanosleep(&ts, &ts))
 		;
-}
-
-static int swap_is_on(void)
-{
-	char line[256];
-	int lines = 0;
-	FILE *f = fopen("/proc/swaps", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		lines++;
-	if (f)
-		fclose(f);
-	return lines > 1;
 }
 
 static bool is_present(struct test_vm *vm, u64 gpa)
@@ -210,8 +198,10 @@ TEST_F(working_set, host_knows_what_it_knew)
 {
 	int round, i, of_them = NR_PAGES / STEP;
 
-	if (!swap_is_on())
+	if (!sysfile_have_swap())
 		SKIP(return, "there is no swap");
+	if (!pageout_spares_used())
+		SKIP(return, "this kernel pages out whatever was used");
 	use(self->vcpu, self->gpa, 1);
 	page_out(self->vm, self->gpa);
 	for (round = 0; round < 3; round++) {
@@ -238,7 +228,7 @@ TEST_F(working_set, swapped)
 {
 	int i;
 
-	if (!swap_is_on())
+	if (!sysfile_have_swap())
 		SKIP(return, "there is no swap");
 	use(self->vcpu, self->gpa, STEP);
 	for (i = 0; i < 3; i++)

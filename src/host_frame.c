@@ -83,7 +83,9 @@ static bool host_look(struct mm_struct *mm, hva_t at, struct host_entry *e)
 /* Marking a page of a file system dirty needs its lock; anonymous and shmem pages do not. */
 static bool frame_is_swap_backed(struct page *page)
 {
-	return PageAnon(page) || PageSwapBacked(page) || PageHuge(page);
+	struct folio *folio = page_folio(page);
+
+	return folio_test_anon(folio) || folio_test_swapbacked(folio) || folio_test_hugetlb(folio);
 }
 
 /*

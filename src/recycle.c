@@ -205,9 +205,7 @@ static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_contro
 	return gone ?: SHRINK_STOP;
 }
 
-static struct shvm_shrinker shrinker = {
-	.shrinker = { .count_objects = shrink_count, .scan_objects = shrink_scan },
-};
+static struct shvm_shrinker shrinker;
 
 /* --- VMs come and go --- */
 
@@ -224,7 +222,7 @@ int shvm_recycle_add(struct shvm *vm)
 	spin_lock(&vms_lock);
 	list_add_tail_rcu(&share->link, &vms);
 	spin_unlock(&vms_lock);
-	list_lru_add(&shrinker.lru, &share->lru);
+	shvm_shrinker_add(&shrinker, &share->lru);
 	return 0;
 }
 
@@ -232,7 +230,7 @@ void shvm_recycle_del(struct shvm *vm)
 {
 	struct shvm_share *share = vm->share;
 
-	list_lru_del(&shrinker.lru, &share->lru);
+	shvm_shrinker_del(&shrinker, &share->lru);
 	spin_lock(&vms_lock);
 	list_del_rcu(&share->link);
 	spin_unlock(&vms_lock);
@@ -248,7 +246,7 @@ int shvm_recycle_module_init(void)
 					NULL);
 	if (!share_cache)
 		return -ENOMEM;
-	err = shvm_shrinker_register(&shrinker, "shvm-shadow");
+	err = shvm_shrinker_register(&shrinker, "shvm-shadow", shrink_count, shrink_scan);
 	if (err)
 		kmem_cache_destroy(share_cache);
 	return err;

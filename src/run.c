@@ -36,6 +36,18 @@ static enum shvm_next run_interrupted(struct shvm_vcpu *vcpu)
 	return run_error(vcpu, -EINTR);
 }
 
+/*
+ * The kernel has work for this thread that is done on its way to user space (task work, the limit
+ * of its memory cgroup). It comes back by itself, as after a signal that nobody handles: whoever
+ * looks for signals finds none and restarts the system call. If one came meanwhile, it is EINTR.
+ */
+static enum shvm_next run_pass_user_space(struct shvm_vcpu *vcpu)
+{
+	vcpu->run->exit_reason = SHVM_EXIT_INTR;
+	set_thread_flag(TIF_SIGPENDING);
+	return run_error(vcpu, -ERESTARTNOHAND);
+}
+
 static bool run_has_irqchip(struct shvm_vcpu *vcpu)
 {
 	return smp_load_acquire(&vcpu->vm->irqchip);	/* pairs with irqchip_create() */
@@ -162,8 +174,10 @@ static enum shvm_next run_once(struct shvm_vcpu *vcpu)
 	WRITE_ONCE(vcpu->ran_at, jiffies);
 	if (READ_ONCE(vcpu->vm->broken))
 		return run_error(vcpu, -EIO);
-	if (shvm_vcpu_must_return())
+	if (signal_pending(current))
 		return run_interrupted(vcpu);
+	if (shvm_vcpu_must_return())
+		return run_pass_user_space(vcpu);
 	cond_resched();
 	next = run_requests(vcpu);
 	if (next != SHVM_NEXT_ENTER)

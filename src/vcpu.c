@@ -22,6 +22,7 @@
 #include <linux/mm.h>
 #include <linux/smp.h>
 #include <linux/slab.h>
+#include <trace/events/ipi.h>	/* smp_send_reschedule() traces since 6.4 */
 
 #include "mmu/mmu.h"
 #include "vcpu.h"

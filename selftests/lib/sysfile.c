@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,6 +41,21 @@ int sysfile_write(const char *path, const char *text)
 bool sysfile_have_swap(void)
 {
 	return sysfile_number("/proc/meminfo", "SwapTotal:") > 0;
+}
+
+bool pageout_spares_used(void)
+{
+	const size_t size = sysconf(_SC_PAGESIZE);
+	unsigned char resident = 0;
+	char *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return false;
+	*(volatile char *)page = 1;
+	madvise(page, size, MADV_PAGEOUT);
+	mincore(page, size, &resident);
+	munmap(page, size);
+	return resident & 1;
 }
 
 bool cgroup_enter(const char *dir)

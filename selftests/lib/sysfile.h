@@ -12,6 +12,8 @@ long sysfile_number(const char *path, const char *word);
 /* 0 or -errno */
 int sysfile_write(const char *path, const char *text);
 bool sysfile_have_swap(void);
+/* Does MADV_PAGEOUT ask what was used, and spare that? Not since Linux 6.9. Needs swap. */
+bool pageout_spares_used(void);
 
 /* Moves this process into a memory cgroup of its own, and back. False: there is no such cgroup. */
 bool cgroup_enter(const char *dir);

@@ -11,6 +11,7 @@
 #define SHVM_RMAP_H
 
 #include <linux/atomic.h>
+#include <linux/processor.h>	/* bit_spinlock.h of 6.12 forgets it */
 #include <linux/bit_spinlock.h>
 
 #include "../rank.h"

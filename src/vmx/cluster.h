@@ -12,8 +12,8 @@
 #define SHVM_VMX_CLUSTER_H
 
 #include <asm/processor-flags.h>
-#include <asm/unaligned.h>
 
+#include "../compat/unaligned.h"
 #include "cr3.h"
 #include "exit_fields.h"
 #include "vmx_internal.h"

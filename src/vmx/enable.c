@@ -14,9 +14,10 @@
 #include <linux/percpu.h>
 #include <linux/reboot.h>
 #include <linux/smp.h>
-#include <linux/syscore_ops.h>
+#include <linux/topology.h>
 #include <asm/tlbflush.h>
 
+#include "../compat/syscore.h"
 #include "vmx_internal.h"
 
 struct vmx_cpu {
@@ -162,10 +163,7 @@ static void vmx_resume(void)
 		pr_err("VT-x could not be switched on after suspend: VMs of shvm will not run\n");
 }
 
-static struct syscore_ops vmx_syscore_ops = {
-	.suspend = vmx_suspend,
-	.resume = vmx_resume,
-};
+SHVM_DEFINE_SYSCORE(vmx_syscore, vmx_suspend, vmx_resume);
 
 static void regions_free(void)
 {
@@ -211,7 +209,7 @@ int __init shvm_vmx_module_init(void)
 		regions_free();
 		return err;
 	}
-	register_syscore_ops(&vmx_syscore_ops);
+	shvm_syscore_register(&vmx_syscore);
 	shvm_vmx_selftest();
 	return 0;
 }
@@ -219,7 +217,7 @@ int __init shvm_vmx_module_init(void)
 /* No VM exists: VMX is off everywhere. Also called when a later step of module load fails. */
 void shvm_vmx_module_exit(void)
 {
-	unregister_syscore_ops(&vmx_syscore_ops);
+	shvm_syscore_unregister(&vmx_syscore);
 	unregister_reboot_notifier(&vmx_reboot_notifier);
 	regions_free();
 }

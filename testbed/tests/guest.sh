@@ -21,13 +21,13 @@ says()
 	grep "$1" /tmp/guest.log
 }
 
-# guest NAME KERNEL INITRAMFS BITS UNAME: 5 checks.
+# guest NAME KERNEL INITRAMFS BITS MACHINE RELEASE: 5 checks.
 guest()
 {
 	check "$1: the guest's power-off ends the launcher with status 0" boot "$2" "$3"
 	sed 's/^/# /' /tmp/guest.log
 	check "$1: entered in $4-bit mode" says "$4-bit entry"
-	check "$1: it is that kernel" says "^Linux guest 6[.]1[.].*-$1 .* $5"
+	check "$1: it is that kernel" says "^Linux guest $6.*-$1 .* $5"
 	check "$1: everything in the tour is right" says "^shvm-guest: tour finished"
 	check "$1: the guest keeps time by its TSC" says "clocksource: Switched to clocksource tsc"
 }
@@ -37,10 +37,10 @@ if [ -e "$i386" ]; then plan 13; else plan 8; fi
 # shellcheck disable=SC2086 # none or one parameter
 check "the module goes in" insmod /payload/shvm.ko $SHVM_ARGS
 if [ -e "$i386" ]; then
-	guest 686 /payload/vmlinuz-686 "$i386" 32 i686
-	guest 686-pae /payload/vmlinuz-686-pae "$i386" 32 i686
+	guest 686 /payload/vmlinuz-686 "$i386" 32 i686 "6[.]1[.]"
+	guest 686-pae /payload/vmlinuz-686-pae "$i386" 32 i686 "6[.]1[.]"
 else
-	guest amd64 /cdrom/vmlinuz /payload/initramfs.gz 64 x86_64
+	guest amd64 /cdrom/vmlinuz /payload/initramfs.gz 64 x86_64 "$(uname -r | sed "s/-.*//")"
 fi
 check "the module comes out" rmmod shvm
 check "nothing of it is left" nothing_left

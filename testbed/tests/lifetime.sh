@@ -54,6 +54,8 @@ trouble()
 	dmesg | grep -E "WARNING:|BUG:|Oops|Call Trace"
 }
 
+# What the boot said is not the module's; the machine looks at it.
+dmesg -c >/dev/null
 if has_cpu1; then plan 23; else plan 13; fi
 check "the module is inserted" insmod /payload/shvm.ko $SHVM_ARGS
 check "nobody uses it" users 0

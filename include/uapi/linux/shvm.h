@@ -656,11 +656,11 @@ struct shvm_run {
  * it does the first half only. Setting registers between an exit and SHVM_RUN (SHVM_SET_REGS,
  * SHVM_SET_SREGS, SHVM_SET_VCPU_EVENTS) cancels the access.
  * HLT exits, unless SHVM_CREATE_PIC_PIT was called and RFLAGS.IF is 1.
- * Errors: EINTR a signal, immediate_exit, or work that the kernel does when a thread returns to
- * user space (call again), exit_reason is SHVM_EXIT_INTR; EINVAL shvm_run.cr8 above 15,
- * shvm_valid_regs or shvm_dirty_regs not 0, or CPUID leaves that give this vCPU another physical
- * address width or other page sizes than a vCPU that has run; EFAULT guest memory has no host
- * memory behind it; ENOMEM also: the shadow budget is too small for one guest instruction.
+ * Errors: EINTR a signal or immediate_exit (call again), exit_reason is SHVM_EXIT_INTR; EINVAL
+ * shvm_run.cr8 above 15, shvm_valid_regs or shvm_dirty_regs not 0, or CPUID leaves that give this
+ * vCPU another physical address width or other page sizes than a vCPU that has run; EFAULT guest
+ * memory has no host memory behind it; ENOMEM also: the shadow budget is too small for one guest
+ * instruction.
  */
 #define SHVM_RUN		_IO(SHVMIO, 0x80)
 
