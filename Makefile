@@ -66,6 +66,7 @@ check: test-programs
 	testbed/check check
 
 check-full: test-programs
+	testbed/prepare packages
 	testbed/check check full
 
 # What takes too long to run each time.
@@ -87,7 +88,7 @@ check-kasan: prepared selftests
 
 # The module, built and loaded on the newest kernel it is for.
 check-kernels: test-programs
-	testbed/prepare kernel-6.12
+	testbed/prepare kernel-6.12 packages
 	$(MAKE) module KDIR=$(top)/build/kernel-6.12/headers DEBUG= objdir=build/kernel-6.12/modules/release
 	$(MAKE) module KDIR=$(top)/build/kernel-6.12/headers DEBUG=1 objdir=build/kernel-6.12/modules/debug
 	testbed/check kernels
@@ -104,6 +105,8 @@ bench-swap:
 lint:
 	testbed/prepare build source
 	testbed/lint
+
+include packaging/install.mk
 
 clean:
 	rm -rf build/release build/debug build/lint build/userspace build/selftests build/tests \
@@ -132,6 +135,9 @@ help:
 	@echo 'make bench-swap  what the host swaps out of a guest, beside a process and KVM'
 	@echo 'make lint        source checks: checkpatch, sparse, warnings, headers, shell'
 	@echo 'make selftests   the test programs of selftests/'
+	@echo 'make install     programs, manual pages, headers; the module as source for DKMS'
+	@echo '  DESTDIR=, prefix=/usr/local; make uninstall takes it away again'
+	@echo 'make dist        the source as build/shvm-VERSION.tar.gz'
 	@echo 'make clean       remove what was built; distclean: also what was downloaded'
 	@echo
 	@echo 'BOCHS=PROGRAM chooses the emulator, else the packaged bochs. See docs/testing.md.'
