@@ -249,7 +249,11 @@ enum shvm_map_result shvm_entry_link(struct shvm_mmu_vcpu *mv, struct shvm_sp *p
 /* A full chain makes room for one more; the other mappings come back by faults. */
 static void chain_make_room(struct shvm_mmu *mmu, const struct leaf_home *home)
 {
-	if (shvm_chain_count(READ_ONCE(*home->head)) < SHVM_CHAIN_MAX)
+	u32 n = shvm_chain_count(READ_ONCE(*home->head));
+
+	if (n == SHVM_CHAIN_LONG)	/* each that becomes longer passes here */
+		WRITE_ONCE(mmu->long_chains, true);
+	if (n < SHVM_CHAIN_MAX)
 		return;
 	shvm_striped_add(&mmu->leaves, -(s64)shvm_rmap_zap(&mmu->tlb, home->head, home->age));
 }

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the host wants of guest frames: take them away, and see which were used. Called from the
- * MMU notifier: SRCU is held, ranks 5 and 7 are taken, nothing sleeps or allocates.
+ * MMU notifier, but for shvm_zap_leaves(): SRCU is held, ranks 5 and 7 are taken, nothing sleeps or
+ * allocates.
  */
+#include <linux/minmax.h>
+#include <linux/sched.h>
+
 #include "shadow.h"
+
+#define HEADS_BATCH	1024	/* frames between two chances for others to run */
 
 /* Where the uses and the SPTEs of a frame (level 1) or of a group of frames are. */
 struct head_place {
@@ -63,7 +69,7 @@ static __always_inline bool range_heads(struct host_range *r,
 	return false;
 }
 
-static bool head_zap(struct host_range *r, const struct head_place *at)
+static bool head_empty(struct host_range *r, const struct head_place *at)
 {
 	u32 gone;
 
@@ -77,6 +83,12 @@ static bool head_zap(struct host_range *r, const struct head_place *at)
 		shvm_unlock_rmap(at->head);
 		shvm_striped_add(&r->mmu->leaves, -(s64)gone);
 	}
+	return false;
+}
+
+static bool head_zap(struct host_range *r, const struct head_place *at)
+{
+	head_empty(r, at);
 	if (at->level == 1 && READ_ONCE(slot_gfn_state(r->slot, at->f)->tracked))
 		shvm_mmu_unshadow(r->mmu, at->f);
 	return false;
@@ -87,6 +99,27 @@ void shvm_mmu_unmap(struct shvm_mmu *mmu, struct shvm_slot *slot, gfn_t first, u
 	struct host_range r = { mmu, slot, first, gfn_add(first, n) };
 
 	range_heads(&r, head_zap);
+}
+
+void shvm_zap_leaves(struct shvm_mmu *mmu)
+{
+	const struct shvm_slots *slots;
+	struct host_range r = { .mmu = mmu };
+	int idx, i;
+	gfn_t end;
+
+	idx = srcu_read_lock(&mmu->srcu);
+	slots = mmu_slots(mmu);
+	for (i = 0; i < slots->nr; i++) {
+		r.slot = slots->slot[i];
+		end = gfn_add(r.slot->base, r.slot->npages);
+		for (r.first = r.slot->base; r.first.v < end.v; r.first = r.end) {
+			r.end = gfn(min(end.v, r.first.v + HEADS_BATCH));
+			range_heads(&r, head_empty);
+			cond_resched();
+		}
+	}
+	srcu_read_unlock(&mmu->srcu, idx);
 }
 
 static bool head_forget(struct host_range *r, const struct head_place *at)

@@ -169,6 +169,7 @@ struct shvm_mmu {
 	u32 budget;			/* most shadow pages */
 	bool budget_is_set;		/* by user space; else it follows the slots */
 	bool crowded;			/* an SP is; before the next fault it goes */
+	bool long_chains;		/* one outgrew SHVM_CHAIN_LONG since the last zap */
 	struct shvm_inval inval;	/* docs/locking.md "Notifier" */
 	atomic_t nr_oos;
 	/* Raised under lock (write) by each root that dies; which one: never looked into. */

@@ -229,14 +229,19 @@ static bool zap_batch(struct shvm_mmu *mmu, u64 era)
 
 void shvm_mmu_zap_all(struct shvm_mmu *mmu)
 {
-	bool more;
+	bool more, long_chains;
 	u64 era;
 	int idx;
 
 	/* New pages are born at the tails, in this era or a later one: the work has a bound. */
 	shvm_lock_mmu_write(mmu);
 	era = ++mmu->era;
+	long_chains = mmu->long_chains;
+	WRITE_ONCE(mmu->long_chains, false);
 	shvm_unlock_mmu_write(mmu);
+	/* A table that goes looks for each of its leaves in a chain. */
+	if (long_chains)
+		shvm_zap_leaves(mmu);
 	do {
 		idx = srcu_read_lock(&mmu->srcu);
 		shvm_lock_mmu_write(mmu);

@@ -336,6 +336,9 @@ struct shvm_victims {
  */
 void shvm_victims_choose(struct shvm_mmu *mmu, u32 want, u64 now, struct shvm_victims *v);
 
+/* --- host.c --- */
+void shvm_zap_leaves(struct shvm_mmu *mmu);	/* all; takes SRCU, may sleep; flushes are owed */
+
 /* --- reclaim.c --- */
 int shvm_make_room(struct shvm_mmu_vcpu *mv);	/* SHVM_FAULT_SPS fit the budget; or -ENOMEM */
 

@@ -21,6 +21,8 @@
 
 /* One head has at most this many leaf SPTEs; the installer zaps all others before one more. */
 #define SHVM_CHAIN_MAX		1024
+/* From here on it pays to empty a head before tables go, which look for each of their entries. */
+#define SHVM_CHAIN_LONG		64
 #define SHVM_CHAIN_BLOCK	6
 
 struct shvm_chain {

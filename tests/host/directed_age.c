@@ -67,6 +67,11 @@ static void take_by_zap(void)
 	shvm_mmu_zap_all(&machine->mmu);
 }
 
+static void take_by_zap_of_chains(void)
+{
+	zap_all(true);
+}
+
 static void take_by_swap(void)
 {
 	host_swap_out(page_of(DATA));
@@ -102,8 +107,8 @@ static void take_by_unshadow(void)
 static void set_survives(void)
 {
 	void (*const take[])(void) = {
-		take_by_zap, take_by_swap, take_by_migration, take_by_protection, take_by_balloon,
-		take_by_store, take_by_unshadow,
+		take_by_zap, take_by_zap_of_chains, take_by_swap, take_by_migration,
+		take_by_protection, take_by_balloon, take_by_store, take_by_unshadow,
 	};
 	struct vcpu *v;
 	u32 i;

@@ -37,6 +37,62 @@ static void long_chain(void)
 	story_end();
 }
 
+/* Entries of chains that were passed, at most, to find the SPTEs that went one by one. */
+static __thread u64 passed;
+
+void __real_shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, struct shvm_age *age,
+			     u64 *sptep);
+void __wrap_shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, struct shvm_age *age,
+			     u64 *sptep);
+
+void __wrap_shvm_rmap_remove(struct shvm_tlb *tlb, unsigned long *head, struct shvm_age *age,
+			     u64 *sptep)
+{
+	passed += shvm_chain_count(READ_ONCE(*head));
+	__real_shvm_rmap_remove(tlb, head, age, sptep);
+}
+
+/*
+ * 10.5: a slot goes while one of its frames, or one of another slot, is mapped n times. The work
+ * grows as n does, not as its square.
+ */
+static void drop_slot_of_chain(u64 f, u64 n)
+{
+	u64 i, chain;
+
+	story_begin(1);
+	CHECK(!slot_add(3, 0x7fd, 30, 1100, false), "slot");
+	for (i = 0; i < 1024; i++)
+		poke(100 + i / 512, i % 512, f << 12 | ALL);
+	poke(L2, 10, 100 << 12 | ALL);
+	poke(L2, 11, 101 << 12 | ALL);
+	for (i = 0; i < n; i++)
+		expect(machine->vcpu, READ, false, at(0, 0, 10 + i / 512, i % 512), DONE);
+	chain = shvm_chain_count(*slot_rmap_head(shvm_slots_find(machine->mmu.slots, gfn(f)),
+						 gfn(f)));
+	CHECK(chain >= n, "%llu mappings, not %llu", chain, n);
+	passed = 0;
+	CHECK(!slot_delete(3), "slot");
+	CHECK(passed <= (chain + 64) * SHVM_CHAIN_LONG, "%llu mappings: %llu entries passed", chain,
+	      passed);
+	check_all();
+	if (f == DATA)
+		expect(machine->vcpu, WRITE, false, at(0, 0, 10, 0), DONE);
+	story_end();
+}
+
+static void zap_of_long_chain(void)
+{
+	const u64 frames[] = { DATA, 0x7ff };
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(frames); i++) {
+		drop_slot_of_chain(frames[i], SHVM_CHAIN_LONG);
+		drop_slot_of_chain(frames[i], SHVM_CHAIN_LONG + 1);
+		drop_slot_of_chain(frames[i], SHVM_CHAIN_MAX);
+	}
+}
+
 /* 10.1, 10.2: three vCPUs, many roots and tables, the least budget. */
 static void least_budget(void)
 {
@@ -156,6 +212,7 @@ static void crowded_root(void)
 
 static const struct directed stories[] = {
 	{ "long-chain", long_chain },
+	{ "zap-of-long-chain", zap_of_long_chain },
 	{ "least-budget", least_budget },
 	{ "least-budget-pae", least_budget_pae },
 	{ "crowded-table", crowded_table },

@@ -189,6 +189,7 @@ u32 host_ask(u64 first, u64 n, bool clear);	/* the same, unverified */
 /* --- slots; 0 or -errno --- */
 int slot_add(int id, u64 base, u64 npages, u64 first, bool readonly);
 int slot_delete(int id);
+void zap_all(bool long_chains);			/* true: as if a frame's chain had become long */
 int slot_move(int id, u64 base);
 const struct mslot *slot_of(u64 f);
 /* Page of the VMM's memory behind a guest frame; -1: no slot. */

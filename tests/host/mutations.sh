@@ -109,6 +109,9 @@ error-code-nx-without-pae	mmu/gpt.c	s/\(\(cr4 & X86_CR4_PAE\) && (\(efer & EFER_
 former-root-for-ever	mmu/access.c	s/\(sp->is_root && shvm_arch_root_in_use\(mmu, sp\)\)/sp->is_root/
 marks-not-seen-elsewhere	mmu/gpt.c	s/shvm_table_marked\([^;]*;/;/
 prefetch-in-other-format	mmu/entry.c	s/sp->role\.format != mv->root_role\.format \|\| //
+zap-forgets-long-chains	mmu/reclaim.c	s/if \(long_chains\)/if (0)/
+long-chain-not-noted	mmu/entry.c	s/if \(n == SHVM_CHAIN_LONG\)/if (0)/
+chains-of-the-first-slot	mmu/host.c	s/i < slots->nr; i\+\+\) \{\n\t\tr\.slot/i < 1; i++) {\n\t\tr.slot/
 crowded-table-stays	mmu/reclaim.c	s/if \(sp->crowded\)/if (0)/
 parents-without-end	mmu/sp.c	s/if \(shvm_chain_count\(sp->parents\) >= SHVM_CHAIN_MAX\)/if (0)/
 large-though-tracked	mmu/entry.c	s/ && !\(home\.large && home\.large->tracked\)//

@@ -520,7 +520,7 @@ static void act_rest(struct vcpu *v)
 	case 1:
 		if (chance(20)) {
 			TRACE("zap all");
-			shvm_mmu_zap_all(&machine->mmu);
+			zap_all(machine->mmu.era & 1);
 		}
 		break;
 	case 2:

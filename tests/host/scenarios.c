@@ -386,9 +386,14 @@ static void drop_l2(void)
 	shvm_mmu_unshadow(&machine->mmu, gfn(L2));
 }
 
-static void zap_all(void)
+static void zap_tables(void)
 {
-	shvm_mmu_zap_all(&machine->mmu);
+	zap_all(false);
+}
+
+static void zap_chains(void)
+{
+	zap_all(true);
 }
 
 /* As many roots as the budget allows: the next fault that makes a table has to take one. */
@@ -755,7 +760,11 @@ const struct scenario scenarios[] = {
 	{ "root-running", "the root that a vCPU runs on goes away", 2,
 	  lose_leaves, { v0_store_0, drop_root_a, v1_store_0 } },
 	{ "root-all", "all shadows go away under two vCPUs", 2,
-	  lose_leaves, { v0_store_0, zap_all, v1_store_0 } },
+	  lose_leaves, { v0_store_0, zap_tables, v1_store_0 } },
+	{ "zap-chains", "mappings and then tables go away under two vCPUs", 2,
+	  lose_leaves, { v0_store_0, zap_chains, v1_store_0 } },
+	{ "zap-and-drop", "mappings go away while their table does", 1,
+	  lose_leaves, { v0_store_0, zap_chains, drop_l1 } },
 	{ "reclaim", "a fault that needs room takes a root that another vCPU loads", 2,
 	  fill_budget, { v0_load_via_t, v1_switch_slowly } },
 	{ "table-dropped", "tables go away under a fault", 1,
@@ -774,6 +783,8 @@ const struct scenario scenarios[] = {
 	  all_touch, { v0_use_moving, moving_move }, .slots_change = true },
 	{ "age-zap", "ageing while all mappings go away", 1,
 	  forget_age, { age_0, drop_l1, host_migrate_0 }, age_is_known },
+	{ "age-zap-chains", "ageing while everything goes away", 1,
+	  forget_age, { age_0, zap_chains }, age_is_known },
 	{ "age-set", "both the host and the working set ask while all mappings go away", 1,
 	  forget_age, { age_0, ask_0, drop_l1 }, age_is_known },
 	{ "table-moves", "the host moves a table that is being filled and stored to", 2,
@@ -805,7 +816,7 @@ const struct scenario scenarios[] = {
 	{ "table-to-large", "the guest makes a large page where a table was in use", 2,
 	  small_by_guest, { v0_use_large, v1_large_by_guest } },
 	{ "large-root", "large pages and their tables go away", 1,
-	  huge_touched, { v0_use_large, zap_all, drop_l2 } },
+	  huge_touched, { v0_use_large, zap_chains, drop_l2 } },
 	{ "large-slot", "the slot of a large page goes away under a fault", 1,
 	  huge_begin, { v0_use_large, large_delete }, .slots_change = true },
 	{ "age-tear", "ageing of a large page while the working set tears it", 2,

@@ -5,6 +5,13 @@
  */
 #include "machine.h"
 
+void zap_all(bool long_chains)
+{
+	if (long_chains)
+		WRITE_ONCE(machine->mmu.long_chains, true);
+	shvm_mmu_zap_all(&machine->mmu);
+}
+
 static struct shvm_slots *slots_copy(struct shvm_slot *add, const struct shvm_slot *remove)
 {
 	struct shvm_slots *old = machine->mmu.slots;
@@ -36,7 +43,7 @@ static int slots_replace(struct shvm_slot *old, struct shvm_slot *add)
 		shvm_mmu_invalidate_begin(&machine->mmu);
 		WRITE_ONCE(old->invalid, true);
 		synchronize_srcu(&machine->mmu.srcu);
-		shvm_mmu_zap_all(&machine->mmu);
+		zap_all(machine->mmu.era & 1);
 	}
 	rcu_assign_pointer(machine->mmu.slots, new);
 	synchronize_srcu(&machine->mmu.srcu);

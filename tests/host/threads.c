@@ -281,7 +281,7 @@ static void host_act(u64 *rnd)
 		break;
 	case 22:
 		if (!pick(rnd, 10))
-			shvm_mmu_zap_all(&machine->mmu);
+			zap_all(machine->mmu.era & 1);
 		break;
 	case 23:
 		if (!machine->slot[MOVING].used)
