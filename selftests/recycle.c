@@ -4,6 +4,7 @@
  * share a limit or the host needs memory.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -282,7 +283,7 @@ TEST_F_TIMEOUT(recycle, shrinker_takes_all_but_roots_in_use, 120)
 	ASSERT_LT(10 * 40 + NR_TABLES, total_pages());
 	ASSERT_EQ(0, ask_shrinkers());
 	/* A vCPU that stands still has its root all the same. */
-	EXPECT_GE(NR_IDLE + 1, total_pages());
+	EXPECT_EQ(NR_IDLE + 1, total_pages());
 	EXPECT_EQ(crowd_pages(&c) + vm_stats(self->vm).shadow_pages, total_pages());
 	EXPECT_LT(10 * 40, crowd_given(&c));
 	EXPECT_LT(NR_TABLES, vm_stats(self->vm).reclaims_given);
@@ -393,6 +394,74 @@ TEST_F_TIMEOUT(recycle, killed_meanwhile, 120)
 	}
 	EXPECT_EQ(vm_stats(self->vm).shadow_pages, total_pages());
 	EXPECT_EQ(0, vm_audit(self->vm));
+}
+
+struct closing {
+	struct test_vm *vm;
+	volatile pid_t tid;
+	volatile bool done;
+};
+
+static void *close_vm(void *arg)
+{
+	struct closing *c = arg;
+
+	c->tid = gettid();
+	vm_free(c->vm);
+	c->done = true;
+	return NULL;
+}
+
+/* Does a thread wait for readers of an SRCU? */
+static bool waits_for_readers(pid_t tid)
+{
+	char path[64], function[64] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", tid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0 || read(fd, function, sizeof(function) - 1) < 0)
+		test_die("cannot see what thread %d waits for", tid);
+	close(fd);
+	return strstr(function, "synchronize_srcu");
+}
+
+static void limit_pick(struct test_vm *vm, u32 op, u64 arm)
+{
+	struct shvm_debug_ctl ctl = { .op = op, .arg = { SHVM_PAUSE_LIMIT_PICK, arm } };
+
+	vm_ioctl(vm, SHVM_DEBUG_CTL, &ctl);
+}
+
+/* A VM stays until those who want pages of it have let go of it. */
+TEST_F_TIMEOUT(recycle, freed_while_it_is_to_give, 120)
+{
+	struct closing c = { };
+	struct test_vcpu *vcpu;
+	pthread_t thread;
+
+	if (!test_dev_cap(SHVM_CAP_DEBUG))
+		SKIP(return, "not a debug module");
+	c.vm = vm_create();
+	ASSERT_EQ(EXIT_DONE, spread(spread_vcpu(c.vm), NR_TABLES, 1));
+	/* Made after the other one, so looked at when that is picked. */
+	vcpu = spread_vcpu(vm_create());
+	ASSERT_EQ(0, limit_pages(total_pages()));
+	limit_pick(vcpu->vm, SHVM_DEBUG_PAUSE, 1);
+	vcpu_set_entry(vcpu, guest_spreads, NR_TABLES, 1);
+	vcpu_start(vcpu);
+	limit_pick(vcpu->vm, SHVM_DEBUG_PAUSE_WAIT, 0);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, close_vm, &c));
+	/* When its pages have gone nothing else is left to wait for. */
+	while (total_pages() > vm_stats(vcpu->vm).shadow_pages)
+		usleep(100);
+	while (!c.done && !waits_for_readers(c.tid))
+		usleep(100);
+	EXPECT_FALSE(c.done);
+	limit_pick(vcpu->vm, SHVM_DEBUG_PAUSE, 0);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(EXIT_DONE, vcpu_join(vcpu));
+	vm_free(vcpu->vm);
 }
 
 SHVM_TEST_MAIN

@@ -11,6 +11,7 @@
 #include <linux/srcu.h>
 
 #include "compat/shrinker.h"
+#include "debug.h"
 #include "mmu/arch.h"
 #include "mmu/mmu.h"
 #include "poison.h"
@@ -140,6 +141,7 @@ int shvm_arch_make_room(u32 want)
 	list_for_each_entry_srcu(share, &vms, link, srcu_read_lock_held(&vms_srcu)) {
 		picks_add(&picks, share->vm);
 		nr++;
+		shvm_pause_point(share->vm, SHVM_PAUSE_LIMIT_PICK);
 	}
 	gone = picks_take(&picks, excess + want, READ_ONCE(shadow_pages_max) / max(nr, 1u), true);
 	srcu_read_unlock(&vms_srcu, idx);

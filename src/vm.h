@@ -30,7 +30,7 @@ struct shvm_vcpu;
 struct shvm_irqchip;
 struct shvm_share;
 
-#define SHVM_NR_PAUSE_POINTS	4	/* SHVM_PAUSE_* */
+#define SHVM_NR_PAUSE_POINTS	5	/* SHVM_PAUSE_* */
 
 /* Debug build only; see debug.h. */
 struct shvm_debug {

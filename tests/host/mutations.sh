@@ -268,7 +268,7 @@ fast-load-of-dead-root	mmu/root.c	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->r
 hint-of-dead-root	mmu/root_cache.h	s/ \|\| mv->roots_gen != READ_ONCE\(mv->mmu->root_gen\)//	root-fast
 race-age-lost	rmap/rmap.c	s/shvm_age_keep\(age\);/;/	age-zap
 race-age-hidden	mmu/working_set.c	s/shvm_age_keep\(age\);/shvm_age_see(age);/	age-set
-race-age-told-in-two-steps	rmap/age.h	s/return age_change\(age, SHVM_AGE_DUE, 0\);/u32 old = age_word(age);\n\n\tWRITE_ONCE(age->word, old & ~SHVM_AGE_DUE);\n\treturn old & SHVM_AGE_DUE;/	age-zap
+race-age-told-in-two-steps	rmap/age.h	s/return age_change\(age, SHVM_AGE_DUE, 0\);/u32 old = age_word(age);\n\n\tWRITE_ONCE(age->word, old & ~SHVM_AGE_DUE);\n\treturn old & SHVM_AGE_DUE;/	age-use
 leaf-taken-meanwhile	mmu/entry.c	s/if \(spte_is_leaf\(READ_ONCE\(sp->spt\[index\]\)\)\) \{/if (1) {/	age-zap
 two-shadows	mmu/sp.c	s/if \(!other\)\n\t\thlist_add/other = NULL;\n\t\thlist_add/	fault-invalidate
 lock-is-kept	mmu/sp.c	s/\t\tshvm_unlock_sp\(sp\);\n(\t\tmv->cache)/$1/	fault-invalidate

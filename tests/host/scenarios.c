@@ -471,6 +471,22 @@ static void forget_age(void)
 	vcpu_exit(vcpu_of(0));
 }
 
+/* Mapped, and not used since the host has asked. */
+static void all_idle(void)
+{
+	aged = false;
+	all_touch();
+	host_age(page_of(DATA), 1, true);
+	vcpu_exit(vcpu_of(0));
+}
+
+static void v0_load_0_drop_l1(void)
+{
+	load(vcpu_of(0), VIA_L1(0));
+	vcpu_exit(vcpu_of(0));
+	drop_l1();
+}
+
 static void age_is_known(void)
 {
 	age_0();
@@ -785,6 +801,8 @@ const struct scenario scenarios[] = {
 	  forget_age, { age_0, drop_l1, host_migrate_0 }, age_is_known },
 	{ "age-zap-chains", "ageing while everything goes away", 1,
 	  forget_age, { age_0, zap_chains }, age_is_known },
+	{ "age-use", "ageing while a page is used and its table goes away", 1,
+	  all_idle, { age_0, v0_load_0_drop_l1 }, age_is_known },
 	{ "age-set", "both the host and the working set ask while all mappings go away", 1,
 	  forget_age, { age_0, ask_0, drop_l1 }, age_is_known },
 	{ "table-moves", "the host moves a table that is being filled and stored to", 2,
