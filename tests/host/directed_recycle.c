@@ -163,9 +163,44 @@ static void starving(void)
 	story_end();
 }
 
+/*
+ * More tables than a round looks at, so that the hand stops among them; then the one that it stops
+ * at goes, for the guest has stored to it or because all do.
+ */
+static void hand_moves_on(void)
+{
+	struct shvm_sp *sp;
+	u32 n, stops = 0;
+	struct vcpu *v;
+	u64 i;
+
+	story_begin(1);
+	v = machine->vcpu;
+	for (i = 0; i < 300; i++) {
+		poke(L2, i, (BIG + i) << 12 | ALL);
+		poke(BIG + i, 0, (DATA + i % 20) << 12 | ALL);
+	}
+	for (n = 0; n < 20; n++) {
+		for (i = 0; i < 300; i++)
+			expect(v, READ, false, at(0, 0, i, 0), DONE);
+		CHECK(shvm_mmu_give(&machine->mmu, 1, true), "nothing has gone");
+		if (machine->mmu.hand == &machine->mmu.sps[machine->mmu.hand_at].list)
+			continue;
+		stops++;
+		sp = list_entry(machine->mmu.hand, struct shvm_sp, link);
+		if (n % 4)
+			shvm_mmu_unshadow(&machine->mmu, sp->gfn);
+		else
+			zap_all(false);
+	}
+	CHECK(stops > 10, "the hand was among the tables %u times only", stops);
+	story_end();
+}
+
 static const struct directed stories[] = {
 	{ "least-recently-loaded", least_recently_loaded },
 	{ "second-chance", second_chance },
+	{ "hand-moves-on", hand_moves_on },
 	{ "one-flush-for-many", one_flush_for_many },
 	{ "starving", starving },
 };
