@@ -132,15 +132,20 @@ static enum outcome_kind starving_access(struct vcpu *v, u64 n)
 	return verified_access(v, &op, true).kind;
 }
 
+static void limit(u64 pages)
+{
+	pages_limit = pages;
+}
+
 /* Tables that take each other's place before the instruction is over: that ends. */
-static void starving(void)
+static void starve(void (*leave)(u64 pages))
 {
 	struct vcpu *v;
 	u64 n;
 
 	story_begin(1);
 	v = machine->vcpu;
-	budget(6);
+	leave(6);
 	for (n = 0; n < 3; n++) {
 		poke(L3, n, (TABLES + n) << 12 | ALL);
 		poke(TABLES + n, 0, (u64)L1 << 12 | ALL);
@@ -155,11 +160,70 @@ static void starving(void)
 	/* Each of them gets on. */
 	for (n = 0; n < 1000; n++)
 		CHECK(starving_access(v, n) == DONE, "one that gets on was stopped");
-	budget(20);
+	leave(20);
 	for (n = 0; n < 1000; n++) {
 		v->accesses = 0;
 		CHECK(starving_access(v, n) == DONE, "stopped with enough memory");
 	}
+	story_end();
+}
+
+static void starving(void)
+{
+	starve(budget);
+}
+
+/* By the limit of all VMs, which leaves no more than that. */
+static void starving_by_limit(void)
+{
+	starve(limit);
+	limit(0);
+}
+
+/* ---- for the host, which does not wait ---- */
+
+static u32 gave;
+
+static void *give_all(void *unused)
+{
+	gave = shvm_mmu_give(&machine->mmu, 1000, false);
+	return NULL;
+}
+
+/* In a thread of its own, as locks belong to threads. */
+static u32 give_meanwhile(void)
+{
+	pthread_t other;
+
+	CHECK(!pthread_create(&other, NULL, give_all, NULL), "thread");
+	pthread_join(other, NULL);
+	return gave;
+}
+
+static void give_without_waiting(void)
+{
+	struct vcpu *v;
+	u32 pages;
+	int i;
+
+	story_begin(3);
+	v = machine->vcpu;
+	expect(v, WRITE, false, at(0, 0, 0, 0), DONE);
+	pages = shvm_sp_count(&machine->mmu);
+	CHECK(shvm_mmu_pages_of_all() == pages, "there is one VM");
+	for (i = 0; i < 3; i++) {
+		shvm_lock_mmu_read(&v[i].mv);
+		CHECK(!give_meanwhile(), "vCPU %d has the lock", i);
+		shvm_unlock_mmu_read(&v[i].mv);
+		CHECK(shvm_trylock_mmu_write(&machine->mmu), "locks were kept");
+		shvm_unlock_mmu_write(&machine->mmu);
+	}
+	shvm_lock_mmu_write(&machine->mmu);
+	CHECK(!give_meanwhile(), "somebody has all locks");
+	shvm_unlock_mmu_write(&machine->mmu);
+	CHECK(give_meanwhile() == pages - 1, "%u of %u pages have gone", gave, pages);
+	CHECK(shvm_sp_count(&machine->mmu) == 1 && is_shadowed(ROOT), "the root in use went");
+	expect(v, READ, false, at(0, 0, 0, 0), DONE);
 	story_end();
 }
 
@@ -203,6 +267,8 @@ static const struct directed stories[] = {
 	{ "hand-moves-on", hand_moves_on },
 	{ "one-flush-for-many", one_flush_for_many },
 	{ "starving", starving },
+	{ "starving-by-limit", starving_by_limit },
+	{ "give-without-waiting", give_without_waiting },
 };
 
 const struct directed_set recycle_tests = { stories, ARRAY_SIZE(stories) };

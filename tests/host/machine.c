@@ -292,9 +292,18 @@ void shvm_arch_reload_roots(struct shvm_mmu *mmu)
 	}
 }
 
+u32 pages_limit;
+
+/* As the module does while it has one VM. */
 int shvm_arch_make_room(u32 want)
 {
-	return 0;
+	u64 used = shvm_mmu_pages_of_all() + want;
+
+	if (!pages_limit || used <= pages_limit)
+		return 0;
+	if (shvm_mmu_give(&machine->mmu, used - pages_limit, true))
+		return 0;
+	return shvm_mmu_pages_of_all() + want <= pages_limit ? 0 : -ENOMEM;
 }
 
 bool shvm_arch_root_in_use(struct shvm_mmu *mmu, const struct shvm_sp *sp)

@@ -187,6 +187,7 @@ u32 host_age(u64 first, u64 n, bool clear);	/* how many of them, at least, were 
 u32 host_ask(u64 first, u64 n, bool clear);	/* the same, unverified */
 
 /* --- slots; 0 or -errno --- */
+extern u32 pages_limit;		/* of all VMs together; 0: none */
 int slot_add(int id, u64 base, u64 npages, u64 first, bool readonly);
 int slot_delete(int id);
 void zap_all(bool long_chains);			/* true: as if a frame's chain had become long */

@@ -67,6 +67,10 @@ victim-in-use	mmu/victim.c	s/if \(!sp->is_root \|\| !shvm_arch_root_in_use\(mmu,
 victim-twice	mmu/reclaim.c	s/if \(!hlist_unhashed\(&v\.of\[i\]\.sp->hash\)\)/if (1)/
 hand-left-behind	mmu/sp.c	s/\t\tmmu->hand = sp->link\.next;/\t\t;/
 starves-for-ever	mmu/reclaim.c	s/if \(mv->starved <= STARVED_MAX\)/if (1)/
+starves-by-limit	mmu/reclaim.c	s/\t\tmv->starved\+\+;\n\treturn 0;/\t\t;\n\treturn 0;/
+host-takes-without-locks	mmu/locks.c	s/if \(!spin_trylock\(&mv->lock\)\)/if (!spin_trylock(\&mv->lock) \&\& 0)/
+locks-of-vcpus-kept	mmu/locks.c	s/\t\t\tunlock_vcpus\(mmu, mv\);\n//
+lock-of-the-vm-kept	mmu/locks.c	s/(unlock_vcpus\(mmu, mv\);\n)\t\t\tspin_unlock\(&mmu->lock\);\n/$1/
 most-pages-not-noted	mmu/sp.c	s/(LIST_HEAD\(work\);\n\n)\tsps_note_max\(mmu\);\n/$1/
 bound-of-pages-too-low	mmu/sp.c	s/\t\tatomic_add\(SHVM_SPS_STEP, &mmu->sps_bound\);/\t\t;/
 bound-of-pages-stays	mmu/sp.c	s/\tatomic_dec\(&mmu->sps_bound\);\n//
