@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shvm_test.h"
 #include "sysfile.h"
 
 long sysfile_number(const char *path, const char *word)
@@ -36,6 +37,21 @@ int sysfile_write(const char *path, const char *text)
 	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
 	close(fd);
 	return ret;
+}
+
+void sysfile_put_pages_on_lists(void)
+{
+	int fd = memfd_create("sysfile", MFD_CLOEXEC | MFD_ALLOW_SEALING), ends[2];
+	off_t at = 0;
+
+	if (fd < 0 || pipe(ends) || pwrite(fd, "", 1, 0) != 1 ||
+	    splice(fd, &at, ends[1], NULL, 1, 0) != 1)
+		test_die("cannot put a page into a pipe: %s", strerror(errno));
+	if (!fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) || errno != EBUSY)
+		test_die("a file in use can be sealed");
+	close(ends[0]);
+	close(ends[1]);
+	close(fd);
 }
 
 bool sysfile_have_swap(void)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "sysfile.h"
 #include "worker.h"
 
 #define NR_WORKERS	2
@@ -59,26 +60,6 @@ static u64 frame_of(struct test_vm *vm, u64 gpa)
 }
 
 /*
- * The host marks only what is on its lists of pages in use. New pages wait in a batch of the CPU
- * that asked for them. The batches of all CPUs are emptied before a file of memory is sealed that
- * somebody holds a page of, here a pipe; compaction does so, too, but leaves some pages behind.
- */
-static void put_pages_on_lists(void)
-{
-	int fd = memfd_create("idle_pages", MFD_CLOEXEC | MFD_ALLOW_SEALING), ends[2];
-	off_t at = 0;
-
-	if (fd < 0 || pipe(ends) || pwrite(fd, "", 1, 0) != 1 ||
-	    splice(fd, &at, ends[1], NULL, 1, 0) != 1)
-		test_die("cannot put a page into a pipe: %s", strerror(errno));
-	if (!fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) || errno != EBUSY)
-		test_die("a file in use can be sealed");
-	close(ends[0]);
-	close(ends[1]);
-	close(fd);
-}
-
-/*
  * How many pages were marked. Where memory ends within a word of the bitmap, Linux 6.1 transfers
  * nothing: it says 0 and leaves the buffer alone.
  */
@@ -120,7 +101,7 @@ TEST_F(idle_pages, a_guest_uses_pages)
 
 	workers_start(&self->w);
 	ASSERT_TRUE(workers_sweep(&self->w, 1));
-	put_pages_on_lists();
+	sysfile_put_pages_on_lists();
 	EXPECT_LT(NR_PAGES - CHUNK, mark_idle(self->vm, self->used));
 	marked = mark_idle(self->vm, self->unused);
 	EXPECT_LT(NR_PAGES - CHUNK, marked);
