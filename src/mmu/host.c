@@ -171,7 +171,7 @@ static void group_owe_rest(const struct host_range *r, gfn_t f, int level)
 }
 
 /* The host is told of all uses until now. */
-static bool head_clear_young(struct host_range *r, const struct head_place *at)
+static bool head_tell(const struct head_place *at)
 {
 	bool young = false;
 
@@ -182,7 +182,15 @@ static bool head_clear_young(struct host_range *r, const struct head_place *at)
 			shvm_age_see_told(at->age);
 		shvm_unlock_rmap(at->head);
 	}
-	if (!young && !shvm_age_tell(at->age))
+	return young || shvm_age_tell(at->age);
+}
+
+/* Inline as far as the group around a frame goes that has no large page. */
+static __always_inline bool head_clear_young(struct host_range *r, const struct head_place *at)
+{
+	if (!READ_ONCE(*at->head) && !shvm_age_is_due(at->age))
+		return false;
+	if (!head_tell(at))
 		return false;
 	r->young++;
 	if (!range_has_all(r, at->f, at->level))

@@ -8,10 +8,6 @@
 #include "../poison.h"
 #include "rmap.h"
 
-#define WORD_LOCK	1UL
-#define WORD_CHAIN	2UL
-#define WORD_FLAGS	(WORD_LOCK | WORD_CHAIN)
-
 static struct kmem_cache *chain_cache;
 
 int shvm_chain_module_init(void)
@@ -48,27 +44,17 @@ void shvm_chain_free(struct shvm_chain *chain, struct shvm_striped *blocks)
 	shvm_poison_free(chain, sizeof(*chain), SHVM_POISON, chain_release);
 }
 
-static struct shvm_chain *word_chain(unsigned long word)
-{
-	return word & WORD_CHAIN ? (struct shvm_chain *)(word & ~WORD_FLAGS) : NULL;
-}
-
-static u64 *word_single(unsigned long word)
-{
-	return word & WORD_CHAIN ? NULL : (u64 *)(word & ~WORD_FLAGS);
-}
-
 /* The lock bit of a head is set by its holder and must survive every change. */
 static void word_set(unsigned long *word, unsigned long val)
 {
-	WRITE_ONCE(*word, val | (READ_ONCE(*word) & WORD_LOCK));
+	WRITE_ONCE(*word, val | (READ_ONCE(*word) & SHVM_WORD_LOCK));
 }
 
 void shvm_chain_add(unsigned long *word, u64 *sptep, struct shvm_chain **spare)
 {
 	unsigned long old = READ_ONCE(*word);
-	struct shvm_chain *first = word_chain(old), *block;
-	u64 *single = word_single(old);
+	struct shvm_chain *first = shvm_word_chain(old), *block;
+	u64 *single = shvm_word_single(old);
 
 	if (!first && !single) {
 		word_set(word, (unsigned long)sptep);
@@ -88,7 +74,7 @@ void shvm_chain_add(unsigned long *word, u64 *sptep, struct shvm_chain **spare)
 		block->entry[block->nr++] = single;
 	block->entry[block->nr++] = sptep;
 	block->total++;
-	word_set(word, (unsigned long)block | WORD_CHAIN);
+	word_set(word, (unsigned long)block | SHVM_WORD_CHAIN);
 }
 
 static u64 **chain_find(struct shvm_chain *block, u64 *sptep)
@@ -105,11 +91,11 @@ static u64 **chain_find(struct shvm_chain *block, u64 *sptep)
 bool shvm_chain_del(unsigned long *word, u64 *sptep, struct shvm_striped *blocks)
 {
 	unsigned long old = READ_ONCE(*word);	/* others try to lock it meanwhile */
-	struct shvm_chain *first = word_chain(old), *next;
+	struct shvm_chain *first = shvm_word_chain(old), *next;
 	u64 **slot;
 
 	if (!first) {
-		if (word_single(old) != sptep)
+		if (shvm_word_single(old) != sptep)
 			return false;
 		word_set(word, 0);
 		return true;
@@ -124,38 +110,21 @@ bool shvm_chain_del(unsigned long *word, u64 *sptep, struct shvm_striped *blocks
 	next = first->next;
 	if (next)
 		next->total = first->total;
-	word_set(word, next ? (unsigned long)next | WORD_CHAIN : 0);
+	word_set(word, next ? (unsigned long)next | SHVM_WORD_CHAIN : 0);
 	shvm_chain_free(first, blocks);
 	return true;
 }
 
 u32 shvm_chain_count(unsigned long word)
 {
-	const struct shvm_chain *first = word_chain(word);
+	const struct shvm_chain *first = shvm_word_chain(word);
 
-	return first ? first->total : !!word_single(word);
+	return first ? first->total : !!shvm_word_single(word);
 }
 
 u64 *shvm_chain_first(unsigned long word)
 {
-	const struct shvm_chain *first = word_chain(word);
+	const struct shvm_chain *first = shvm_word_chain(word);
 
-	return first ? first->entry[first->nr - 1] : word_single(word);
-}
-
-struct shvm_chain_iter shvm_chain_iter(unsigned long word)
-{
-	return (struct shvm_chain_iter){ .block = word_chain(word), .single = word_single(word) };
-}
-
-u64 *shvm_chain_next(struct shvm_chain_iter *it)
-{
-	u64 *sptep = it->single;
-
-	it->single = NULL;
-	while (it->block && it->pos == it->block->nr) {
-		it->block = it->block->next;
-		it->pos = 0;
-	}
-	return it->block ? it->block->entry[it->pos++] : sptep;
+	return first ? first->entry[first->nr - 1] : shvm_word_single(word);
 }

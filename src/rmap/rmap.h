@@ -34,6 +34,10 @@ struct shvm_chain {
 
 static_assert(sizeof(struct shvm_chain) == 64);
 
+#define SHVM_WORD_LOCK		1UL
+#define SHVM_WORD_CHAIN		2UL
+#define SHVM_WORD_FLAGS		(SHVM_WORD_LOCK | SHVM_WORD_CHAIN)
+
 /*
  * Flushes that are owed to the vCPUs' TLBs. owed is raised after an SPTE lost rights and before
  * the lock of its head is dropped; done is raised to what owed was when every vCPU has flushed
@@ -111,15 +115,45 @@ bool shvm_chain_del(unsigned long *word, u64 *sptep, struct shvm_striped *blocks
 u32 shvm_chain_count(unsigned long word);
 u64 *shvm_chain_first(unsigned long word);		/* NULL: empty */
 
-/* Iterate: for (i = chain_iter(word); (sptep = chain_next(&i)); ) - nothing is added or removed. */
+/* What a word holds: the first block of a chain, or NULL; the only SPTE, or NULL. */
+static inline struct shvm_chain *shvm_word_chain(unsigned long word)
+{
+	return word & SHVM_WORD_CHAIN ? (struct shvm_chain *)(word & ~SHVM_WORD_FLAGS) : NULL;
+}
+
+static inline u64 *shvm_word_single(unsigned long word)
+{
+	return word & SHVM_WORD_CHAIN ? NULL : (u64 *)(word & ~SHVM_WORD_FLAGS);
+}
+
+/*
+ * Iterate: for (i = chain_iter(word); (sptep = chain_next(&i)); ) - nothing is added or removed.
+ * Inline, for most words hold one SPTE, and the host asks for each frame that it thinks of.
+ */
 struct shvm_chain_iter {
 	const struct shvm_chain *block;
 	u64 *single;
 	u32 pos;
 };
 
-struct shvm_chain_iter shvm_chain_iter(unsigned long word);
-u64 *shvm_chain_next(struct shvm_chain_iter *it);
+static inline struct shvm_chain_iter shvm_chain_iter(unsigned long word)
+{
+	return (struct shvm_chain_iter){
+		.block = shvm_word_chain(word), .single = shvm_word_single(word),
+	};
+}
+
+static inline u64 *shvm_chain_next(struct shvm_chain_iter *it)
+{
+	u64 *sptep = it->single;
+
+	it->single = NULL;
+	while (it->block && it->pos == it->block->nr) {
+		it->block = it->block->next;
+		it->pos = 0;
+	}
+	return it->block ? it->block->entry[it->pos++] : sptep;
+}
 
 /* --- rmap.c: the caller holds the head's lock --- */
 

@@ -24,7 +24,7 @@ struct shvm_striped {
 /* The stripe of any CPU is right: preemption may be on. */
 static inline void shvm_striped_add(struct shvm_striped *c, s64 n)
 {
-	atomic64_add(n, &c->stripe[raw_smp_processor_id() % SHVM_STRIPES].n);
+	atomic64_add(n, &c->stripe[(u32)raw_smp_processor_id() % SHVM_STRIPES].n);
 }
 
 /*
