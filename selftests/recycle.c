@@ -267,10 +267,14 @@ TEST_F_TIMEOUT(recycle, limit_is_shared_by_the_busy, 120)
 
 /* ---- the host needs memory ---- */
 
-/* Asks every shrinker for all that it has. */
+/* Asks every shrinker for all that it has: of what is dear to make, a fifth each time. */
 static int ask_shrinkers(void)
 {
-	return sysfile_write("/proc/sys/vm/drop_caches", "2");
+	int i, err = 0;
+
+	for (i = 0; i < 8 && !err; i++)
+		err = sysfile_write("/proc/sys/vm/drop_caches", "2");
+	return err;
 }
 
 TEST_F_TIMEOUT(recycle, shrinker_takes_all_but_roots_in_use, 120)

@@ -27,6 +27,8 @@ struct shvm_shrinker {
 };
 
 #define SHVM_SHRINKER_FLAGS	(SHRINKER_MEMCG_AWARE | SHRINKER_NUMA_AWARE)
+/* A table that comes back costs as much as ten pages that are read from swap. */
+#define SHVM_SHRINKER_SEEKS	(10 * DEFAULT_SEEKS)
 
 #if KERNEL_VERSION(6, 7, 0) <= LINUX_VERSION_CODE
 
@@ -56,6 +58,7 @@ static inline int shvm_shrinker_register(struct shvm_shrinker *s, const char *na
 	s->shrinker->count_objects = count;
 	s->shrinker->scan_objects = scan;
 	s->shrinker->private_data = s;
+	s->shrinker->seeks = SHVM_SHRINKER_SEEKS;
 	shrinker_register(s->shrinker);
 	return 0;
 }
@@ -86,7 +89,7 @@ static inline int shvm_shrinker_register(struct shvm_shrinker *s, const char *na
 
 	s->shrinker.count_objects = count;
 	s->shrinker.scan_objects = scan;
-	s->shrinker.seeks = DEFAULT_SEEKS;
+	s->shrinker.seeks = SHVM_SHRINKER_SEEKS;
 	s->shrinker.flags = SHVM_SHRINKER_FLAGS;
 	err = register_shrinker(&s->shrinker, "%s", name);
 	if (err)
