@@ -18,28 +18,30 @@ MODULE_PARM_DESC(large_pages, "map large guest pages by large shadow entries (de
 /* What the host's page tables say of an address, as of one moment. */
 struct host_entry {
 	u64 pfn;		/* of that address, also in a large page */
-	int level;		/* 1, 2, 3: size of the page that the host maps */
+	int level;		/* 1, 2, 3: size of the page that the host maps; 0: not for us */
 	bool writable;
 	bool dirty;		/* the host will know of it when the entry goes */
+	bool young;
 };
 
-/* The bits that matter are the same in entries of all levels. False: not for us. */
+/* The bits that matter are the same in entries of all levels. False: there is no page. */
 static bool entry_take(struct host_entry *e, u64 entry, unsigned long at, int level)
 {
 	u64 within = level_frames(level) - 1;
 	pte_t pte = __pte(entry);
 
-	e->level = level;
+	e->level = pte_access_permitted(pte, false) ? level : 0;
 	e->pfn = (pte_pfn(pte) & ~within) | (at >> PAGE_SHIFT & within);
 	e->writable = pte_access_permitted(pte, true);
 	e->dirty = pte_dirty(pte);
-	return pte_access_permitted(pte, false);
+	e->young = pte_young(pte);
+	return pte_present(pte);
 }
 
 /*
- * One entry of the host's tables that maps at. False: there is none that could be used as it is.
- * Interrupts are off: page tables are freed only after every CPU was seen with interrupts on, as
- * for get_user_pages_fast().
+ * One entry of the host's tables that maps at. False: there is none, and the kernel's own look-up
+ * would find none either. Interrupts are off: page tables are freed only after every CPU was seen
+ * with interrupts on, as for get_user_pages_fast().
  */
 static bool host_walk(struct mm_struct *mm, unsigned long at, struct host_entry *e)
 {
@@ -65,8 +67,12 @@ static bool host_walk(struct mm_struct *mm, unsigned long at, struct host_entry 
 	if (!pmd_present(pmd))
 		return false;
 	pte = READ_ONCE(*pte_offset_kernel(&pmd, at));
-	/* Special: no page of the kernel's own, or the page of zeros. */
-	return !pte_special(pte) && !pte_devmap(pte) && entry_take(e, pte_val(pte), at, 1);
+	if (!entry_take(e, pte_val(pte), at, 1))
+		return false;
+	/* No page of the kernel's own, or the page of zeros. */
+	if (pte_special(pte) || pte_devmap(pte))
+		e->level = 0;
+	return true;
 }
 
 static bool host_look(struct mm_struct *mm, hva_t at, struct host_entry *e)
@@ -100,22 +106,24 @@ static void frame_take(struct page *page, bool writable, struct shvm_host_frame 
 }
 
 /* By the host's entry alone. A read makes nothing dirty: what is clean is not mapped writable. */
-static bool frame_known(hva_t at, bool write, struct shvm_host_frame *out)
+static bool frame_known(const struct host_entry *e, bool write, struct shvm_host_frame *out)
 {
-	struct host_entry e;
-
-	if (!host_look(current->mm, at, &e) || !frame_is_swap_backed(pfn_to_page(e.pfn)))
+	if (!e->level || !frame_is_swap_backed(pfn_to_page(e->pfn)))
 		return false;
-	out->hfn = hfn(e.pfn);
-	out->writable = e.writable && e.dirty;
+	out->hfn = hfn(e->pfn);
+	out->writable = e->writable && e->dirty;
 	return out->writable || !write;
 }
 
 bool shvm_arch_host_frame_atomic(hva_t at, bool write, struct shvm_host_frame *out)
 {
+	struct host_entry e;
 	struct page *page;
 
-	if (frame_known(at, write, out))
+	/* What is not there is asked for often: the neighbours of a page that comes back from swap. */
+	if (!host_look(current->mm, at, &e))
+		return false;
+	if (frame_known(&e, write, out))
 		return true;
 	if (!get_user_page_fast_only(at.v, write ? FOLL_WRITE : 0, &page))
 		return false;
@@ -166,14 +174,24 @@ static int frame_get(hva_t at, bool write, struct shvm_host_frame *out)
 
 int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out)
 {
+	struct host_entry e;
 	int err;
 
+	out->faulted_in = false;
 	if (shvm_arch_host_frame_atomic(at, write, out))
 		return 0;
+	out->faulted_in = true;
 	err = shvm_arch_fault_in(at, write);
-	if (err || frame_known(at, write, out))
+	if (err || (host_look(current->mm, at, &e) && frame_known(&e, write, out)))
 		return err;
 	return frame_get(at, write, out);
+}
+
+bool shvm_arch_host_is_young(struct shvm_mmu *mmu, hva_t at)
+{
+	struct host_entry e;
+
+	return host_look(container_of(mmu, struct shvm, mmu)->mm, at, &e) && e.young;
 }
 
 int shvm_arch_host_level(struct shvm_mmu *mmu, hva_t at, const struct shvm_host_frame *host)
@@ -181,7 +199,7 @@ int shvm_arch_host_level(struct shvm_mmu *mmu, hva_t at, const struct shvm_host_
 	struct mm_struct *mm = container_of(mmu, struct shvm, mmu)->mm;
 	struct host_entry e;
 
-	if (!large_pages || !host_look(mm, at, &e))
+	if (!large_pages || !host_look(mm, at, &e) || !e.level)
 		return 1;
 	if (e.pfn != host->hfn.v || (host->writable && !e.writable))
 		return 1;

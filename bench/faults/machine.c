@@ -151,6 +151,11 @@ int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out)
 	return 0;
 }
 
+bool shvm_arch_host_is_young(struct shvm_mmu *mmu, hva_t at)
+{
+	return true;
+}
+
 int shvm_arch_host_level(struct shvm_mmu *mmu, hva_t at, const struct shvm_host_frame *host)
 {
 	return 1;

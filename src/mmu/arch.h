@@ -35,11 +35,18 @@ int shvm_arch_cmpxchg_user_atomic(hva_t at, const void *old, const void *new, u3
 struct shvm_host_frame {
 	hfn_t hfn;
 	bool writable;		/* may be mapped writable; the page was marked dirty */
+	bool faulted_in;	/* by shvm_arch_host_frame(), for this access */
 };
 
 /* 0; -EFAULT: no memory there or it cannot be mapped; -ENOMEM; -EINTR. May sleep. */
 int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out);
 bool shvm_arch_host_frame_atomic(hva_t at, bool write, struct shvm_host_frame *out);
+
+/*
+ * Does the host's own entry for the page say that it was used? Then the host will know of every use
+ * until now. A sample. No sleep.
+ */
+bool shvm_arch_host_is_young(struct shvm_mmu *mmu, hva_t at);
 
 /*
  * How large is the host's own mapping of at: 1, 2 or 3, not more than the CPU can do. More than 1

@@ -161,14 +161,20 @@ static enum shvm_map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault
 {
 	enum shvm_map_result ret = SHVM_MAP_RETRY;
 	unsigned int index = sp_index(sp, f->walk.addr);
+	bool was_live;
 
 	shvm_lock_sp(sp);
+	was_live = spte_is_live(READ_ONCE(sp->spt[index]));
 	leaf_make(f, sp);
 	if (sp->role.direct || gpte_unchanged(mv, sp, index, f->walk.gpte[sp->role.level]))
 		ret = shvm_entry_install(mv, sp, index, &f->leaf);
 	if (ret == SHVM_MAP_DONE)
 		shvm_oos_note(mv->mmu, sp, index, f->walk.gpte[sp->role.level]);
-	if (ret == SHVM_MAP_DONE && f->level == 1)
+	/*
+	 * Beside one that gets more rights they had their chance before. Beside one that the host had
+	 * to bring in they are not there, mostly.
+	 */
+	if (ret == SHVM_MAP_DONE && f->level == 1 && !was_live && !f->leaf.host.faulted_in)
 		map_neighbours(mv, sp, index);
 	WRITE_ONCE(sp->writes, 0);
 	shvm_unlock_sp(sp);
@@ -373,10 +379,13 @@ static enum shvm_pf_result fault_host(struct shvm_mmu_vcpu *mv, struct shvm_faul
 	if (f->walk.absent ||
 	    (write && (readonly || f->pf->tracked || fault_defies_smap(mv, f))))
 		return SHVM_PF_EMULATE;
+	shvm_told_end(mv, f->walk.frame);
 	if (!known) {
 		err = shvm_arch_host_frame(at, write, &f->leaf.host);
 		if (err)
 			return host_error(err);
+		if (f->leaf.host.faulted_in)
+			mv->told_frame = f->walk.frame.v;
 	}
 	f->level = fault_level(mv, f, at);
 	if (readonly)
@@ -457,6 +466,14 @@ static bool entry_denies(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf, const str
 	return true;
 }
 
+/* Does the guest's last entry let the access through? Then it is up to the host, mostly. */
+static bool entry_allows(u64 gpte, u32 error)
+{
+	u64 needs = GPTE_P | GPTE_A | (error & PFEC_W ? GPTE_W : 0) | (error & PFEC_U ? GPTE_U : 0);
+
+	return (gpte & needs) == needs && !(error & PFEC_I);
+}
+
 /* What the last entry says, which is read again; sp->lock. */
 static enum shvm_lookup_result entry_refill(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf,
 					    const struct shvm_lookup *l)
@@ -470,8 +487,11 @@ static enum shvm_lookup_result entry_refill(struct shvm_mmu_vcpu *mv, struct shv
 		shvm_oos_note(mv->mmu, sp, l->index, gpte);
 		shvm_entry_prefetch(mv, sp, l->index, gpte);
 	}
-	if (!refill_serves(l, READ_ONCE(sp->spt[l->index]), pf->error))
-		return entry_denies(mv, pf, sp, gpte) ? SHVM_LOOKUP_FAULT : SHVM_LOOKUP_NOTHING;
+	if (!refill_serves(l, READ_ONCE(sp->spt[l->index]), pf->error)) {
+		if (entry_denies(mv, pf, sp, gpte))
+			return SHVM_LOOKUP_FAULT;
+		return entry_allows(gpte, pf->error) ? SHVM_LOOKUP_HOST : SHVM_LOOKUP_NOTHING;
+	}
 	map_neighbours(mv, sp, l->index);
 	WRITE_ONCE(sp->writes, 0);
 	sp_stamp(mv, sp);
@@ -575,10 +595,14 @@ static void fault_count(struct shvm_mmu_vcpu_stats *stats, enum shvm_pf_result r
  */
 enum shvm_pf_result shvm_mmu_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf *pf)
 {
+	enum shvm_lookup_result known = SHVM_LOOKUP_HOST;
 	enum shvm_pf_result ret;
 
 	shvm_mmu_root_obsolete(mv);
-	switch (fault_known_wait(mv, pf)) {
+	if (mv->host_asked != pf->addr.v >> SHVM_PAGE_SHIFT)
+		known = fault_known_wait(mv, pf);
+	mv->host_asked = SHVM_NO_PAGE;
+	switch (known) {
 	case SHVM_LOOKUP_TRAPPED:
 	case SHVM_LOOKUP_MMIO:
 		ret = SHVM_PF_EMULATE;
@@ -653,6 +677,10 @@ enum shvm_pf_result shvm_mmu_try_fault(struct shvm_mmu_vcpu *mv, struct shvm_pf 
 	case SHVM_LOOKUP_FAULT:
 		mv->stats.pf_reflect++;
 		return SHVM_PF_REFLECT;
+	case SHVM_LOOKUP_HOST:
+		/* Who comes next need not look at all this again. */
+		mv->host_asked = pf->addr.v >> SHVM_PAGE_SHIFT;
+		return SHVM_PF_UNKNOWN;
 	case SHVM_LOOKUP_IDLE:
 		return SHVM_PF_UNKNOWN;
 	case SHVM_LOOKUP_NOTHING:

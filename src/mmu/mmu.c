@@ -98,6 +98,8 @@ int shvm_mmu_vcpu_init(struct shvm_mmu *mmu, struct shvm_mmu_vcpu *mv)
 	mv->pcid = mv->pcids;
 	for (i = 0; i < SHVM_NR_MMIO_PAGES; i++)
 		mv->mmio_pages[i] = SHVM_NO_PAGE;
+	mv->told_frame = SHVM_NO_PAGE;
+	mv->host_asked = SHVM_NO_PAGE;
 	mv->fixed_page = SHVM_NO_PAGE;
 	mv->denied_page = SHVM_NO_PAGE;
 	mv->root_role.word = U32_MAX;	/* no mode yet: set_paging() must take effect */

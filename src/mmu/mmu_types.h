@@ -295,6 +295,8 @@ struct shvm_mmu_vcpu {
 	struct shvm_tlb_tag tags[SHVM_NR_TLB_TAGS];	/* by a hash of the root */
 	u64 tag_epoch;			/* of the one in use; SHVM_NO_EPOCH: none is */
 	u64 idle_notes, idle_loads;	/* mmu->oos_notes, and loads of CR3 since it was that */
+	u64 told_frame;			/* brought in for the last fault; SHVM_NO_PAGE: none */
+	u64 host_asked;			/* page of a fault of which only the host knows more */
 	u64 fixed_page;			/* of the last fault, if there was something to map */
 	u64 denied_page;		/* of the last fault that was the guest's without a walk */
 	bool denied_last;		/* nothing has been mapped or stored since that one */

@@ -225,6 +225,7 @@ enum shvm_lookup_result {
 	SHVM_LOOKUP_LET,	/* nothing will stop the next one */
 	SHVM_LOOKUP_FAULT,	/* it is the guest's own; pf->guest_error is set */
 	SHVM_LOOKUP_MMIO,	/* no memory is there; pf is complete */
+	SHVM_LOOKUP_HOST,	/* the guest's entry allows it: the host has to be asked */
 };
 
 /* SRCU and mmu->lock for reading are held. */
@@ -234,6 +235,13 @@ enum shvm_lookup_result shvm_lookup_store(struct shvm_mmu_vcpu *mv, struct shvm_
  * good as long as no invalidation has begun since shvm_inval_begin_read(), which came before.
  */
 bool shvm_lookup_frame(const struct shvm_slot *slot, gfn_t f, struct shvm_host_frame *host);
+
+/* --- told.c --- */
+/*
+ * The access for which the host has brought a page in is over when the same vCPU's next fault wants
+ * another frame: clear A, which was set by it, unless the host has looked meanwhile.
+ */
+void shvm_told_end(struct shvm_mmu_vcpu *mv, gfn_t next);
 
 /* --- gfn.c --- */
 struct shvm_gfn_ref {

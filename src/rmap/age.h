@@ -74,7 +74,7 @@ static inline void shvm_age_see(struct shvm_age *age)
 	age_change(age, ~SHVM_AGE_DUE, shvm_age_now() << 1);
 }
 
-/* A use was seen, and the host is being told of this and all before. */
+/* A use was seen, and the host is being told of this and all before, or knows by itself. */
 static inline void shvm_age_see_told(struct shvm_age *age)
 {
 	age_change(age, ~0u, shvm_age_now() << 1);

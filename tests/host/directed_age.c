@@ -273,6 +273,63 @@ static void set_tears(void)
 	story_end();
 }
 
+/* The host looks at its own tables, and asks nobody. */
+static bool host_looks(u64 page)
+{
+	bool young = use_host_knows(page, 1);
+
+	if (young)
+		use_told(page, 1);
+	return young;
+}
+
+/* An access for which the host has brought the page in is told by its own entry, and that alone. */
+static void set_faulted_in(void)
+{
+	struct vcpu *v;
+	u64 page;
+
+	story_begin(1);
+	v = machine->vcpu;
+	page = page_of(DATA);
+	expect(v, READ, false, PAGE, DONE);
+	expect(v, READ, false, at(0, 0, 0, 7), DONE);
+	expect_told(page);
+	host_swap_out(page);
+	expect(v, READ, false, PAGE, DONE);
+	/* The same page again: the access goes on. */
+	host_write_protect(page);
+	expect(v, WRITE, false, PAGE, DONE);
+	host_swap_out(page_of(DATA + 7));
+	expect(v, READ, false, at(0, 0, 0, 7), DONE);
+	tick(10);
+	CHECK(host_looks(page), "the host does not know what it has done");
+	CHECK(!host_age(page, 1, true), "told twice");
+	expect_idle(DATA, 10, 20, 0);
+	/* A later use is another one. */
+	expect(v, READ, false, PAGE, DONE);
+	expect_told(page);
+	story_end();
+}
+
+/* The host has looked before we did: the page may have been used since, so it is told. */
+static void set_looked_at(void)
+{
+	struct vcpu *v;
+	u64 page;
+
+	story_begin(1);
+	v = machine->vcpu;
+	page = page_of(DATA);
+	expect(v, READ, false, PAGE, DONE);
+	CHECK(host_looks(page), "the host does not know what it has done");
+	vcpu_exit(v);
+	expect(v, READ, false, PAGE, DONE);
+	expect(v, READ, false, at(0, 0, 0, 7), DONE);
+	expect_told(page);
+	story_end();
+}
+
 static const struct directed stories[] = {
 	{ "age-set-and-host", set_and_host },
 	{ "age-survives", set_survives },
@@ -282,6 +339,8 @@ static const struct directed stories[] = {
 	{ "age-slots", set_slots },
 	{ "age-large", set_large },
 	{ "age-tears", set_tears },
+	{ "age-faulted-in", set_faulted_in },
+	{ "age-looked-at", set_looked_at },
 };
 
 const struct directed_set age_tests = { stories, ARRAY_SIZE(stories) };

@@ -526,7 +526,7 @@ u32 host_ask(u64 first, u64 n, bool clear)
 	age_clears = clear;
 	age_young = 0;
 	each_range(first, n, range_age);
-	return age_young;
+	return age_young ?: use_host_knows(first, n);
 }
 
 u32 host_age(u64 first, u64 n, bool clear)

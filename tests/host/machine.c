@@ -221,10 +221,19 @@ int shvm_arch_host_frame(hva_t at, bool write, struct shvm_host_frame *out)
 	if (machine->inject_eintr && !(++calls % machine->inject_eintr))
 		return -EINTR;
 	let_others_run();
-	while (!shvm_arch_host_frame_atomic(at, write, out))
+	out->faulted_in = false;
+	while (!shvm_arch_host_frame_atomic(at, write, out)) {
 		if (fault_in(page_at(at), write))
 			return -EFAULT;
+		use_faulted_in(page_at(at));
+		out->faulted_in = true;
+	}
 	return 0;
+}
+
+bool shvm_arch_host_is_young(struct shvm_mmu *mmu, hva_t at)
+{
+	return use_host_knows(page_at(at), 1);
 }
 
 int shvm_arch_host_level(struct shvm_mmu *mmu, hva_t at, const struct shvm_host_frame *host)

@@ -327,6 +327,8 @@ void use_unknown(void);			/* anything may have been used */
 void use_forget(u64 first, u64 n);	/* the VMM has something else there, or no slot */
 void use_check(u64 first, u64 n);	/* the module's answers for pages, one by one */
 void use_told(u64 first, u64 n);	/* the host has been told */
+void use_faulted_in(u64 page);		/* for an access: the host's own entry is young */
+bool use_host_knows(u64 first, u64 n);	/* of one of them */
 /* Ask for the working set, and verify each answer. Of guest frames. */
 void use_working_set(u64 first, u64 n, u32 tear, u32 *answers);
 u32 use_age(u64 f);			/* of one frame */

@@ -13,6 +13,7 @@
 #define MAYBE		2
 #define SURE_SET	4	/* since somebody asked for the working set */
 #define MAYBE_SET	8
+#define HOST_KNOWS	16	/* its own entry says so: it has faulted the page in for a use */
 #define ALL_SURE	(SURE | SURE_SET)
 #define ALL_MAYBE	(MAYBE | MAYBE_SET)
 
@@ -128,6 +129,22 @@ void use_forget(u64 first, u64 n)
 
 /* --- the host asks --- */
 
+void use_faulted_in(u64 page)
+{
+	if (!machine->unseen)
+		used[page] |= HOST_KNOWS;
+}
+
+bool use_host_knows(u64 first, u64 n)
+{
+	u64 page;
+
+	for (page = first; page < first + n; page++)
+		if (used[page] & HOST_KNOWS)
+			return true;
+	return false;
+}
+
 void use_check(u64 first, u64 n)
 {
 	u64 page;
@@ -149,7 +166,7 @@ void use_told(u64 first, u64 n)
 	if (machine->unseen)
 		return;
 	for (page = first; page < first + n; page++)
-		used[page] &= ~(SURE | MAYBE);
+		used[page] &= ~(SURE | MAYBE | HOST_KNOWS);
 }
 
 /* --- the working set --- */
