@@ -250,6 +250,44 @@ TEST_F(reclaim, faults_mark_no_page)
 	EXPECT_EQ(0, count_marked(hva, NR_PAGES));
 }
 
+/*
+ * The host asks for pages that two vCPUs use, and takes none, for there is no swap for them. They
+ * go on using them, without a fault, a flush or an interrupt.
+ */
+TEST_F(reclaim, ageing_disturbs_nobody)
+{
+	struct shvm_stats before, after;
+	struct test_vm *vm;
+	struct workers w;
+	u64 work;
+	int i;
+
+	if (!test_is_shvm() || !cgroup_enter(CGROUP))
+		SKIP(return, "no counters, or no memory cgroup");
+	ASSERT_EQ(0, sysfile_write(CGROUP "/memory.swap.max", "0"));
+	vm = vm_create();
+	work = vm_alloc_pages(vm, NR_PAGES);
+	workers_create(&w, vm, NR_WORKERS, work, NR_PAGES);
+	workers_set_remapping(&w, false);
+	workers_start(&w);
+	ASSERT_TRUE(workers_sweep(&w, 2));
+	before = vm_stats(vm);
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(0, madvise(vm_hva(vm, work), NR_PAGES * PAGE_SIZE, MADV_PAGEOUT));
+		ASSERT_TRUE(workers_sweep(&w, 1));
+	}
+	after = vm_stats(vm);
+	EXPECT_EQ(0, workers_stop(&w));
+	EXPECT_LT(before.notifier_ages + 4 * NR_PAGES, after.notifier_ages);
+	EXPECT_EQ(before.notifier_invalidates, after.notifier_invalidates);
+	EXPECT_EQ(before.pf_fixed, after.pf_fixed);
+	EXPECT_EQ(before.tlb_flush_requests, after.tlb_flush_requests);
+	EXPECT_EQ(before.ipis, after.ipis);
+	sysfile_write(CGROUP "/memory.swap.max", "max");
+	vm_free(vm);
+	cgroup_leave(CGROUP);
+}
+
 /* ---- a limit ---- */
 
 /*
