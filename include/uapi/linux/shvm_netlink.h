@@ -13,7 +13,8 @@
  *
  *  - Attributes that a command does not name are EINVAL. A request that fails has changed nothing.
  *    Errors come with a message, and with the offset of the attribute that is to blame or the type
- *    of the one that is missing (NETLINK_EXT_ACK).
+ *    of the one that is missing (NETLINK_EXT_ACK). Those of a dump may come with its NLMSG_DONE,
+ *    then without an offset.
  *  - ENOENT: no such VM or vCPU in this network namespace. EPERM: the caller is not the owner.
  *  - Answers have the command of the request. Numbers are in host byte order, counters run from
  *    the creation of the VM, pages are of 4 KiB. Unknown attributes of answers are to be ignored.
@@ -63,7 +64,7 @@ enum shvm_table_format {
 enum {
 	SHVM_A_VM_ID = 1,		/* u64: counts up, never used again */
 	SHVM_A_VM_PAD,
-	SHVM_A_VM_PID,			/* (o) u32: who made it; 0: not in your pid namespace */
+	SHVM_A_VM_PID,			/* (o) u32: who made it; 0: has ended, or not yours */
 	SHVM_A_VM_UID,			/* (o) u32: owner, as seen from your user namespace */
 	SHVM_A_VM_VCPUS,		/* (o) u32: how many */
 	SHVM_A_VM_MEMORY,		/* (o) u64: bytes of guest memory, over all slots */
