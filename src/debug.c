@@ -82,6 +82,22 @@ static long debug_zap_on_exit(struct shvm *vm, const struct shvm_debug_ctl *ctl)
 	return 0;
 }
 
+static long debug_break(struct shvm *vm, const struct shvm_debug_ctl *ctl)
+{
+	if (ctl->arg[0] || ctl->arg[1])
+		return -EINVAL;
+	shvm_vm_break(vm, "SHVM_DEBUG_BREAK");
+	return 0;
+}
+
+static long debug_refuse(struct shvm *vm, const struct shvm_debug_ctl *ctl)
+{
+	if (ctl->arg[0] > 1 || ctl->arg[1])
+		return -EINVAL;
+	WRITE_ONCE(vm->debug.refuse, ctl->arg[0]);
+	return 0;
+}
+
 long shvm_debug_ctl(struct shvm *vm, void __user *arg)
 {
 	struct shvm_debug_ctl ctl;
@@ -99,6 +115,10 @@ long shvm_debug_ctl(struct shvm *vm, void __user *arg)
 		return debug_pause(vm, &ctl);
 	case SHVM_DEBUG_PAUSE_WAIT:
 		return debug_pause_wait(vm, &ctl);
+	case SHVM_DEBUG_BREAK:
+		return debug_break(vm, &ctl);
+	case SHVM_DEBUG_REFUSE:
+		return debug_refuse(vm, &ctl);
 	default:
 		return -EINVAL;
 	}

@@ -13,6 +13,7 @@
 #include "mmu/mmu.h"
 #include "recycle.h"
 #include "vm.h"
+#include "vms.h"
 #include "vmx/vmx.h"
 #include "x86/x86.h"
 
@@ -21,6 +22,9 @@
 #endif
 #ifndef CONFIG_MMU_NOTIFIER
 #error "shvm needs a kernel built with CONFIG_MMU_NOTIFIER"
+#endif
+#ifndef CONFIG_NET
+#error "shvm needs a kernel built with CONFIG_NET"
 #endif
 
 /* Capabilities that are more than yes or no; those not named here are absent. */
@@ -142,34 +146,46 @@ static int __init shvm_init(void)
 {
 	int err;
 
-	err = shvm_mmu_module_init();
+	err = shvm_vms_module_init();
 	if (err)
 		return err;
+	err = shvm_mmu_module_init();
+	if (err)
+		goto err_vms;
 	err = shvm_recycle_module_init();
 	if (err)
 		goto err_mmu;
 	err = shvm_vmx_module_init();
 	if (err)
 		goto err_recycle;
-	err = misc_register(&shvm_dev);		/* last: from here on user space can call us */
+	err = shvm_netlink_module_init();
 	if (err)
 		goto err_vmx;
+	err = misc_register(&shvm_dev);		/* last: from here on user space can call us */
+	if (err)
+		goto err_netlink;
 	return 0;
+err_netlink:
+	shvm_netlink_module_exit();
 err_vmx:
 	shvm_vmx_module_exit();
 err_recycle:
 	shvm_recycle_module_exit();
 err_mmu:
 	shvm_mmu_module_exit();
+err_vms:
+	shvm_vms_module_exit();
 	return err;
 }
 
 static void __exit shvm_exit(void)
 {
 	misc_deregister(&shvm_dev);
+	shvm_netlink_module_exit();	/* waits for commands; the last of a VM may be in one */
 	shvm_vmx_module_exit();
 	shvm_recycle_module_exit();
 	shvm_mmu_module_exit();
+	shvm_vms_module_exit();
 }
 
 module_init(shvm_init);

@@ -366,7 +366,12 @@ bool shvm_arch_root_in_use(struct shvm_mmu *mmu, const struct shvm_sp *sp)
 	return false;
 }
 
-void shvm_arch_broken(struct shvm_mmu *mmu)
+void shvm_arch_broken(struct shvm_mmu *mmu, const char *why)
 {
-	WRITE_ONCE(mmu_vm(mmu)->broken, true);
+	shvm_vm_break(mmu_vm(mmu), why);
+}
+
+void shvm_arch_low_changed(struct shvm_mmu *mmu)
+{
+	shvm_nl_poke(mmu_vm(mmu));
 }

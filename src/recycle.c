@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Shadow pages of all VMs together: the module's limit, and the shrinker by which the host takes
- * some back. Owns the list of VMs. Who looks at a VM of it holds vms_srcu, and shvm_recycle_del()
- * waits for him; so nothing in between may sleep for long, allocate, or take locks of ioctls.
- * docs/recycling.md.
+ * some back. Who looks at a VM is between shvm_vms_lock() and shvm_vms_unlock(), and
+ * shvm_recycle_del() waits for him. docs/recycling.md.
  */
 #include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <linux/srcu.h>
 
 #include "compat/shrinker.h"
 #include "debug.h"
@@ -18,6 +16,7 @@
 #include "recycle.h"
 #include "vcpu.h"
 #include "vm.h"
+#include "vms.h"
 
 #define MAX_PICKS	16	/* VMs that are looked at closely at a time */
 
@@ -36,9 +35,6 @@ static const struct kernel_param_ops total_ops = { .get = total_show };
 module_param_cb(shadow_pages, &total_ops, NULL, 0444);
 MODULE_PARM_DESC(shadow_pages, "shadow pages of all VMs now");
 
-DEFINE_STATIC_SRCU(vms_srcu);
-static DEFINE_SPINLOCK(vms_lock);	/* to change the list */
-static LIST_HEAD(vms);
 static struct kmem_cache *share_cache;
 
 /* A VM that has pages to give. */
@@ -128,8 +124,8 @@ static u32 limit_excess(u32 want)
 int shvm_arch_make_room(u32 want)
 {
 	struct picks picks = { };
-	struct shvm_share *share;
 	u32 excess, gone, nr = 0;
+	struct shvm *vm;
 	int idx;
 
 	if (likely(!READ_ONCE(shadow_pages_max)))
@@ -137,14 +133,14 @@ int shvm_arch_make_room(u32 want)
 	excess = limit_excess(want);
 	if (!excess)
 		return 0;
-	idx = srcu_read_lock(&vms_srcu);
-	list_for_each_entry_srcu(share, &vms, link, srcu_read_lock_held(&vms_srcu)) {
-		picks_add(&picks, share->vm);
+	idx = shvm_vms_lock();
+	shvm_for_each_vm(vm) {
+		picks_add(&picks, vm);
 		nr++;
-		shvm_pause_point(share->vm, SHVM_PAUSE_LIMIT_PICK);
+		shvm_pause_point(vm, SHVM_PAUSE_LIMIT_PICK);
 	}
 	gone = picks_take(&picks, excess + want, READ_ONCE(shadow_pages_max) / max(nr, 1u), true);
-	srcu_read_unlock(&vms_srcu, idx);
+	shvm_vms_unlock(idx);
 	/* If others use it before we do, that is no lack of memory. */
 	return gone || !limit_excess(want) ? 0 : -ENOMEM;
 }
@@ -197,10 +193,10 @@ static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_contro
 
 	if (!shvm_shrinker_is_ready(s))
 		return SHRINK_STOP;
-	idx = srcu_read_lock(&vms_srcu);
+	idx = shvm_vms_lock();
 	shares_walk(s, sc, share_pick, &picks);
 	gone = picks_take(&picks, min_t(unsigned long, sc->nr_to_scan, U32_MAX), 0, false);
-	srcu_read_unlock(&vms_srcu, idx);
+	shvm_vms_unlock(idx);
 	/* What the debug module keeps of freed memory is as much a burden. */
 	shvm_poison_drain();
 	shvm_shrinker_freed(gone);
@@ -221,9 +217,6 @@ int shvm_recycle_add(struct shvm *vm)
 	INIT_LIST_HEAD(&share->lru);
 	share->vm = vm;
 	vm->share = share;
-	spin_lock(&vms_lock);
-	list_add_tail_rcu(&share->link, &vms);
-	spin_unlock(&vms_lock);
 	shvm_shrinker_add(&shrinker, &share->lru);
 	return 0;
 }
@@ -233,10 +226,7 @@ void shvm_recycle_del(struct shvm *vm)
 	struct shvm_share *share = vm->share;
 
 	shvm_shrinker_del(&shrinker, &share->lru);
-	spin_lock(&vms_lock);
-	list_del_rcu(&share->link);
-	spin_unlock(&vms_lock);
-	synchronize_srcu(&vms_srcu);
+	shvm_vms_wait();
 	kmem_cache_free(share_cache, share);
 }
 
@@ -267,16 +257,16 @@ void shvm_recycle_module_exit(void)
 static bool total_is_right(void)
 {
 	s64 before = shvm_mmu_pages_of_all(), sum = 0;
-	struct shvm_share *share;
+	struct shvm *vm;
 	u64 pages, most;
 	int idx;
 
-	idx = srcu_read_lock(&vms_srcu);
-	list_for_each_entry_srcu(share, &vms, link, srcu_read_lock_held(&vms_srcu)) {
-		shvm_mmu_count_pages(&share->vm->mmu, &pages, &most);
+	idx = shvm_vms_lock();
+	shvm_for_each_vm(vm) {
+		shvm_mmu_count_pages(&vm->mmu, &pages, &most);
 		sum += pages;
 	}
-	srcu_read_unlock(&vms_srcu, idx);
+	shvm_vms_unlock(idx);
 	return sum == before || before != shvm_mmu_pages_of_all();
 }
 

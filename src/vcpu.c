@@ -275,6 +275,8 @@ int shvm_vcpu_create_fd(struct shvm *vm, unsigned long id)
 	vm->vcpus[vm->nr_vcpus] = vcpu;
 	/* Whoever sees the count sees the vCPU: pairs with shvm_vm_nr_vcpus(). */
 	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
+	shvm_vms_changed(vm);
+	shvm_nl_vcpu_created(vcpu);
 	fd_install(fd, file);	/* last: another thread may use or close it at once */
 	return fd;
 err_vcpu:

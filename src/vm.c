@@ -16,6 +16,7 @@
 #include "recycle.h"
 #include "vcpu.h"
 #include "vm.h"
+#include "vms.h"
 #include "vmx/vmx.h"
 
 static long vm_fd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -53,6 +54,7 @@ static struct shvm *vm_create(void)
 	mutex_init(&vm->slots_lock);
 	shvm_pause_init(vm);
 	shvm_debug_init(vm);
+	shvm_nl_vm_init(vm);
 	vm->identity_map_addr = gpa(SHVM_IDENTITY_MAP_DEFAULT);
 
 	err = shvm_mmu_init(&vm->mmu);
@@ -65,6 +67,8 @@ static struct shvm *vm_create(void)
 	if (err)
 		goto err_notifier;
 	mmgrab(vm->mm);
+	shvm_vms_add(vm);
+	shvm_nl_vm_created(vm);
 	return vm;
 err_notifier:
 	shvm_notifier_unregister(vm);
@@ -86,14 +90,25 @@ static void vm_destroy(struct shvm *vm)
 
 	shvm_notifier_unregister(vm);
 	shvm_mmu_zap_all(&vm->mmu);
+	shvm_vms_del(vm);
 	shvm_recycle_del(vm);
 	shvm_irqchip_destroy(vm->irqchip);
-	for (i = 0; i < vm->nr_vcpus; i++)
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		shvm_nl_vcpu_destroyed(vm->vcpus[i]);
 		shvm_vcpu_destroy(vm->vcpus[i]);
+	}
 	vm->nr_vcpus = 0;	/* what the MMU does last must not look for them */
 	shvm_mmu_destroy(&vm->mmu);
 	mmdrop(vm->mm);
+	shvm_nl_vm_end(vm);
+	shvm_vms_release(vm);
 	kfree(vm);
+}
+
+void shvm_vm_break(struct shvm *vm, const char *why)
+{
+	if (!cmpxchg(&vm->broken, NULL, why))
+		shvm_nl_poke(vm);
 }
 
 void shvm_vm_put(struct shvm *vm)

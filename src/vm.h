@@ -15,6 +15,8 @@
 
 #include "mmu/mmu.h"
 #include "mmu_notifier/mmu_notifier.h"
+#include "netlink/netlink.h"
+#include "vms.h"
 
 #define SHVM_MAX_VCPUS		16
 #define SHVM_MAX_SLOTS		64	/* slot ids, read-only and read-write together */
@@ -35,6 +37,7 @@ struct shvm_share;
 /* Debug build only; see debug.h. */
 struct shvm_debug {
 	bool zap_on_exit;		/* drop every SPTE at each VM exit but exceptions */
+	bool refuse;			/* no entry passes the check */
 	unsigned long armed;		/* bit per pause point; atomic */
 	atomic_t waiting[SHVM_NR_PAUSE_POINTS];
 	wait_queue_head_t change;	/* armed or waiting has changed */
@@ -55,7 +58,8 @@ struct shvm {
 	/* Constant after the fd is published. */
 	struct mm_struct *mm;		/* mmgrab(); ioctls of another mm get -EIO */
 	struct shvm_share *share;	/* of the shadow pages of all VMs (recycle.c) */
-	refcount_t users;		/* the VM fd, and one for each vCPU fd */
+	refcount_t users;		/* VM fd, each vCPU fd, a netlink command that changes it */
+	struct shvm_owner owner;	/* vms.c */
 
 	struct mutex lock;		/* rank 1: configuration, vcpus[], irqchip creation */
 	struct mutex slots_lock;	/* rank 3: memory slot updates */
@@ -65,7 +69,7 @@ struct shvm {
 	int nr_vcpus;
 	struct shvm_irqchip *irqchip;	/* NULL until SHVM_CREATE_PIC_PIT; release/acquire */
 
-	bool broken;			/* an invariant of ours failed: every ioctl gives -EIO */
+	const char *broken;		/* NULL; what failed: every ioctl gives -EIO; cmpxchg */
 	u32 cpu_model;			/* SHVM_CPU_MODEL_*, 0 until the first RUN; cmpxchg */
 	gpa_t tss_addr;			/* lock */
 	gpa_t identity_map_addr;	/* lock */
@@ -75,6 +79,7 @@ struct shvm {
 
 	struct shvm_mmu mmu;
 	struct shvm_notifier notifier;
+	struct shvm_nl_vm nl;
 	struct shvm_debug debug;
 };
 
@@ -87,6 +92,14 @@ struct shvm {
 /* --- life (vm.c) --- */
 int shvm_vm_create_fd(unsigned long type);	/* SHVM_CREATE_VM: fd or -errno */
 void shvm_vm_put(struct shvm *vm);		/* drops one of vm->users; may sleep */
+
+/**
+ * shvm_vm_break - stop a VM for good
+ * @vm: any VM that is there
+ * @why: what failed, a string that stays
+ * Context: any but NMI.
+ */
+void shvm_vm_break(struct shvm *vm, const char *why);
 
 /* --- ioctls (vm_ioctl.c): the caller's mm is the VM's, the VM is not broken --- */
 long shvm_vm_ioctl(struct shvm *vm, unsigned int cmd, unsigned long arg);
@@ -136,7 +149,7 @@ static inline int shvm_vm_nr_vcpus(const struct shvm *vm)
 #define SHVM_BUG_ON(vm, cond) ({					\
 	bool shvm_bad = !!(cond);					\
 	if (WARN_ONCE(shvm_bad, "shvm: %s\n", #cond))			\
-		WRITE_ONCE((vm)->broken, true);				\
+		shvm_vm_break(vm, #cond);				\
 	shvm_bad;							\
 })
 

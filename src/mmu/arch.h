@@ -98,7 +98,10 @@ bool shvm_arch_root_in_use(struct shvm_mmu *mmu, const struct shvm_sp *sp);
  */
 int shvm_arch_make_room(u32 want);
 
-/* An invariant of ours is broken: stop this VM for good. */
-void shvm_arch_broken(struct shvm_mmu *mmu);
+/* An invariant of ours is broken: stop this VM for good. why stays. */
+void shvm_arch_broken(struct shvm_mmu *mmu, const char *why);
+
+/* mmu->low is another. Does not wait; any lock may be held. */
+void shvm_arch_low_changed(struct shvm_mmu *mmu);
 
 #endif

@@ -258,6 +258,19 @@ static void chain_make_room(struct shvm_mmu *mmu, const struct leaf_home *home)
 	shvm_striped_add(&mmu->leaves, -(s64)shvm_rmap_zap(&mmu->tlb, home->head, home->age));
 }
 
+/* The head is locked; others change theirs. */
+static void chain_note_length(struct shvm_mmu *mmu, unsigned long word)
+{
+	u32 n = shvm_chain_count(word), most = READ_ONCE(mmu->chain_longest), seen;
+
+	while (unlikely(n > most)) {
+		seen = cmpxchg(&mmu->chain_longest, most, n);
+		if (seen == most)
+			break;
+		most = seen;
+	}
+}
+
 static void install_locked(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigned int index,
 			   const struct shvm_leaf *leaf, const struct leaf_home *home)
 {
@@ -278,6 +291,7 @@ static void install_locked(struct shvm_mmu_vcpu *mv, struct shvm_sp *sp, unsigne
 		WRITE_ONCE(sp->gfns[index], leaf->frame.v);	/* see lookup_leaf() */
 	sp_note_used(sp, index);
 	shvm_rmap_add(home->head, sptep, spte, shvm_cache_chain(&mv->cache));
+	chain_note_length(mmu, READ_ONCE(*home->head));
 	shvm_striped_add(&mmu->leaves, 1);
 	if (home->large)
 		shvm_large_mapped(mmu, home->large);

@@ -120,6 +120,23 @@ void shvm_mmu_vcpu_destroy(struct shvm_mmu_vcpu *mv)
 	mv->pae_trap = NULL;
 }
 
+void shvm_mmu_count_memory(struct shvm_mmu *mmu, u64 *guest, u64 *rmap)
+{
+	const struct shvm_slots *slots;
+	u32 i;
+	int idx;
+
+	*guest = 0;
+	*rmap = 0;
+	idx = srcu_read_lock(&mmu->srcu);
+	slots = mmu_slots(mmu);
+	for (i = 0; i < slots->nr; i++) {
+		*guest += (u64)slots->slot[i]->npages << SHVM_PAGE_SHIFT;
+		*rmap += shvm_slot_bytes(slots->slot[i]);
+	}
+	srcu_read_unlock(&mmu->srcu, idx);
+}
+
 bool shvm_mmu_try_begin(struct shvm_mmu_vcpu *mv, int *idx)
 {
 	*idx = srcu_read_lock(&mv->mmu->srcu);

@@ -293,8 +293,15 @@ u64 shvm_mmu_budget(const struct shvm_mmu *mmu);
 u32 shvm_mmu_give(struct shvm_mmu *mmu, u32 want, bool may_wait);
 s64 shvm_mmu_pages_of_all(void);	/* of all VMs */
 bool shvm_mmu_starves(struct shvm_mmu_vcpu *mv, u64 at);
-/* Shadow pages: how many there are, the most there ever were; what comes now may count twice. */
+/* Shadow pages: how many, the most since the last reset; what comes now may count twice. */
 void shvm_mmu_count_pages(const struct shvm_mmu *mmu, u64 *now, u64 *most);
+void shvm_mmu_reset_peaks(struct shvm_mmu *mmu);
+
+/* Shadow pages of a kind, from 0 to SHVM_NR_SP_KINDS - 1; of which level, format, direct it is. */
+u32 shvm_mmu_count_kind(const struct shvm_mmu *mmu, unsigned int kind, union shvm_role *role);
+
+/* Bytes in slots, bytes of their reverse maps without chains. */
+void shvm_mmu_count_memory(struct shvm_mmu *mmu, u64 *guest, u64 *rmap);
 int shvm_mmu_audit(struct shvm_mmu *mmu);	/* debug: 0 or -EUCLEAN; vCPUs are stopped */
 
 /* --- memory slots: rmap/slot.h; the table is swapped by memslot.c under slots_lock --- */

@@ -118,6 +118,9 @@ struct shvm_sp {
 	u64 born;			/* mmu->era at creation */
 };
 
+/* Shadow pages are counted by level, format and direct. */
+#define SHVM_NR_SP_KINDS	64
+
 /*
  * The shadow pages that one CPU has made (with more than SHVM_STRIPES CPUs some share one), so that
  * who makes one fetches no cache line of another CPU.
@@ -125,6 +128,7 @@ struct shvm_sp {
 struct shvm_sps {
 	spinlock_t lock;		/* rank 6a: to add */
 	u32 added;			/* ever; lock */
+	u32 added_kind[SHVM_NR_SP_KINDS];	/* of these, by sp_kind() */
 	struct list_head list;		/* oldest first; lock, or mmu->lock for writing */
 } ____cacheline_aligned_in_smp;
 
@@ -170,6 +174,8 @@ struct shvm_mmu {
 	bool budget_is_set;		/* by user space; else it follows the slots */
 	bool crowded;			/* an SP is; before the next fault it goes */
 	bool long_chains;		/* one outgrew SHVM_CHAIN_LONG since the last zap */
+	bool low;			/* the budget was used up, and is not free enough yet */
+	u32 chain_longest;		/* most leaves of a head since the last reset; cmpxchg */
 	struct shvm_inval inval;	/* docs/locking.md "Notifier" */
 	atomic_t nr_oos;
 	/* Raised under lock (write) by each root that dies; which one: never looked into. */
@@ -187,7 +193,8 @@ struct shvm_mmu {
 	atomic_t sps_bound ____cacheline_aligned_in_smp;
 	/* Changed with lock (write). */
 	u32 sps_gone;			/* shadow pages that were removed, ever */
-	u32 sps_max;			/* most of them when one was removed */
+	u32 gone_kind[SHVM_NR_SP_KINDS];	/* of these, by sp_kind() */
+	u32 sps_max;			/* most when one was removed, since the last reset */
 	u64 era;			/* calls of shvm_mmu_zap_all() */
 	struct shvm_sps sps[SHVM_STRIPES];	/* every shadow page */
 	/* The next one that is looked at for recycling, or the end of its list. */

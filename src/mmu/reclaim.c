@@ -13,6 +13,7 @@
 #define BUDGET_SURE	64	/* with so many a vCPU always gets on */
 #define BUDGET_DEFAULT_MIN 128	/* the roots of SHVM_MAX_VCPUS PAE guests, and as much below them */
 #define BUDGET_SHARE	50	/* default: one shadow page for so many guest pages */
+#define LOW_ENDS	4	/* shadow memory is no longer low with this part of it free */
 #define STARVED_MAX	64	/* more faults than one instruction can have */
 
 /* How many have to go until want more fit. */
@@ -21,6 +22,33 @@ static u32 budget_excess(struct shvm_mmu *mmu, u32 want)
 	u64 used = (u64)shvm_sp_count(mmu) + want, budget = READ_ONCE(mmu->budget);
 
 	return used > budget ? used - budget : 0;
+}
+
+/* mmu->lock for writing. */
+static void low_set(struct shvm_mmu *mmu, bool low)
+{
+	if (mmu->low == low)
+		return;
+	WRITE_ONCE(mmu->low, low);
+	shvm_arch_low_changed(mmu);
+}
+
+/*
+ * mmu->lock for writing. Is there room again? Not asked where pages go to serve the budget: those
+ * come back at once, if they are needed.
+ */
+static void low_check(struct shvm_mmu *mmu)
+{
+	if (mmu->low && shvm_sp_count(mmu) <= mmu->budget / LOW_ENDS * (u64)(LOW_ENDS - 1))
+		low_set(mmu, false);
+}
+
+static void budget_set(struct shvm_mmu *mmu, u32 pages)
+{
+	shvm_lock_mmu_write(mmu);
+	WRITE_ONCE(mmu->budget, pages);
+	low_check(mmu);
+	shvm_unlock_mmu_write(mmu);
 }
 
 /* First by what does not change with each page that another vCPU makes. */
@@ -90,6 +118,7 @@ static u32 give_round(struct shvm_mmu *mmu, u32 want, bool may_wait)
 	else
 		return 0;
 	gone = reclaim_locked(mmu, want, READ_ONCE(mmu->clock));
+	low_check(mmu);
 	shvm_unlock_mmu_write(mmu);
 	return gone;
 }
@@ -142,6 +171,8 @@ int shvm_make_room(struct shvm_mmu_vcpu *mv)
 		idx = srcu_read_lock(&mmu->srcu);
 		shvm_lock_mmu_write(mmu);
 		excess = budget_excess(mmu, budget_batch(mmu));
+		if (excess)
+			low_set(mmu, true);
 		gone = excess ? reclaim_locked(mmu, excess, READ_ONCE(mmu->clock) + mv->ticks) : 0;
 		/*
 		 * Only roots in use are left: BUDGET_SURE is enough for them, but for 15 vCPUs or
@@ -194,6 +225,7 @@ bool shvm_mmu_unshadow(struct shvm_mmu *mmu, gfn_t table)
 	if (any)
 		shvm_large_merge(mmu, table);
 	shvm_kill_finish(mmu, &dead);
+	low_check(mmu);
 	shvm_unlock_mmu_write(mmu);
 	srcu_read_unlock(&mmu->srcu, idx);
 	if (any)
@@ -224,6 +256,7 @@ static bool zap_batch(struct shvm_mmu *mmu, u64 era)
 	for (n = 0; n < ZAP_BATCH && (sp = sps_born_before(mmu, era)); n++)
 		shvm_sp_kill(mmu, sp, &dead, false);
 	shvm_kill_finish(mmu, &dead);
+	low_check(mmu);
 	return n == ZAP_BATCH;
 }
 
@@ -271,7 +304,7 @@ static u64 budget_default(struct shvm_mmu *mmu)
 void shvm_mmu_slots_changed(struct shvm_mmu *mmu)
 {
 	if (!mmu->budget_is_set)
-		WRITE_ONCE(mmu->budget, budget_default(mmu));
+		budget_set(mmu, budget_default(mmu));
 }
 
 /**
@@ -290,7 +323,7 @@ int shvm_mmu_set_budget(struct shvm_mmu *mmu, u64 pages)
 	if (pages > U32_MAX)
 		return -EINVAL;
 	mmu->budget_is_set = pages;
-	WRITE_ONCE(mmu->budget, pages ? pages : budget_default(mmu));
+	budget_set(mmu, pages ? pages : budget_default(mmu));
 	do {
 		idx = srcu_read_lock(&mmu->srcu);
 		shvm_lock_mmu_write(mmu);

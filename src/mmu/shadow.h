@@ -16,7 +16,7 @@
 #define SHVM_MMU_BROKEN_IF(mmu, cond) ({					\
 	bool shvm_bad = !!(cond);					\
 	if (WARN_ONCE(shvm_bad, "shvm: %s\n", #cond))			\
-		shvm_arch_broken(mmu);					\
+		shvm_arch_broken(mmu, #cond);				\
 	shvm_bad;							\
 })
 

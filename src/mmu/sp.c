@@ -76,6 +76,19 @@ static void sp_untrack(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	shvm_large_allow(slot, sp->gfn);
 }
 
+/* Levels are 1 to 4 here, formats up to SHVM_NR_GPT_FORMATS. */
+static unsigned int sp_kind(union shvm_role role)
+{
+	static_assert(SHVM_NR_GPT_FORMATS <= 8);
+	return ((role.level - 1) & 3) | role.format << 2 | role.direct << 5;
+}
+
+/* One writer at a time. */
+static void count_up(u32 *n)
+{
+	WRITE_ONCE(*n, *n + 1);
+}
+
 /* The list of any CPU is right: preemption is on until its lock is held. */
 static void sps_add(struct shvm_mmu *mmu, struct shvm_sp *sp)
 {
@@ -84,7 +97,8 @@ static void sps_add(struct shvm_mmu *mmu, struct shvm_sp *sp)
 	shvm_lock_leaf(&sps->lock);
 	if (!(sps->added % SHVM_SPS_STEP))
 		atomic_add(SHVM_SPS_STEP, &mmu->sps_bound);
-	WRITE_ONCE(sps->added, sps->added + 1);
+	count_up(&sps->added);
+	count_up(&sps->added_kind[sp_kind(sp->role)]);
 	shvm_striped_add(&pages_of_all, 1);
 	sp->born = mmu->era;
 	list_add_tail(&sp->link, &sps->list);
@@ -116,6 +130,29 @@ void shvm_mmu_count_pages(const struct shvm_mmu *mmu, u64 *now, u64 *most)
 {
 	*now = shvm_sp_count(mmu);
 	*most = max_t(u64, READ_ONCE(mmu->sps_max), *now);
+}
+
+void shvm_mmu_reset_peaks(struct shvm_mmu *mmu)
+{
+	shvm_lock_mmu_write(mmu);
+	WRITE_ONCE(mmu->sps_max, 0);
+	shvm_unlock_mmu_write(mmu);
+	WRITE_ONCE(mmu->chain_longest, 0);
+}
+
+u32 shvm_mmu_count_kind(const struct shvm_mmu *mmu, unsigned int kind, union shvm_role *role)
+{
+	u32 n = -READ_ONCE(mmu->gone_kind[kind]);	/* first, as in shvm_sp_count() */
+	int i;
+
+	for (i = 0; i < SHVM_STRIPES; i++)
+		n += READ_ONCE(mmu->sps[i].added_kind[kind]);
+	*role = (union shvm_role){
+		.level = kind % 4 + 1,
+		.format = kind >> 2 & 7,
+		.direct = kind >> 5,
+	};
+	return n;
 }
 
 /* Insert, unless another vCPU was faster. The page's lock is held: it is not ready yet. */
@@ -297,7 +334,8 @@ static void sp_kill_one(struct shvm_mmu *mmu, struct shvm_sp *sp, struct shvm_ki
 		sp_untrack(mmu, sp);
 	hlist_del_init_rcu(&sp->hash);
 	list_move_tail(&sp->link, &dead->sps);
-	WRITE_ONCE(mmu->sps_gone, mmu->sps_gone + 1);
+	count_up(&mmu->sps_gone);
+	count_up(&mmu->gone_kind[sp_kind(sp->role)]);
 	shvm_striped_add(&pages_of_all, -1);
 	atomic_dec(&mmu->sps_bound);
 	dead->root_died |= sp->is_root;

@@ -73,6 +73,17 @@ void shvm_slot_free(struct shvm_slot *slot)
 	kfree(slot);
 }
 
+u64 shvm_slot_bytes(const struct shvm_slot *slot)
+{
+	u64 bytes = slot->npages * (sizeof(*slot->rmap) + sizeof(*slot->state));
+	int level;
+
+	for (level = 2; level <= SHVM_LARGE_TOP; level++)
+		if (slot->large[level - 2])
+			bytes += slot->npages / level_frames(level) * sizeof(*slot->large[0]);
+	return bytes;
+}
+
 struct shvm_slot *shvm_slots_find(const struct shvm_slots *slots, gfn_t f)
 {
 	u32 lo = 0, hi = slots->nr, mid;

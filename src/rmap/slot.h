@@ -87,6 +87,7 @@ void shvm_slots_free(struct shvm_slots *slots);		/* the table only */
  */
 struct shvm_slot *shvm_slot_alloc(gfn_t base, unsigned long npages, hva_t at);
 void shvm_slot_free(struct shvm_slot *slot);		/* its reverse maps are empty */
+u64 shvm_slot_bytes(const struct shvm_slot *slot);	/* of its reverse maps, without chains */
 
 /**
  * shvm_slots_find - the slot that holds a guest frame

@@ -176,6 +176,8 @@ bool shvm_vmx_check_entry(struct shvm_vcpu *vcpu)
 		rule = injection_rule(vcpu);
 	if (!rule && vmcs_read32(PAGE_FAULT_ERROR_CODE_MASK) != shvm_vmx_pf_mask(vcpu))
 		rule = "#PF mask of another paging mode";
+	if (!rule && vcpu->vm && READ_ONCE(vcpu->vm->debug.refuse))
+		rule = "SHVM_DEBUG_REFUSE";
 	if (likely(!rule))
 		return true;
 	pr_err_ratelimited("VM entry would fail: %s\n", rule);

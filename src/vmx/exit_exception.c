@@ -74,12 +74,14 @@ static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
 		.flags = smap_flags(vcpu, exit->intr_error),
 		.gpa = exit->mmio,
 	};
+	enum shvm_pf_result result;
 
 	if (exit->is_mmio) {
 		vcpu->mmu.stats.pf_emulate++;
 		return page_fault_emulate(vcpu, &pf);
 	}
-	switch (shvm_mmu_fault(&vcpu->mmu, &pf)) {
+	result = shvm_mmu_fault(&vcpu->mmu, &pf);
+	switch (result) {
 	case SHVM_PF_FIXED:
 	case SHVM_PF_RETRY:
 		return page_fault_again(vcpu);
@@ -95,7 +97,7 @@ static enum shvm_next exit_page_fault(struct shvm_vcpu *vcpu)
 	case SHVM_PF_UNKNOWN:
 		break;
 	}
-	SHVM_BUG_ON(vcpu->vm, true);
+	SHVM_BUG_ON(vcpu->vm, result >= SHVM_PF_UNKNOWN);
 	return run_error(vcpu, -EIO);
 }
 

@@ -331,7 +331,11 @@ bool shvm_arch_root_in_use(struct shvm_mmu *mmu, const struct shvm_sp *sp)
 	return false;
 }
 
-void shvm_arch_broken(struct shvm_mmu *mmu)
+void shvm_arch_broken(struct shvm_mmu *mmu, const char *why)
 {
 	machine->broken = 1;
+}
+
+void shvm_arch_low_changed(struct shvm_mmu *mmu)
+{
 }

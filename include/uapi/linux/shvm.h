@@ -227,6 +227,8 @@ struct shvm_working_set {
 #define SHVM_DEBUG_ZAP_ON_EXIT	2	/* arg[0] 1: at each VM exit but exceptions; 0: no longer */
 #define SHVM_DEBUG_PAUSE	3	/* arg[0]: pause point; arg[1] 1: arm, 0: release */
 #define SHVM_DEBUG_PAUSE_WAIT	4	/* arg[0]: pause point; return when a thread waits there */
+#define SHVM_DEBUG_BREAK	5	/* the VM is broken from now on */
+#define SHVM_DEBUG_REFUSE	6	/* arg[0] 1: each entry of the guest fails; 0: no longer */
 
 /* Pause points */
 #define SHVM_PAUSE_FAULT_MAP	0	/* a fault knows its host page, has not mapped it yet */
