@@ -23,7 +23,8 @@ static long vm_fd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct shvm *vm = file->private_data;
 
-	if (shvm_vm_is_foreign(vm))
+	/* The ages need nothing of the VMM's memory, so who looks after VMs may ask, too. */
+	if (cmd == SHVM_GET_WORKING_SET ? shvm_vm_is_broken(vm) : shvm_vm_is_foreign(vm))
 		return -EIO;
 	return shvm_vm_ioctl(vm, cmd, arg);
 }
@@ -38,6 +39,7 @@ static const struct file_operations vm_fops = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = vm_fd_ioctl,
 	.release = vm_fd_release,
+	.show_fdinfo = shvm_vm_show_fdinfo,
 	.llseek = noop_llseek,
 };
 

@@ -28,6 +28,8 @@
 #define SHVM_IS_DEBUG		0
 #endif
 
+struct file;
+struct seq_file;
 struct shvm_vcpu;
 struct shvm_irqchip;
 struct shvm_share;
@@ -134,10 +136,18 @@ void shvm_pause_resume(struct shvm *vm);
 /* --- stats.c --- */
 void shvm_stats_sum(struct shvm *vm, struct shvm_stats *out);	/* @out is all 0 before */
 
+/* --- fdinfo.c --- */
+void shvm_vm_show_fdinfo(struct seq_file *m, struct file *file);
+
+static inline bool shvm_vm_is_broken(const struct shvm *vm)
+{
+	return READ_ONCE(vm->broken);
+}
+
 /* Is the VM usable by the current thread? */
 static inline bool shvm_vm_is_foreign(const struct shvm *vm)
 {
-	return current->mm != vm->mm || READ_ONCE(vm->broken);
+	return current->mm != vm->mm || shvm_vm_is_broken(vm);
 }
 
 static inline int shvm_vm_nr_vcpus(const struct shvm *vm)

@@ -22,8 +22,9 @@
  *  - EFAULT: the argument points to memory that cannot be read or written. ENOMEM: out of memory.
  *    EINTR: a signal came while waiting for another thread. ENOTTY: no such ioctl on this fd.
  *  - EIO: a VM or vCPU fd was used by a process with another address space than the one that
- *    created the VM (after fork or fd passing), or the VM is broken: the module found its own
- *    state inconsistent, said so in the kernel log, and refuses to go on with this VM.
+ *    created the VM (after fork or fd passing; not SHVM_GET_WORKING_SET), or the VM is broken:
+ *    the module found its own state inconsistent, said so in the kernel log, and refuses to go
+ *    on with this VM.
  *  - Addresses and sizes are bytes, unless a unit is given. "gpa" is a guest-physical address.
  *  - "arg 0" means that the third argument of ioctl() must be 0, else EINVAL. Where it says
  *    "no argument", the third argument is ignored.
@@ -640,7 +641,8 @@ struct shvm_run {
  * tables are not seen. Holds no vCPU up. What the host learns of the use of its pages, and so what
  * it swaps out, is the same with and without these calls. Any number of calls may run at a time,
  * each of them sees the uses that others have seen. Memory that was unmapped in the VMM begins as
- * SHVM_WORKING_SET_NEVER, swapped out memory keeps its age. Errors: EINVAL no page, pages beyond
+ * SHVM_WORKING_SET_NEVER, swapped out memory keeps its age. Works in other address spaces, too;
+ * /proc/PID/fdinfo of the VM has the slots (docs/api.md). Errors: EINVAL no page, pages beyond
  * 2^32; EFAULT also when part of the answers was written; EINTR only for a fatal signal.
  */
 #define SHVM_GET_WORKING_SET	_IOW(SHVMIO_OWN, 0x04, struct shvm_working_set)
