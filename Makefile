@@ -59,6 +59,7 @@ run:
 # What the suites put on the CD of the test machine.
 test-programs: machine-modules userspace selftests
 	$(MAKE) -C tests/launcher
+	$(MAKE) -C tests/shvmctl
 	testbed/guest/build build/guest/initramfs.gz
 	BUSYBOX=build/i386/busybox testbed/guest/build build/guest/initramfs-i386.gz
 

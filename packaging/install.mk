@@ -6,6 +6,8 @@ prefix ?= /usr/local
 bindir ?= $(prefix)/bin
 sbindir ?= $(prefix)/sbin
 mandir ?= $(prefix)/share/man
+bashdir ?= $(prefix)/share/bash-completion/completions
+zshdir ?= $(prefix)/share/zsh/site-functions
 docdir ?= $(prefix)/share/doc/shvm
 includedir ?= $(prefix)/include
 udevdir ?= /usr/lib/udev/rules.d
@@ -20,8 +22,12 @@ install: install-tools install-dkms
 
 install-tools: userspace
 	install -D -t $(DESTDIR)$(bindir) build/userspace/shvm-run
+	install -D -t $(DESTDIR)$(sbindir) build/userspace/shvmctl
+	install -D -m 644 userspace/shvmctl/completion/shvmctl.bash $(DESTDIR)$(bashdir)/shvmctl
+	install -D -m 644 -t $(DESTDIR)$(zshdir) userspace/shvmctl/completion/_shvmctl
 	install -D -m 644 -t $(DESTDIR)$(mandir)/man1 docs/man/*.1
 	install -D -m 644 -t $(DESTDIR)$(mandir)/man4 docs/man/*.4
+	install -D -m 644 -t $(DESTDIR)$(mandir)/man8 docs/man/*.8
 	install -D -m 644 -t $(DESTDIR)$(includedir)/linux include/uapi/linux/*.h
 	install -D -m 644 -t $(DESTDIR)$(docdir) README.md docs/*.md
 
@@ -34,9 +40,11 @@ install-dkms:
 	install -D -m 644 -t $(DESTDIR)$(docdir)/examples packaging/shvm.conf
 
 uninstall:
-	rm -f $(DESTDIR)$(bindir)/shvm-run
+	rm -f $(DESTDIR)$(bindir)/shvm-run $(DESTDIR)$(sbindir)/shvmctl
+	rm -f $(DESTDIR)$(bashdir)/shvmctl $(DESTDIR)$(zshdir)/_shvmctl
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(mandir)/man1/%,$(wildcard docs/man/*.1))
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(mandir)/man4/%,$(wildcard docs/man/*.4))
+	rm -f $(patsubst docs/man/%,$(DESTDIR)$(mandir)/man8/%,$(wildcard docs/man/*.8))
 	rm -f $(patsubst include/uapi/%,$(DESTDIR)$(includedir)/%,$(wildcard include/uapi/linux/*.h))
 	rm -rf $(DESTDIR)$(docdir) $(dkms_dir)
 	rm -f $(DESTDIR)$(udevdir)/70-shvm.rules

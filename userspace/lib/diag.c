@@ -45,16 +45,28 @@ static void diag_print(const char *fmt, va_list ap)
 	fputc('\n', stderr);
 }
 
+static __noreturn void diag_exit(int status, const char *cure, const char *cause, va_list ap)
+{
+	diag_print(cause, ap);
+	if (cure)
+		fprintf(stderr, "%s: %s\n", diag_program, cure);
+	exit(status);
+}
+
+void fail(int status, const char *cure, const char *cause, ...)
+{
+	va_list ap;
+
+	va_start(ap, cause);
+	diag_exit(status, cure, cause, ap);
+}
+
 void die(const char *cure, const char *cause, ...)
 {
 	va_list ap;
 
 	va_start(ap, cause);
-	diag_print(cause, ap);
-	va_end(ap);
-	if (cure)
-		fprintf(stderr, "%s: %s\n", diag_program, cure);
-	exit(DIAG_EXIT_SETUP);
+	diag_exit(DIAG_EXIT_SETUP, cure, cause, ap);
 }
 
 void note(const char *fmt, ...)

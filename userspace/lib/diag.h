@@ -20,6 +20,11 @@ void diag_set_verbose(bool on);
 double diag_seconds(void);
 
 /*
+ * Prints "program: cause", then "program: cure" if there is one, and exits with the status.
+ */
+__noreturn __printf(3, 4) void fail(int status, const char *cure, const char *cause, ...);
+
+/*
  * Prints "program: cause", then "program: cure" if there is one, and exits with DIAG_EXIT_SETUP.
  * The terminal is restored by an atexit handler of the console.
  */
