@@ -120,7 +120,7 @@ bool shvm_arch_host_frame_atomic(hva_t at, bool write, struct shvm_host_frame *o
 	struct host_entry e;
 	struct page *page;
 
-	/* What is not there is asked for often: the neighbours of a page that comes back from swap. */
+	/* What is absent is asked for often: the neighbours of a page that comes from swap. */
 	if (!host_look(current->mm, at, &e))
 		return false;
 	if (frame_known(&e, write, out))

@@ -171,8 +171,8 @@ static enum shvm_map_result map_leaf(struct shvm_mmu_vcpu *mv, struct shvm_fault
 	if (ret == SHVM_MAP_DONE)
 		shvm_oos_note(mv->mmu, sp, index, f->walk.gpte[sp->role.level]);
 	/*
-	 * Beside one that gets more rights they had their chance before. Beside one that the host had
-	 * to bring in they are not there, mostly.
+	 * Beside one that gets more rights they had their chance before. Beside one that the host
+	 * had to bring in they are not there, mostly.
 	 */
 	if (ret == SHVM_MAP_DONE && f->level == 1 && !was_live && !f->leaf.host.faulted_in)
 		map_neighbours(mv, sp, index);

@@ -236,7 +236,7 @@ struct shvm_working_set {
 #define SHVM_PAUSE_ENTER	1	/* a vCPU has looked at its requests, has not entered yet */
 #define SHVM_PAUSE_SLOT_MARKED	2	/* a slot that goes or moves takes no new mappings */
 #define SHVM_PAUSE_SLOT_ZAPPED	3	/* the same slot: nothing of it is mapped any more */
-#define SHVM_PAUSE_LIMIT_PICK	4	/* who wants pages under the limit of all VMs sees this one */
+#define SHVM_PAUSE_LIMIT_PICK	4	/* who wants pages under the common limit sees this VM */
 
 struct shvm_debug_ctl {
 	__u32 op;
