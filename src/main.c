@@ -164,6 +164,7 @@ static int __init shvm_init(void)
 	err = misc_register(&shvm_dev);		/* last: from here on user space can call us */
 	if (err)
 		goto err_netlink;
+	shvm_netlink_open();
 	return 0;
 err_netlink:
 	shvm_netlink_module_exit();

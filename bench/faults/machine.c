@@ -179,6 +179,10 @@ void shvm_arch_reload_roots(struct shvm_mmu *mmu)
 {
 }
 
+void shvm_arch_low_changed(struct shvm_mmu *mmu)
+{
+}
+
 int shvm_arch_make_room(u32 want)
 {
 	return 0;
@@ -195,7 +199,7 @@ bool shvm_arch_root_in_use(struct shvm_mmu *mmu, const struct shvm_sp *sp)
 	return false;
 }
 
-void shvm_arch_broken(struct shvm_mmu *mmu)
+void shvm_arch_broken(struct shvm_mmu *mmu, const char *why)
 {
 	shim_warn(__FILE__, __LINE__, "the shadow MMU says that it is broken\n");
 }

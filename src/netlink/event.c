@@ -64,6 +64,8 @@ static void event_send(const struct shvm *vm, const struct event *e)
 
 	mutex_lock(&sn->events_lock);
 	WRITE_ONCE(sn->events, sn->events + 1);
+	/* Pairs with the locks of who joins, then asks for the number: sees it, or gets it. */
+	smp_mb();
 	event_multicast(vm, e, sn->events);
 	mutex_unlock(&sn->events_lock);
 }

@@ -35,10 +35,19 @@ static const struct nla_policy stats_policy[] = {
 	[SHVM_A_STATS_VCPU_ID] = { .type = NLA_U32 },
 };
 
+static bool nl_is_open;
+
+/* A module that fails to load goes, whoever holds it. */
+static int nl_dump_start(struct netlink_callback *cb)
+{
+	return smp_load_acquire(&nl_is_open) ? 0 : -EAGAIN;	/* pairs with shvm_netlink_open() */
+}
+
 static const struct genl_ops nl_ops[] = {
 	{
 		.cmd = SHVM_CMD_VM_GET,
 		.doit = shvm_nl_vm_get,
+		.start = nl_dump_start,
 		.dumpit = shvm_nl_vm_dump,
 		.policy = vm_policy,
 		.maxattr = ARRAY_SIZE(vm_policy) - 1,
@@ -46,6 +55,7 @@ static const struct genl_ops nl_ops[] = {
 	{
 		.cmd = SHVM_CMD_VCPU_GET,
 		.doit = shvm_nl_vcpu_get,
+		.start = nl_dump_start,
 		.dumpit = shvm_nl_vcpu_dump,
 		.policy = vcpu_policy,
 		.maxattr = ARRAY_SIZE(vcpu_policy) - 1,
@@ -99,6 +109,11 @@ struct genl_family shvm_nl_family __ro_after_init = {
 int shvm_netlink_module_init(void)
 {
 	return genl_register_family(&shvm_nl_family);
+}
+
+void shvm_netlink_open(void)
+{
+	smp_store_release(&nl_is_open, true);	/* pairs with nl_dump_start() */
 }
 
 void shvm_netlink_module_exit(void)

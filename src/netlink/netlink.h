@@ -20,6 +20,8 @@ struct shvm_nl_vm {
 };
 
 int shvm_netlink_module_init(void);
+/* Nothing can fail any more: dumps, which hold the module for as long as they like, may begin. */
+void shvm_netlink_open(void);
 /* When it returns, no command runs and none will. */
 void shvm_netlink_module_exit(void);
 

@@ -5,12 +5,18 @@
  */
 #include "netlink_internal.h"
 
-static int budget_set(struct shvm *vm, u32 pages)
+/*
+ * Does not wait: whoever changes slots may allocate for as long as his cgroup likes, and all of
+ * generic netlink would wait with us, once somebody registers a family.
+ */
+static int budget_set(struct shvm *vm, u32 pages, struct netlink_ext_ack *extack)
 {
 	int err;
 
-	if (mutex_lock_killable(&vm->slots_lock))
-		return -EINTR;
+	if (!mutex_trylock(&vm->slots_lock)) {
+		NL_SET_ERR_MSG(extack, "the VM's slots or its budget are being changed: try again");
+		return -EBUSY;
+	}
 	err = shvm_mmu_set_budget(&vm->mmu, pages);
 	mutex_unlock(&vm->slots_lock);
 	return err;
@@ -45,7 +51,7 @@ int shvm_nl_vm_set(struct sk_buff *request, struct genl_info *info)
 	vm = shvm_nl_get_owned(request, info);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
-	err = budget_set(vm, pages);
+	err = budget_set(vm, pages, info->extack);
 	shvm_vm_put(vm);
 	return err;
 }

@@ -39,9 +39,9 @@ enum shvm_next shvm_vmx_internal_error(struct shvm_vcpu *vcpu, u32 suberror)
 /* reason: the whole exit reason, or a VM-instruction error number with bit 31 clear. */
 static enum shvm_next fail_entry(struct shvm_vcpu *vcpu, u64 reason)
 {
-	shvm_nl_entry_failed(vcpu, reason);
 	vcpu->run->fail_entry.hardware_entry_failure_reason = reason;
 	vcpu->run->fail_entry.cpu = vcpu->cpu;
+	shvm_nl_entry_failed(vcpu, reason);	/* may sleep, and wake up on another CPU */
 	return user_exit(vcpu, SHVM_EXIT_FAIL_ENTRY);
 }
 

@@ -187,7 +187,7 @@ enum {
  * STATS_GET (o): VM_ID, and VCPU_ID for one vCPU. Each number is exact, but they are read one
  *	after the other, without stopping the VM.
  * VM_SET (o): VM_ID, SHADOW_BUDGET. As SHVM_SET_NR_MMU_PAGES; EINVAL: 1 to 63 pages.
- *	EINTR: the caller is being killed.
+ *	EBUSY: its slots or its budget are being changed.
  * VM_RECLAIM (o): VM_ID, RECLAIM. Takes up to so many shadow pages from the VM, the least recently
  *	used first, never a root in use. Answers VM_ID and, as RECLAIM, how many went: more than
  *	asked for if those that went were the only way to others.
